@@ -1,2 +1,68 @@
-//! Placeholder while the workspace takes shape.
-fn main() {}
+//! The project's chores, one verb each, reached as `cargo xtask VERB`.
+//!
+//! The modules in the order a run passes through them:
+//!
+//! - [`cli`]: the verbs and their options;
+//! - [`workspace`]: what `cargo metadata` says about our crates;
+//! - [`tools`]: programs and targets a chore needs, and how to get them;
+//! - [`runner`]: runs named steps, times them, prints the table at the end;
+//! - [`steps`]: the steps themselves, in the order `cargo xtask test` takes them;
+//! - [`features`]: the sets of features a crate is built with;
+//! - [`coverage`] and [`readme`]: the two steps that have a verb of their own.
+
+mod cli;
+mod coverage;
+mod features;
+mod readme;
+mod runner;
+mod steps;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+
+use crate::cli::{Cli, Verb};
+use crate::workspace::Project;
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one verb; `Ok(false)` means it ran to its end and found something wrong, which it has already told.
+fn dispatch(cli: Cli) -> Result<bool> {
+    let mut project = Project::open()?;
+    match cli.verb {
+        Verb::Test { only, fail_fast, provision } => {
+            project.fail_fast = fail_fast;
+            runner::run(&project, &steps::select(&only)?, provision.into())
+        }
+        Verb::Lint { provision } => runner::run(&project, &steps::select(steps::LINT)?, provision.into()),
+        Verb::Nostd { provision } => runner::run(&project, &steps::select(&["nostd"])?, provision.into()),
+        Verb::Coverage { min, html, provision } => {
+            tools::provide(&project.sh, steps::COVERAGE_NEEDS, provision.into())?;
+            coverage::run(&project, min, html)?;
+            Ok(true)
+        }
+        Verb::Advisories { provision } => {
+            tools::provide(&project.sh, &[&tools::CARGO_DENY], provision.into())?;
+            steps::advisories_strict(&project)?;
+            Ok(true)
+        }
+        Verb::Readme { check: true } => readme::check(&project).map(|()| true),
+        Verb::Readme { check: false } => readme::write(&project).map(|()| true),
+        Verb::Tools { install } => {
+            let needs = runner::needs(&steps::select::<&str>(&[])?);
+            Ok(tools::report(&project.sh, &needs, install))
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What can be typed after `cargo xtask`.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::coverage::MIN_LINE_PERCENT;
+use crate::tools::Provision;
+
+/// Project chores: testing, linting, coverage, keeping the README true.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask test                    install what is missing, then run every check
+  cargo xtask test --only test,nostd  run two of the steps
+  cargo xtask test --no-install       change nothing on this machine; tell what is missing
+  cargo xtask lint                    formatting, clippy, docs and dependency rules alone
+  cargo xtask coverage --html         line coverage, with pages to click through
+  cargo xtask readme                  copy code excerpts and the crate list into README.md
+  cargo xtask tools                   what the checks need and whether it is here";
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Run every check of the project, or those named, and print a table of the results
+    #[command(after_help = crate::steps::help())]
+    Test {
+        /// Steps to run, separated by commas; all of them if absent
+        #[arg(long, value_name = "STEP", value_delimiter = ',')]
+        only: Vec<String>,
+        /// Stop at the first step that fails
+        #[arg(long)]
+        fail_fast: bool,
+        #[command(flatten)]
+        provision: ProvisionArgs,
+    },
+    /// Run the steps that read the code without running it
+    Lint {
+        #[command(flatten)]
+        provision: ProvisionArgs,
+    },
+    /// Build the no_std crates for machines without an operating system
+    Nostd {
+        #[command(flatten)]
+        provision: ProvisionArgs,
+    },
+    /// Measure line coverage, one line for each published library crate
+    Coverage {
+        /// Least share of lines that must be covered in every crate, in percent
+        #[arg(long, value_name = "PERCENT", default_value_t = MIN_LINE_PERCENT)]
+        min: f64,
+        /// Also write pages that show each line
+        #[arg(long)]
+        html: bool,
+        #[command(flatten)]
+        provision: ProvisionArgs,
+    },
+    /// Check dependencies against the advisory database; failing to fetch it is an error here
+    Advisories {
+        #[command(flatten)]
+        provision: ProvisionArgs,
+    },
+    /// Bring README.md in line with the code, or check that it is
+    Readme {
+        /// Change nothing; fail if the README disagrees with the code
+        #[arg(long)]
+        check: bool,
+    },
+    /// List what the checks need and whether it is installed
+    Tools {
+        /// Install what is missing
+        #[arg(long)]
+        install: bool,
+    },
+}
+
+/// Whether a verb may change the machine.
+#[derive(Args)]
+pub(crate) struct ProvisionArgs {
+    /// Install nothing: name what is missing and fail the steps that need it
+    #[arg(long)]
+    no_install: bool,
+}
+
+impl From<ProvisionArgs> for Provision {
+    fn from(args: ProvisionArgs) -> Self {
+        if args.no_install { Self::ReportOnly } else { Self::Install }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn steps_are_separated_by_commas() {
+        let cli = Cli::try_parse_from(["xtask", "test", "--only", "fmt,docs", "--no-install"]).unwrap();
+        let Verb::Test { only, fail_fast, provision } = cli.verb else { panic!("not the test verb") };
+        assert_eq!(only, ["fmt", "docs"]);
+        assert!(!fail_fast);
+        assert_eq!(Provision::from(provision), Provision::ReportOnly);
+    }
+}

@@ -1,0 +1,210 @@
+//! The checks of the project, in the order `cargo xtask test` takes them: cheap ones first.
+
+use anyhow::{Result, bail};
+use xshell::cmd;
+
+use crate::coverage;
+use crate::features;
+use crate::readme;
+use crate::runner::{Ending, Step};
+use crate::tools::{
+    CARGO_DENY, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS, RUSTFMT, THUMBV7EM, Tool, VALGRIND, X86_64_NONE,
+};
+use crate::workspace::Project;
+
+/// Crates that promise to work without an operating system.
+const FREESTANDING: &[&str] = &["ds-core", "ds-gdeflate"];
+
+/// The program that runs under valgrind, and its arguments: short, and through every layer.
+const VALGRIND_PROGRAM: (&str, &[&str]) = ("ds", &["demo", "--quick"]);
+
+/// Steps that read the code without running it.
+pub(crate) const LINT: &[&str] = &["fmt", "readme", "clippy", "docs", "deny"];
+
+pub(crate) const COVERAGE_NEEDS: &[&Tool] = &[&LLVM_TOOLS, &CARGO_LLVM_COV];
+
+static STEPS: &[Step] = &[
+    Step { name: "fmt", about: "the code is formatted", needs: &[&RUSTFMT], run: fmt },
+    Step { name: "readme", about: "README.md agrees with the code", needs: &[], run: readme_in_sync },
+    Step {
+        name: "clippy",
+        about: "no lint fires, crate by crate and feature by feature",
+        needs: &[&CLIPPY],
+        run: clippy,
+    },
+    Step { name: "test", about: "unit, integration and documentation tests", needs: &[], run: test },
+    Step {
+        name: "nostd",
+        about: "no_std crates build for bare metal",
+        needs: &[&X86_64_NONE, &THUMBV7EM],
+        run: nostd,
+    },
+    Step { name: "docs", about: "documentation builds without a warning", needs: &[], run: docs },
+    Step { name: "deny", about: "licences and sources of dependencies", needs: &[&CARGO_DENY], run: deny },
+    Step {
+        name: "advisories",
+        about: "no dependency has a known hole",
+        needs: &[&CARGO_DENY],
+        run: advisories,
+    },
+    Step { name: "examples", about: "every example runs", needs: &[], run: examples },
+    Step {
+        name: "valgrind",
+        about: "an end-to-end run leaks and misreads nothing",
+        needs: &[&VALGRIND],
+        run: valgrind,
+    },
+    Step { name: "coverage", about: "the tests reach enough lines", needs: COVERAGE_NEEDS, run: coverage },
+];
+
+/// The steps called `names` in their usual order, or all of them.
+pub(crate) fn select<S: AsRef<str>>(names: &[S]) -> Result<Vec<&'static Step>> {
+    for name in names.iter().map(AsRef::as_ref) {
+        if !STEPS.iter().any(|step| step.name == name) {
+            let known: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+            bail!("no step is called '{name}'; there are: {}", known.join(", "));
+        }
+    }
+    let chosen = |step: &&Step| names.is_empty() || names.iter().any(|name| name.as_ref() == step.name);
+    Ok(STEPS.iter().filter(chosen).collect())
+}
+
+/// A list of the steps for `--help`.
+pub(crate) fn help() -> String {
+    let lines = STEPS.iter().map(|step| format!("  {:<11} {}", step.name, step.about));
+    let steps: Vec<_> = lines.collect();
+    format!("Steps:\n{}", steps.join("\n"))
+}
+
+/// Checks against the advisory database.
+///
+/// # Errors
+///
+/// Also when the database cannot be fetched.
+pub(crate) fn advisories_strict(project: &Project) -> Result<()> {
+    match advisories(project)? {
+        Ending::Passed => Ok(()),
+        Ending::Skipped(why) => bail!(why),
+    }
+}
+
+fn fmt(project: &Project) -> Result<Ending> {
+    cmd!(project.sh, "cargo fmt --all --check").run()?;
+    Ok(Ending::Passed)
+}
+
+fn readme_in_sync(project: &Project) -> Result<Ending> {
+    readme::check(project)?;
+    Ok(Ending::Passed)
+}
+
+/// Lints each package by itself: a workspace build unifies features, and so hides one that a crate forgot to ask for.
+fn clippy(project: &Project) -> Result<Ending> {
+    let sh = &project.sh;
+    for package in &project.workspace.packages {
+        let name = &package.name;
+        cmd!(sh, "cargo clippy --package {name} --all-targets -- --deny warnings").run()?;
+        for set in features::sets(package).iter().filter(|_| package.has_library()) {
+            cmd!(sh, "cargo clippy --package {name} --lib {set...} -- --deny warnings").run()?;
+        }
+        if !package.features.is_empty() {
+            cmd!(sh, "cargo clippy --package {name} --all-targets --all-features -- --deny warnings")
+                .run()?;
+        }
+    }
+    Ok(Ending::Passed)
+}
+
+/// Tests with every feature on: Cargo leaves out, without a word, tests whose required features are off.
+fn test(project: &Project) -> Result<Ending> {
+    let keep_going = (!project.fail_fast).then_some("--no-fail-fast");
+    cmd!(project.sh, "cargo test --workspace --all-features {keep_going...}").run()?;
+    Ok(Ending::Passed)
+}
+
+fn nostd(project: &Project) -> Result<Ending> {
+    let sh = &project.sh;
+    let packages = &project.workspace.packages;
+    for package in packages.iter().filter(|package| FREESTANDING.contains(&package.name.as_str())) {
+        let name = &package.name;
+        for target in [X86_64_NONE.name, THUMBV7EM.name] {
+            for set in features::sets_without(package, "std") {
+                cmd!(sh, "cargo build --package {name} --target {target} {set...}").run()?;
+            }
+        }
+    }
+    Ok(Ending::Passed)
+}
+
+fn docs(project: &Project) -> Result<Ending> {
+    cmd!(project.sh, "cargo doc --no-deps --workspace --all-features")
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()?;
+    Ok(Ending::Passed)
+}
+
+fn deny(project: &Project) -> Result<Ending> {
+    cmd!(project.sh, "cargo deny check bans licenses sources").run()?;
+    Ok(Ending::Passed)
+}
+
+fn advisories(project: &Project) -> Result<Ending> {
+    if let Err(error) = cmd!(project.sh, "cargo deny fetch db").run() {
+        eprintln!("\nThe advisory database cannot be fetched: dependencies are NOT checked for known holes.");
+        return Ok(Ending::Skipped(format!("no advisory database: {error}")));
+    }
+    cmd!(project.sh, "cargo deny check --disable-fetch advisories").run()?;
+    Ok(Ending::Passed)
+}
+
+fn examples(project: &Project) -> Result<Ending> {
+    build_programs(project)?;
+    let workspace = &project.workspace;
+    for target in workspace.packages.iter().flat_map(|package| package.targets_of("example")) {
+        let program = workspace.target_directory.join("debug/examples").join(&target.name);
+        cmd!(project.sh, "{program}").run()?;
+    }
+    Ok(Ending::Passed)
+}
+
+fn valgrind(project: &Project) -> Result<Ending> {
+    build_programs(project)?;
+    let (name, args) = VALGRIND_PROGRAM;
+    let program = project.workspace.target_directory.join("debug").join(name);
+    cmd!(project.sh, "valgrind --quiet --leak-check=full --error-exitcode=1 {program} {args...}").run()?;
+    Ok(Ending::Passed)
+}
+
+/// Builds programs and examples as the tests do, so that after a test run nothing is left to build.
+fn build_programs(project: &Project) -> Result<()> {
+    cmd!(
+        project.sh,
+        "cargo build --workspace --exclude xtask --all-features --bins --examples --profile test"
+    )
+    .run()?;
+    Ok(())
+}
+
+fn coverage(project: &Project) -> Result<Ending> {
+    coverage::run(project, coverage::MIN_LINE_PERCENT, false)?;
+    Ok(Ending::Passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_selected_in_their_usual_order() {
+        let names: Vec<_> = select(&["docs", "fmt"]).unwrap().iter().map(|step| step.name).collect();
+        assert_eq!(names, ["fmt", "docs"]);
+        assert_eq!(select::<&str>(&[]).unwrap().len(), STEPS.len());
+        assert_eq!(select(LINT).unwrap().len(), LINT.len());
+    }
+
+    #[test]
+    fn an_unknown_step_is_refused_with_the_list() {
+        let error = select(&["fmt", "tests"]).err().unwrap().to_string();
+        assert!(error.starts_with("no step is called 'tests'; there are: fmt, "), "{error}");
+    }
+}

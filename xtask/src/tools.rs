@@ -1,0 +1,257 @@
+//! Programs, targets and components the checks need: whether they are here, and how to get them.
+//!
+//! Cargo tools go to a cache folder of their own, one folder for each version, and are found after everything already
+//! on `PATH`: a tool that a developer has installed is used as it is and never replaced. They are built without
+//! optimisation, which takes about a third of the time and costs nothing noticeable in tools that run for a second.
+
+use core::fmt;
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use xshell::{Shell, cmd};
+
+/// Something a check cannot do without.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    /// What it is needed for, as the end of "needed ...".
+    pub(crate) why: &'static str,
+    source: Source,
+}
+
+/// Where a tool comes from, which also tells how to see whether it is here.
+#[derive(Debug)]
+enum Source {
+    /// A Debian package of the tool's name with a program of that name.
+    Debian,
+    /// A part of the Rust toolchain that holds this file, relative to the folder of host-side libraries.
+    Component { file: &'static str },
+    /// The standard library for another target, of the tool's name.
+    Target,
+    /// A crate of the tool's name with a program of that name.
+    Crate { version: &'static str, args: &'static [&'static str] },
+}
+
+pub(crate) static RUSTFMT: Tool = Tool {
+    name: "rustfmt",
+    why: "to check formatting",
+    source: Source::Component { file: "../../../../bin/rustfmt" },
+};
+pub(crate) static CLIPPY: Tool = Tool {
+    name: "clippy",
+    why: "to lint the code",
+    source: Source::Component { file: "../../../../bin/cargo-clippy" },
+};
+pub(crate) static LLVM_TOOLS: Tool = Tool {
+    name: "llvm-tools",
+    why: "to read coverage profiles",
+    source: Source::Component { file: "../bin/llvm-profdata" },
+};
+pub(crate) static X86_64_NONE: Tool = Tool {
+    name: "x86_64-unknown-none",
+    why: "to build the no_std crates where there is no std to link by accident",
+    source: Source::Target,
+};
+pub(crate) static THUMBV7EM: Tool = Tool {
+    name: "thumbv7em-none-eabi",
+    why: "to build the no_std crates for 32 bits, without 64-bit atomics",
+    source: Source::Target,
+};
+pub(crate) static VALGRIND: Tool =
+    Tool { name: "valgrind", why: "to run the demo under a memory checker", source: Source::Debian };
+pub(crate) static CARGO_DENY: Tool = Tool {
+    name: "cargo-deny",
+    why: "to check the licences, sources and advisories of dependencies",
+    source: Source::Crate { version: "0.20.2", args: &["--no-default-features"] },
+};
+pub(crate) static CARGO_LLVM_COV: Tool = Tool {
+    name: "cargo-llvm-cov",
+    why: "to measure line coverage",
+    source: Source::Crate { version: "0.9.1", args: &[] },
+};
+
+/// Whether missing tools are installed or only told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Provision {
+    Install,
+    ReportOnly,
+}
+
+impl Tool {
+    /// Whether the tool can be used as things are.
+    pub(crate) fn is_present(&self, sh: &Shell) -> bool {
+        match self.source {
+            Source::Debian | Source::Crate { .. } => is_on_path(sh, self.name),
+            Source::Component { file } => {
+                target_libdir(sh, None).is_some_and(|libdir| libdir.join(file).exists())
+            }
+            Source::Target => target_libdir(sh, Some(self.name)).is_some_and(|libdir| libdir.exists()),
+        }
+    }
+
+    fn install(&self, sh: &Shell) -> Result<()> {
+        let name = self.name;
+        match self.source {
+            Source::Debian => install_debian(sh, name),
+            Source::Component { .. } => {
+                require_rustup(sh)?;
+                Ok(cmd!(sh, "rustup component add {name}").run()?)
+            }
+            Source::Target => {
+                require_rustup(sh)?;
+                Ok(cmd!(sh, "rustup target add {name}").run()?)
+            }
+            Source::Crate { version, args } => {
+                let root = crate_root(name, version)?;
+                cmd!(sh, "cargo install --locked --quiet --root {root} --version {version} {args...} {name}")
+                    .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
+                    .env("CARGO_PROFILE_RELEASE_LTO", "off")
+                    .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+                    .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+                    .env_remove("CARGO_TARGET_DIR")
+                    .run()?;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.source {
+            Source::Debian => "Debian package",
+            Source::Component { .. } => "Rust component",
+            Source::Target => "Rust target",
+            Source::Crate { version, .. } => return write!(f, "{} {version} (crate)", self.name),
+        };
+        write!(f, "{} ({kind})", self.name)
+    }
+}
+
+/// Makes sure of `tools`, installing what is missing if allowed.
+///
+/// # Errors
+///
+/// Names the tools that are missing in the end.
+pub(crate) fn provide(sh: &Shell, tools: &[&Tool], provision: Provision) -> Result<()> {
+    for tool in tools.iter().filter(|tool| !tool.is_present(sh)) {
+        match provision {
+            Provision::ReportOnly => eprintln!("missing: {tool}, needed {}", tool.why),
+            Provision::Install => {
+                eprintln!("installing {tool}, needed {}", tool.why);
+                if let Err(error) = tool.install(sh) {
+                    eprintln!("cannot install {tool}: {error:#}");
+                }
+            }
+        }
+    }
+    match missing(sh, tools) {
+        None => Ok(()),
+        Some(names) => bail!("missing: {names}"),
+    }
+}
+
+/// The names of those of `tools` that are not here, if any.
+pub(crate) fn missing(sh: &Shell, tools: &[&Tool]) -> Option<String> {
+    let names: Vec<_> = tools.iter().filter(|tool| !tool.is_present(sh)).map(|tool| tool.name).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Prints each tool with its state; returns whether all are here in the end.
+pub(crate) fn report(sh: &Shell, tools: &[&Tool], install: bool) -> bool {
+    if install {
+        // What could not be installed has been told of, and shows in the list below.
+        let _ = provide(sh, tools, Provision::Install);
+    }
+    for tool in tools {
+        let state = if tool.is_present(sh) { "here   " } else { "MISSING" };
+        println!("{state}  {:42} {}", tool.to_string(), tool.why);
+    }
+    missing(sh, tools).is_none()
+}
+
+/// Puts the folders that [`Provision::Install`] installs Cargo tools to at the end of `PATH`.
+pub(crate) fn extend_path(sh: &Shell) -> Result<()> {
+    let old = sh.var_os("PATH").unwrap_or_default();
+    let mut dirs: Vec<PathBuf> = env::split_paths(&old).collect();
+    for tool in [&CARGO_DENY, &CARGO_LLVM_COV] {
+        if let Source::Crate { version, .. } = tool.source {
+            dirs.push(crate_root(tool.name, version)?.join("bin"));
+        }
+    }
+    sh.set_var("PATH", env::join_paths(dirs)?);
+    Ok(())
+}
+
+/// Where one version of a Cargo tool is installed: a cache that outlives `cargo clean` and is shared by checkouts.
+fn crate_root(name: &str, version: &str) -> Result<PathBuf> {
+    let cache = match env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
+        Some(dir) => PathBuf::from(dir),
+        None => env::home_dir().context("no home directory to cache Cargo tools in")?.join(".cache"),
+    };
+    Ok(cache.join("ds-runtime").join(format!("{name}-{version}")))
+}
+
+fn is_on_path(sh: &Shell, program: &str) -> bool {
+    let path = sh.var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+/// Where the toolchain in use keeps its libraries for `target` (the host if `None`), whether they are there or not.
+fn target_libdir(sh: &Shell, target: Option<&str>) -> Option<PathBuf> {
+    let args = target.map(|target| ["--target", target]);
+    let args = args.iter().flatten();
+    let output = cmd!(sh, "rustc --print target-libdir {args...}").quiet().ignore_stderr().read();
+    output.ok().map(PathBuf::from)
+}
+
+fn require_rustup(sh: &Shell) -> Result<()> {
+    if !is_on_path(sh, "rustup") {
+        bail!("this Rust was not installed by rustup: get it from where the Rust came from");
+    }
+    Ok(())
+}
+
+fn install_debian(sh: &Shell, package: &str) -> Result<()> {
+    if !is_on_path(sh, "apt-get") {
+        bail!("no apt-get here: install it with this system's package manager");
+    }
+    let is_root = cmd!(sh, "id -u").quiet().read()? == "0";
+    let sudo = (!is_root).then_some("sudo");
+    let apt_get = |args: &[&str]| {
+        let words = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"];
+        let mut words = sudo.into_iter().chain(words).chain(args.iter().copied());
+        words.next().map_or(Ok(()), |program| sh.cmd(program).args(words).run())
+    };
+    // Without a fresh list, a new machine knows no package, or asks for versions that are gone.
+    apt_get(&["update"])?;
+    apt_get(&["install", "--yes", "--no-install-recommends", package])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_builds_this_test_is_present() {
+        let sh = Shell::new().unwrap();
+        assert!(is_on_path(&sh, "cargo"));
+        assert!(target_libdir(&sh, None).unwrap().exists());
+    }
+
+    #[test]
+    fn what_is_nowhere_is_missing_and_named() {
+        let tool = Tool { name: "no-such-program", why: "for nothing", source: Source::Debian };
+        let target = Tool { name: "no-such-target", why: "for nothing", source: Source::Target };
+        let sh = Shell::new().unwrap();
+        let error = provide(&sh, &[&tool, &target], Provision::ReportOnly).unwrap_err();
+        assert_eq!(error.to_string(), "missing: no-such-program, no-such-target");
+    }
+
+    #[test]
+    fn versions_of_a_tool_do_not_share_a_folder() {
+        assert_ne!(crate_root("tool", "1.0.0").unwrap(), crate_root("tool", "1.0.1").unwrap());
+    }
+}
