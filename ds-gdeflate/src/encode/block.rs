@@ -1,0 +1,140 @@
+//! One block: which of the three kinds is cheapest, and writing it.
+
+use super::bound::{KIND_BITS, MAX_STORED, STORED_LEN_BITS};
+use super::header::DynamicHeader;
+use super::histogram::Histogram;
+use super::huffman::Code;
+use super::lanes::LaneWriter;
+use super::symbols::{Bits, BlockCodes};
+use super::token::Token;
+use crate::format::{
+    DISTANCE_SYMBOLS, LANES, LITLEN_SYMBOLS, MAX_CODE_BITS, STATIC_DISTANCE_BITS, STATIC_LITLEN_BITS,
+};
+
+/// The two bits that name a block's kind.
+const STORED: u32 = 0;
+const STATIC: u32 = 1;
+const DYNAMIC: u32 = 2;
+
+/// A block to be written.
+pub(super) struct Block<'a> {
+    /// The bytes it stands for.
+    pub(super) raw: &'a [u8],
+    /// The same as tokens.
+    pub(super) tokens: &'a [Token],
+    /// The tokens counted.
+    pub(super) histogram: &'a Histogram,
+    /// Whether it ends the tile.
+    pub(super) last: bool,
+}
+
+impl Block<'_> {
+    /// Writes the block as whatever kind takes the fewest bits.
+    pub(super) fn write(&self, lanes: &mut LaneWriter<'_>) {
+        let mut histogram = *self.histogram;
+        histogram.count_end_of_block();
+
+        let litlen = Code::optimal(&histogram.litlen, MAX_CODE_BITS);
+        let distance = Code::optimal(&histogram.distance, MAX_CODE_BITS);
+        let header = DynamicHeader::new(&litlen, &distance);
+        let extra = histogram.extra_bits();
+        let dynamic_cost = header.cost() + histogram.cost(&litlen.lengths, &distance.lengths) + extra;
+        let static_cost = histogram.cost(&STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS) + extra;
+
+        if stored_cost(self.raw.len()) <= dynamic_cost.min(static_cost) + KIND_BITS {
+            write_stored(lanes, self.raw, self.last);
+        } else if static_cost <= dynamic_cost {
+            let litlen = Code::from_lengths(STATIC_LITLEN_BITS);
+            let distance = Code::from_lengths(STATIC_DISTANCE_BITS);
+            lanes.turn(0, kind(STATIC, self.last));
+            self.write_tokens(lanes, &litlen, &distance);
+        } else {
+            lanes.turn(0, kind(DYNAMIC, self.last));
+            header.write(lanes);
+            self.write_tokens(lanes, &litlen, &distance);
+        }
+    }
+
+    /// Writes the tokens and the end of the block, a round of 32 turns at a time.
+    ///
+    /// A match takes a turn of its lane in one round for its length and one in the next for its distance; the lanes
+    /// that owe no distance take the next tokens.
+    fn write_tokens(
+        &self,
+        lanes: &mut LaneWriter<'_>,
+        litlen: &Code<LITLEN_SYMBOLS>,
+        distance: &Code<DISTANCE_SYMBOLS>,
+    ) {
+        let codes = BlockCodes::new(litlen, distance);
+        let mut rest = self.tokens;
+        let mut ended = false;
+        let mut matches = [Token::NONE; LANES];
+        let mut owing = 0_u32;
+        while !ended || owing != 0 {
+            let mut round = [Bits::NONE; LANES];
+            for lane in lanes_of(owing) {
+                round[lane] = codes.distance(matches[lane]);
+            }
+            let mut now_owing = 0;
+            if let Some(next) = rest.first_chunk::<LANES>() {
+                let mut taken = 0;
+                for lane in lanes_of(!owing) {
+                    let token = next[taken % LANES];
+                    round[lane] = codes.litlen(token);
+                    matches[lane] = token;
+                    now_owing |= u32::from(token.is_match()) << lane;
+                    taken += 1;
+                }
+                rest = &rest[taken..];
+            } else if !ended {
+                for lane in lanes_of(!owing) {
+                    let Some((&token, others)) = rest.split_first() else {
+                        round[lane] = codes.end_of_block();
+                        ended = true;
+                        break;
+                    };
+                    round[lane] = codes.litlen(token);
+                    matches[lane] = token;
+                    now_owing |= u32::from(token.is_match()) << lane;
+                    rest = others;
+                }
+            }
+            owing = now_owing;
+            for (lane, &bits) in round.iter().enumerate() {
+                lanes.turn(lane, bits);
+            }
+        }
+    }
+}
+
+/// The set bits' numbers, lowest first.
+#[inline(always)]
+fn lanes_of(mut mask: u32) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let lane = mask.trailing_zeros() as usize;
+        (mask != 0).then(|| {
+            mask &= mask - 1;
+            lane
+        })
+    })
+}
+
+fn kind(kind: u32, last: bool) -> Bits {
+    Bits::new(u32::from(last) | kind << 1, KIND_BITS)
+}
+
+/// Bits that `len` bytes take stored, block headers included.
+fn stored_cost(len: usize) -> u32 {
+    let blocks = len.div_ceil(MAX_STORED).max(1);
+    blocks as u32 * (KIND_BITS + STORED_LEN_BITS) + 8 * len as u32
+}
+
+/// Writes one or more bytes as one or two stored blocks.
+pub(super) fn write_stored(lanes: &mut LaneWriter<'_>, raw: &[u8], last: bool) {
+    let mut blocks = raw.chunks(MAX_STORED).peekable();
+    while let Some(block) = blocks.next() {
+        lanes.turn(0, kind(STORED, last && blocks.peek().is_none()));
+        lanes.turn(0, Bits::new(block.len() as u32, STORED_LEN_BITS));
+        lanes.turns(block.iter().map(|&byte| Bits::new(byte.into(), 8)));
+    }
+}

@@ -1,0 +1,151 @@
+//! Length-limited prefix codes from symbol counts.
+
+/// The most symbols any alphabet here has.
+const MAX_SYMBOLS: usize = 288;
+
+/// The longest code length any alphabet here allows.
+const MAX_LENGTH: usize = 15;
+
+/// A canonical prefix code over `N` symbols.
+pub(super) struct Code<const N: usize> {
+    /// Bits of each symbol's code word, 0 if it has none.
+    pub(super) lengths: [u8; N],
+    /// The code words, first bit lowest.
+    pub(super) words: [u16; N],
+}
+
+impl<const N: usize> Code<N> {
+    /// The cheapest code for these counts, give or take the bits that the limit costs.
+    ///
+    /// The code is empty if no symbol occurs, and complete otherwise: a symbol that occurs alone gets an unused
+    /// companion, since a lone one-bit code leaves a bit pattern that decoders refuse.
+    pub(super) fn optimal(counts: &[u32; N], limit: usize) -> Self {
+        let mut lengths = [0; N];
+        let mut sorted = [0_u32; MAX_SYMBOLS];
+        let mut used = 0;
+        for (symbol, &count) in counts.iter().enumerate() {
+            // At most 2^16 tokens and an end of block: the count takes 17 bits, the symbol 9.
+            sorted[used] = count << 9 | symbol as u32;
+            used += usize::from(count != 0);
+        }
+        let sorted = &mut sorted[..used];
+        match *sorted {
+            [] => {}
+            [only] => {
+                let symbol = (only & 0x1FF) as usize;
+                lengths[symbol] = 1;
+                lengths[usize::from(symbol == 0)] = 1;
+            }
+            _ => {
+                sorted.sort_unstable();
+                let mut weights = [0_u32; MAX_SYMBOLS];
+                let weights = &mut weights[..used];
+                for (weight, entry) in weights.iter_mut().zip(&*sorted) {
+                    *weight = entry >> 9;
+                }
+                let leaves = limit_lengths(leaves_by_depth(weights), limit);
+                let mut rarest_first = sorted.iter();
+                for length in (1..=limit).rev() {
+                    for entry in rarest_first.by_ref().take(usize::from(leaves[length])) {
+                        lengths[(entry & 0x1FF) as usize] = length as u8;
+                    }
+                }
+            }
+        }
+        Self { words: canonical_words(&lengths), lengths }
+    }
+
+    /// The code that these lengths define.
+    pub(super) fn from_lengths(lengths: [u8; N]) -> Self {
+        Self { words: canonical_words(&lengths), lengths }
+    }
+}
+
+/// Leaves at each depth of a Huffman tree over two or more weights in rising order; overwrites the weights.
+///
+/// Depths beyond [`MAX_LENGTH`] are counted at index 0. Works in place, after Moffat and Katajainen: inner nodes
+/// appear in rising order of weight too, so a slot freed by a consumed weight can hold the new node, then a link to
+/// its parent, and finally its depth.
+fn leaves_by_depth(weights: &mut [u32]) -> [u16; MAX_LENGTH + 1] {
+    let nodes = weights.len() - 1;
+    let mut leaf = 0;
+    let mut inner = 0;
+    for node in 0..nodes {
+        let mut sum = 0;
+        for _ in 0..2 {
+            if leaf > nodes || (inner < node && weights[inner] < weights[leaf]) {
+                sum += weights[inner];
+                weights[inner] = node as u32;
+                inner += 1;
+            } else {
+                sum += weights[leaf];
+                leaf += 1;
+            }
+        }
+        weights[node] = sum;
+    }
+
+    // Links to depths, from the root down, counting leaves as what a level's slots leave over.
+    let mut leaves = [0; MAX_LENGTH + 1];
+    weights[nodes - 1] = 0;
+    for node in (0..nodes - 1).rev() {
+        weights[node] = weights[weights[node] as usize] + 1;
+    }
+    let mut depth = 0;
+    let mut slots = 1;
+    let mut next = nodes;
+    while slots > 0 {
+        let mut inner_here = 0;
+        while next > 0 && weights[next - 1] == depth {
+            inner_here += 1;
+            next -= 1;
+        }
+        let index = if depth as usize <= MAX_LENGTH { depth as usize } else { 0 };
+        leaves[index] += slots - inner_here;
+        slots = 2 * inner_here;
+        depth += 1;
+    }
+    leaves
+}
+
+/// Moves leaves deeper than `limit` up to it and pays for that with shallower ones; the code stays complete.
+fn limit_lengths(mut leaves: [u16; MAX_LENGTH + 1], limit: usize) -> [u16; MAX_LENGTH + 1] {
+    for deep in core::iter::once(0).chain(limit + 1..MAX_LENGTH + 1) {
+        leaves[limit] += leaves[deep];
+        leaves[deep] = 0;
+    }
+    let space = 1_u32 << limit;
+    let mut taken: u32 = (1..=limit).map(|length| u32::from(leaves[length]) << (limit - length)).sum();
+    // Each step turns the deepest leaf above the limit into a node over itself and one leaf of the lowest level,
+    // which frees exactly one code word of the lowest level.
+    while taken > space {
+        let above = (1..limit).rev().find(|&length| leaves[length] != 0).unwrap_or(1);
+        leaves[above] -= 1;
+        leaves[above + 1] += 2;
+        leaves[limit] -= 1;
+        taken -= 1;
+    }
+    leaves
+}
+
+/// Canonical code words in order of length, then symbol, each with its first bit lowest.
+fn canonical_words<const N: usize>(lengths: &[u8; N]) -> [u16; N] {
+    let mut next = [0_u16; MAX_LENGTH + 2];
+    for &length in lengths {
+        next[usize::from(length) + 1] += u16::from(length != 0);
+    }
+    let mut first = 0;
+    for slot in &mut next {
+        first = (first + *slot) << 1;
+        *slot = first;
+    }
+    let mut words = [0; N];
+    for (word, &length) in words.iter_mut().zip(lengths) {
+        if length != 0 {
+            let code = &mut next[usize::from(length)];
+            *word = code.reverse_bits() >> (16 - length);
+            *code += 1;
+        }
+    }
+    words
+}

@@ -1,0 +1,67 @@
+//! Level 6: takes a match only if the next position has no better one.
+
+use super::chains::{Chains, Match};
+use super::token::MAX_MATCH;
+use super::tokens::{CHUNK_SIZE, Tokens};
+use super::window::Window;
+
+/// How far the search goes.
+#[derive(Clone, Copy)]
+pub(super) struct Effort {
+    /// Candidates looked at for each position.
+    pub(super) depth: u32,
+    /// Length from which a match is taken without looking any further.
+    pub(super) nice: usize,
+}
+
+impl Effort {
+    /// Level 6.
+    pub(super) const DEFAULT: Self = Self { depth: 32, nice: 65 };
+}
+
+/// Splits the tile in the window into tokens.
+pub(super) fn parse(chains: &mut Chains, window: &Window, effort: Effort, tokens: &mut Tokens) {
+    chains.clear();
+    tokens.clear();
+    let len = window.len();
+    let mut at = 0;
+    let mut ahead = Match::NONE;
+    let mut looked_ahead = false;
+    while at < len {
+        let chunk_end = len.min(at - at % CHUNK_SIZE + CHUNK_SIZE);
+        let mut chunk = tokens.open_chunk();
+        while at < chunk_end {
+            let here = at as u16;
+            let found =
+                if looked_ahead { ahead } else { chains.find(window, here, 0, effort.depth, effort.nice) };
+            looked_ahead = false;
+            if found.len < 3 {
+                chunk.literal(window.byte(here));
+                at += 1;
+                continue;
+            }
+            let mut inserted = at + 1;
+            if found.len < effort.nice && at + 1 < len {
+                ahead = chains.find(window, here + 1, found.len - 1, effort.depth / 2, effort.nice);
+                inserted = at + 2;
+                if gain(ahead) > gain(found) {
+                    chunk.literal(window.byte(here));
+                    at += 1;
+                    looked_ahead = true;
+                    continue;
+                }
+            }
+            let taken = found.len.min(MAX_MATCH);
+            chunk.matched(taken, found.distance);
+            chains.skip(window, inserted..at + taken);
+            at += taken;
+        }
+        chunk.close(at);
+    }
+}
+
+/// How good a match is: bytes covered against distance bits.
+#[inline(always)]
+fn gain(found: Match) -> i32 {
+    4 * found.len as i32 - u32::from(found.distance | 1).ilog2() as i32
+}

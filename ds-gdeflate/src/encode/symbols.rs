@@ -1,0 +1,121 @@
+//! From tokens to what a lane writes in one turn: code word and extra bits together.
+
+use super::huffman::Code;
+use super::token::Token;
+use crate::format::{DISTANCE_SYMBOLS, DISTANCES, LENGTHS, LITLEN_SYMBOLS, MIN_MATCH};
+
+/// The longest match that symbols below 285 can say; longer ones take 285 and its 16 extra bits.
+const MAX_SHORT_MATCH: usize = 258;
+
+/// Symbol of each length from [`MIN_MATCH`] to [`MAX_SHORT_MATCH`], less 257.
+static LENGTH_CODES: [u8; MAX_SHORT_MATCH + 1] = {
+    let mut codes = [0; MAX_SHORT_MATCH + 1];
+    let mut len = MIN_MATCH;
+    let mut code = 0;
+    while len <= MAX_SHORT_MATCH {
+        while code < 27 && len >= LENGTHS[code + 1].base as usize {
+            code += 1;
+        }
+        codes[len] = code as u8;
+        len += 1;
+    }
+    codes
+};
+
+/// The literal/length symbol of a match length.
+#[inline(always)]
+pub(super) fn length_symbol(len: usize) -> usize {
+    257 + LENGTH_CODES.get(len).map_or(28, |&code| usize::from(code))
+}
+
+/// The distance symbol of a distance, which is given less one.
+///
+/// Above the first four symbols each power of two is split in halves.
+#[inline(always)]
+pub(super) fn distance_symbol(offset: u32) -> usize {
+    let extra = (offset | 3).ilog2() - 1;
+    ((2 * extra + (offset >> extra)) & 31) as usize
+}
+
+/// What one lane turn writes: at most 31 bits, lowest first.
+#[derive(Clone, Copy)]
+pub(super) struct Bits(u64);
+
+impl Bits {
+    pub(super) const NONE: Self = Self(0);
+
+    #[inline(always)]
+    pub(super) const fn new(value: u32, count: u32) -> Self {
+        Self((count as u64) << 32 | value as u64)
+    }
+
+    #[inline(always)]
+    pub(super) const fn value(self) -> u64 {
+        self.0 & 0xFFFF_FFFF
+    }
+
+    #[inline(always)]
+    pub(super) const fn count(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// These bits, then `value` above them.
+    #[inline(always)]
+    pub(super) const fn then(self, value: u32, count: u32) -> Self {
+        Self::new(self.0 as u32 | value << self.count(), self.count() + count)
+    }
+}
+
+/// A block's two codes, laid out for the token loop.
+pub(super) struct BlockCodes {
+    /// By [`Token::index`]: literals, then matches of up to [`MAX_SHORT_MATCH`] bytes with their extra bits.
+    litlen: [Bits; 256 + MAX_SHORT_MATCH + 1],
+    long_match: Bits,
+    end_of_block: Bits,
+    distance: [Bits; DISTANCE_SYMBOLS],
+}
+
+impl BlockCodes {
+    pub(super) fn new(litlen: &Code<LITLEN_SYMBOLS>, distance: &Code<DISTANCE_SYMBOLS>) -> Self {
+        let word = |symbol: usize| Bits::new(litlen.words[symbol].into(), litlen.lengths[symbol].into());
+        let mut codes = Self {
+            litlen: [Bits::NONE; 256 + MAX_SHORT_MATCH + 1],
+            long_match: word(285),
+            end_of_block: word(256),
+            distance: core::array::from_fn(|symbol| {
+                Bits::new(distance.words[symbol].into(), distance.lengths[symbol].into())
+            }),
+        };
+        for (symbol, literal) in codes.litlen[..256].iter_mut().enumerate() {
+            *literal = word(symbol);
+        }
+        for len in MIN_MATCH..=MAX_SHORT_MATCH {
+            let code = usize::from(LENGTH_CODES[len]);
+            let range = LENGTHS[code];
+            let extra = len as u32 - u32::from(range.base);
+            codes.litlen[256 + len] = word(257 + code).then(extra, range.extra.into());
+        }
+        codes
+    }
+
+    /// The turn that announces a token: a literal, or a match's length.
+    #[inline(always)]
+    pub(super) fn litlen(&self, token: Token) -> Bits {
+        match self.litlen.get(token.index()) {
+            Some(&bits) => bits,
+            None => self.long_match.then((token.index() - 256 - MIN_MATCH) as u32, 16),
+        }
+    }
+
+    /// The turn, a round later, that completes a match.
+    #[inline(always)]
+    pub(super) fn distance(&self, token: Token) -> Bits {
+        let symbol = distance_symbol(token.offset());
+        let extra = u32::from(DISTANCES[symbol].extra);
+        self.distance[symbol].then(token.offset() & ((1 << extra) - 1), extra)
+    }
+
+    pub(super) fn end_of_block(&self) -> Bits {
+        self.end_of_block
+    }
+}
