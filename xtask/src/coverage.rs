@@ -11,8 +11,8 @@ use crate::workspace::{Package, Project};
 /// Least share of lines that the tests must reach in each crate, in percent.
 pub(crate) const MIN_LINE_PERCENT: f64 = 80.0;
 
-/// Tells tests to spend their random budgets sparingly: coverage asks which lines run, not how often, and counting
-/// makes them slow. The full budgets belong to the plain test run.
+/// Tells tests to spend their random budgets sparingly: coverage asks which lines run, not how often, and
+/// counting makes them slow. The full budgets belong to the plain test run.
 const QUICK: (&str, &str) = ("DS_TEST_QUICK", "1");
 
 /// Runs the tests with counters and prints a line for each crate; with `html`, also writes pages.

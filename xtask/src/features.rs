@@ -1,7 +1,7 @@
 //! Which sets of features a package is built with.
 //!
-//! None, and each alone: a feature that leans on another without saying so shows, and the number of builds grows with
-//! the features, not with their powerset.
+//! None, and each alone: a feature that leans on another without saying so shows, and the number of builds
+//! grows with the features, not with their powerset.
 
 use crate::workspace::Package;
 

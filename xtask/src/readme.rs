@@ -1,7 +1,7 @@
 //! README.md must not drift from the code.
 //!
-//! Two kinds of things are watched. *Excerpts* are marked in the README by a comment and can be rewritten from the code
-//! ([`excerpts`]). *Facts* stand in its prose, and can only be checked ([`facts`]).
+//! Two kinds of things are watched. *Excerpts* are marked in the README by a comment and can be rewritten
+//! from the code ([`excerpts`]). *Facts* stand in its prose, and can only be checked ([`facts`]).
 
 mod excerpts;
 mod facts;

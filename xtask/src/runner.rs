@@ -44,8 +44,8 @@ struct Record {
 
 /// Provides what `steps` need, runs them all and prints a table.
 ///
-/// Returns whether every step passed or was skipped. A step without its tools counts as failed: a run that left
-/// something out on account of the machine must not look like a run that checked it.
+/// Returns whether every step passed or was skipped. A step without its tools counts as failed: a run that
+/// left something out for want of them must not look like a run that checked it.
 pub(crate) fn run(project: &Project, steps: &[&Step], provision: Provision) -> Result<bool> {
     let begun = Instant::now();
     // A step that must go without says so in its place; the others run.

@@ -1,7 +1,7 @@
 //! The checks of the project, in the order `cargo xtask test` takes them: cheap ones first.
 
 use anyhow::{Result, bail};
-use xshell::cmd;
+use xshell::{Cmd, cmd};
 
 use crate::coverage;
 use crate::features;
@@ -98,21 +98,25 @@ fn readme_in_sync(project: &Project) -> Result<Ending> {
     Ok(Ending::Passed)
 }
 
-/// Lints each package by itself: a workspace build unifies features, and so hides one that a crate forgot to ask for.
+/// Lints each package by itself: a workspace build unifies features, which hides one that a crate forgot to
+/// ask for.
 fn clippy(project: &Project) -> Result<Ending> {
     let sh = &project.sh;
+    let mut commands = Vec::new();
     for package in &project.workspace.packages {
         let name = &package.name;
-        cmd!(sh, "cargo clippy --package {name} --all-targets -- --deny warnings").run()?;
+        commands.push(cmd!(sh, "cargo clippy --package {name} --all-targets -- --deny warnings"));
         for set in features::sets(package).iter().filter(|_| package.has_library()) {
-            cmd!(sh, "cargo clippy --package {name} --lib {set...} -- --deny warnings").run()?;
+            commands.push(cmd!(sh, "cargo clippy --package {name} --lib {set...} -- --deny warnings"));
         }
         if !package.features.is_empty() {
-            cmd!(sh, "cargo clippy --package {name} --all-targets --all-features -- --deny warnings")
-                .run()?;
+            commands.push(cmd!(
+                sh,
+                "cargo clippy --package {name} --all-targets --all-features -- --deny warnings"
+            ));
         }
     }
-    Ok(Ending::Passed)
+    run_each(project, &commands)
 }
 
 /// Tests with every feature on: Cargo leaves out, without a word, tests whose required features are off.
@@ -124,16 +128,18 @@ fn test(project: &Project) -> Result<Ending> {
 
 fn nostd(project: &Project) -> Result<Ending> {
     let sh = &project.sh;
-    let packages = &project.workspace.packages;
-    for package in packages.iter().filter(|package| FREESTANDING.contains(&package.name.as_str())) {
+    let mut commands = Vec::new();
+    for package in
+        project.workspace.packages.iter().filter(|package| FREESTANDING.contains(&package.name.as_str()))
+    {
         let name = &package.name;
         for target in [X86_64_NONE.name, THUMBV7EM.name] {
             for set in features::sets_without(package, "std") {
-                cmd!(sh, "cargo build --package {name} --target {target} {set...}").run()?;
+                commands.push(cmd!(sh, "cargo build --package {name} --target {target} {set...}"));
             }
         }
     }
-    Ok(Ending::Passed)
+    run_each(project, &commands)
 }
 
 fn docs(project: &Project) -> Result<Ending> {
@@ -159,12 +165,10 @@ fn advisories(project: &Project) -> Result<Ending> {
 
 fn examples(project: &Project) -> Result<Ending> {
     build_programs(project)?;
-    let workspace = &project.workspace;
-    for target in workspace.packages.iter().flat_map(|package| package.targets_of("example")) {
-        let program = workspace.target_directory.join("debug/examples").join(&target.name);
-        cmd!(project.sh, "{program}").run()?;
-    }
-    Ok(Ending::Passed)
+    let dir = project.workspace.target_directory.join("debug/examples");
+    let examples = project.workspace.packages.iter().flat_map(|package| package.targets_of("example"));
+    let commands: Vec<_> = examples.map(|example| project.sh.cmd(dir.join(&example.name))).collect();
+    run_each(project, &commands)
 }
 
 fn valgrind(project: &Project) -> Result<Ending> {
@@ -187,6 +191,27 @@ fn build_programs(project: &Project) -> Result<()> {
 
 fn coverage(project: &Project) -> Result<Ending> {
     coverage::run(project, coverage::MIN_LINE_PERCENT, false)?;
+    Ok(Ending::Passed)
+}
+
+/// Runs every command even if one fails, unless the run is to stop at its first failure.
+///
+/// # Errors
+///
+/// Names each command that failed.
+fn run_each(project: &Project, commands: &[Cmd<'_>]) -> Result<Ending> {
+    let mut failed = Vec::new();
+    for command in commands {
+        if command.run().is_err() {
+            failed.push(format!("`{command}`"));
+            if project.fail_fast {
+                break;
+            }
+        }
+    }
+    if !failed.is_empty() {
+        bail!("{} of {} commands failed: {}", failed.len(), commands.len(), failed.join(", "));
+    }
     Ok(Ending::Passed)
 }
 

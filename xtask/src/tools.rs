@@ -1,8 +1,8 @@
 //! Programs, targets and components the checks need: whether they are here, and how to get them.
 //!
-//! Cargo tools go to a cache folder of their own, one folder for each version, and are found after everything already
-//! on `PATH`: a tool that a developer has installed is used as it is and never replaced. They are built without
-//! optimisation, which takes about a third of the time and costs nothing noticeable in tools that run for a second.
+//! Cargo tools go to a cache folder of their own, one folder for each version, and are found after everything
+//! already on `PATH`: a tool that a developer has installed is used as it is and never replaced. They are
+//! built without optimisation: they run for a second, and optimising them takes minutes.
 
 use core::fmt;
 use std::env;
@@ -184,7 +184,8 @@ pub(crate) fn extend_path(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Where one version of a Cargo tool is installed: a cache that outlives `cargo clean` and is shared by checkouts.
+/// Where one version of a Cargo tool is installed: a cache that outlives `cargo clean` and is shared by all
+/// checkouts.
 fn crate_root(name: &str, version: &str) -> Result<PathBuf> {
     let cache = match env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
         Some(dir) => PathBuf::from(dir),
@@ -198,7 +199,7 @@ fn is_on_path(sh: &Shell, program: &str) -> bool {
     env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
-/// Where the toolchain in use keeps its libraries for `target` (the host if `None`), whether they are there or not.
+/// Where the toolchain in use keeps its libraries for `target` (the host if `None`), if it has any or not.
 fn target_libdir(sh: &Shell, target: Option<&str>) -> Option<PathBuf> {
     let args = target.map(|target| ["--target", target]);
     let args = args.iter().flatten();

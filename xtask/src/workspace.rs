@@ -1,7 +1,7 @@
 //! Our own crates, as `cargo metadata` describes them.
 //!
-//! Checks ask this module rather than keep lists of their own, so that a new crate, feature or example is checked
-//! from the day it is added.
+//! Checks ask this module rather than keep lists of their own, so that a new crate, feature or example is
+//! checked from the day it is added.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,12 @@
-//! Parts of the README that are copies of something in the code, each announced by a comment on a line of its own:
+//! Parts of the README that are copies of something in the code, each announced by a comment on a line of its
+//! own:
 //!
-//! - `<!-- sync: path/to/file.rs#name -->`: the code block after it equals the lines between `// readme:name` and
-//!   `// /readme:name` in that file, less their common indentation (`#` does for `//`);
-//! - `<!-- sync: crates -->`: the table after it has a row for each member of the workspace with its description;
-//! - `<!-- sync: features CRATE -->`: the table after it has a row for each public feature of that crate, and the rows
-//!   of those switched on by default, and no others, say `(default)`.
+//! - `<!-- sync: path/to/file.rs#name -->`: the code block after it equals the lines between `// readme:name`
+//!   and `// /readme:name` in that file, less their common indentation (`#` does for `//`);
+//! - `<!-- sync: crates -->`: the table after it has a row for each member of the workspace, with its
+//!   description;
+//! - `<!-- sync: features CRATE -->`: the table after it has a row for each public feature of that crate, and
+//!   the rows of those switched on by default, and no others, say `(default)`.
 
 use anyhow::{Context as _, Result, bail, ensure};
 

@@ -1,5 +1,5 @@
-//! Statements in the prose of the README, and in files that repeat them, which can be checked but not written by a
-//! program: versions, and the two commands a newcomer types.
+//! Statements in the prose of the README, and in files that repeat them, which a program can check but not
+//! write: versions, and the two commands a newcomer types.
 
 use anyhow::{Context as _, Result, ensure};
 
