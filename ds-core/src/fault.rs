@@ -1,0 +1,1 @@
+//! A seeded fault-injecting engine.

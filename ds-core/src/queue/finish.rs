@@ -1,0 +1,177 @@
+//! How entries end.
+
+use super::slot::{List, Lists, PartState, Slot, Stop};
+use super::{Queue, Slots};
+use crate::completion::{ByteCounts, Completion, Failure, StageTimes};
+use crate::error::{Context, Error, ErrorKind, Stage};
+use crate::id::RequestId;
+use crate::request::{Fetch, Location, Operation, Transform};
+use crate::time::Time;
+
+impl<S: Slots> Queue<S> {
+    /// The request goes no further: nothing new is started for it, what engines have is hurried, and when they have answered
+    /// it ends with `kind`. The first reason stays.
+    pub(super) fn stop(&mut self, index: u32, kind: ErrorKind) {
+        let slot = self.slot_mut(index);
+        if slot.is_stopped() || slot.stage == Stage::Done {
+            return;
+        }
+        slot.stop = Stop::Because(kind);
+        slot.work_backoff = None;
+        slot.retry_at = None;
+        for part in &mut slot.parts {
+            if !part.is_flying() {
+                part.state = PartState::Idle;
+            }
+        }
+        let flying = slot.flying() > 0;
+        self.set_timer(index);
+        self.leave_predecessor(index);
+        self.unlink(List::Begin, index);
+        self.unlink(List::Transfer, index);
+        self.unlink(List::Parked, index);
+        if flying {
+            self.push(List::Cancel, index);
+        }
+        if self.planted_early_release() && Lists::is_free_for(self.slots.as_ref(), List::Work, index) {
+            self.push(List::Work, index);
+        }
+        self.resume(index);
+    }
+
+    /// The request ends now. No engine has any of its operations, and it holds no lease.
+    pub(super) fn finish(&mut self, index: u32, now: Time) {
+        for list in [List::Begin, List::Transfer, List::Cancel, List::Work, List::Parked] {
+            self.unlink(list, index);
+        }
+        if self.is_in(List::Queued, index) {
+            self.unlink(List::Queued, index);
+            self.stats.unsubmitted -= 1;
+        } else {
+            self.stats.in_flight -= 1;
+        }
+        let slot = self.slot_mut(index);
+        slot.marks.ended = now;
+        if !slot.submitted {
+            slot.marks.submitted = now;
+        }
+        if slot.is_begun() {
+            let footprint = slot.footprint();
+            self.begun -= 1;
+            self.stats.bytes_in_flight -= footprint;
+        }
+        let completion = self.completion(index);
+        let slot = self.slot_mut(index);
+        slot.stage = Stage::Done;
+        slot.request.deadline = None;
+        let failure = failure(slot, index);
+        self.set_timer(index);
+        self.leave_order(index, failure);
+        if let Some(failure) = failure {
+            self.record.failures += 1;
+            if self.record.first.is_none_or(|first| failure.sequence < first.sequence) {
+                self.record.first = Some(failure);
+            }
+        }
+        self.stats.record(&completion);
+        self.stats.undelivered += 1;
+        self.push(List::Completed, index);
+        self.release_dependents(index);
+    }
+
+    /// Takes an entry out of the enqueue order. Its failure, or the one it was handed, passes to the entry behind it: see
+    /// "Order, status, failure" in the architecture page.
+    pub(super) fn leave_order(&mut self, index: u32, own: Option<Failure>) {
+        let following = Lists::following(self.slots.as_ref(), List::Order, index);
+        // Whatever it was handed came from entries in front of it.
+        let earliest = self.slot_mut(index).carried.take().or(own);
+        self.unlink(List::Order, index);
+        if earliest.is_some() {
+            let heir = match following {
+                Some(following) => &mut self.slot_mut(following).carried,
+                None => &mut self.carried,
+            };
+            *heir = earliest;
+        }
+    }
+
+    /// Hands a completion over and frees its slot.
+    pub(super) fn deliver(&mut self, index: u32) -> Completion {
+        let completion = self.completion(index);
+        if self.planted_double_completion(index) {
+            return completion;
+        }
+        self.unlink(List::Completed, index);
+        self.stats.undelivered -= 1;
+        self.vacate(index);
+        completion
+    }
+
+    fn completion(&self, index: u32) -> Completion {
+        let slot = self.slot(index);
+        let id = slot.id(index);
+        let marks = &slot.marks;
+        let result = match slot.stop {
+            Stop::No => Ok(()),
+            Stop::Because(kind) => Err(Error::with_context(kind, context(slot, id))),
+        };
+        Completion {
+            id,
+            tag: slot.request.tag,
+            result,
+            bytes: byte_counts(slot),
+            path: slot.path,
+            latency: marks.ended.since(marks.submitted),
+            times: self.config.stage_times.then(|| StageTimes {
+                queued: marks.submitted.since(marks.enqueued),
+                waiting: marks.begun.since(marks.submitted),
+                reading: marks.fetched.since(marks.begun),
+                decoding: marks.decoded.since(marks.fetched),
+                placing: marks.ended.since(marks.decoded.max(marks.fetched)),
+            }),
+        }
+    }
+}
+
+fn byte_counts(slot: &Slot) -> ByteCounts {
+    let request = &slot.request;
+    let succeeded = !slot.is_stopped();
+    let through_kernel = slot.plan.fetch != Fetch::Nothing || request.operation != Operation::Read;
+    let read = match (through_kernel, succeeded) {
+        (true, _) => slot.moved,
+        (false, true) => request.source.len(),
+        (false, false) => 0,
+    };
+    let produced = if request.transform == Transform::None { read } else { slot.produced };
+    ByteCounts { read, produced, delivered: if succeeded { produced } else { 0 } }
+}
+
+fn failure(slot: &Slot, index: u32) -> Option<Failure> {
+    match slot.stop {
+        Stop::Because(kind) if kind.is_failure() => {
+            Some(Failure { id: slot.id(index), tag: slot.request.tag, kind, sequence: slot.sequence })
+        }
+        _ => None,
+    }
+}
+
+fn context(slot: &Slot, id: RequestId) -> Context {
+    let request = &slot.request;
+    let named = match (request.source, request.destination) {
+        (file @ Location::File { .. }, _) | (_, file @ Location::File { .. }) => file,
+        (source, _) => source,
+    };
+    Context {
+        request: Some(id),
+        tag: request.tag,
+        operation: Some(request.operation),
+        stage: slot.reached(),
+        path: slot.path,
+        file: if let Location::File { file, .. } = named { Some(file) } else { None },
+        offset: named.offset(),
+        len: named.len(),
+        source: request.source.kind(),
+        destination: request.destination.kind(),
+        at: slot.marks.ended,
+    }
+}

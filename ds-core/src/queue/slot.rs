@@ -1,0 +1,495 @@
+//! What the queue keeps per entry, and the lists threaded through it.
+
+use crate::completion::{EventToken, Failure, SignalToken, StatusToken};
+use crate::error::{ErrorKind, Stage};
+use crate::id::{LeaseId, RequestId};
+use crate::path::Path;
+use crate::request::{Plan, Request};
+use crate::time::Time;
+
+/// Index that names no slot.
+pub(super) const NIL: u32 = u32::MAX;
+/// Sub-transfers of one request that may be in flight at once.
+pub(super) const PARTS: usize = 4;
+/// The number of the operation that is no sub-transfer: a lease, a copy, a decoding step, a sync.
+pub(super) const WORK_PART: usize = PARTS;
+
+/// The lists. Each slot has one link per [`Chain`], so it can be in one list of each chain at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum List {
+    /// Slots nobody uses.
+    Free,
+    /// All entries that are not done, in enqueue order.
+    Order,
+    /// Entries not yet submitted, in enqueue order.
+    Queued,
+    /// Submitted requests that have not begun.
+    Begin,
+    /// Requests that may have file I/O to start.
+    Transfer,
+    /// Requests with outstanding operations to cancel.
+    Cancel,
+    /// Requests that may have a lease, a copy, a decoding step, a release or their own end to perform.
+    Work,
+    /// Requests waiting for staging memory.
+    Parked,
+    /// Ended requests whose completion has not been taken.
+    Completed,
+}
+
+impl List {
+    pub(super) const COUNT: usize = 9;
+
+    const fn chain(self) -> usize {
+        match self {
+            Self::Order => 0,
+            Self::Free | Self::Queued | Self::Begin | Self::Transfer | Self::Cancel => 1,
+            Self::Work | Self::Parked | Self::Completed => 2,
+        }
+    }
+}
+
+const CHAINS: usize = 3;
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    prev: u32,
+    next: u32,
+    list: Option<List>,
+}
+
+impl Link {
+    const NONE: Self = Self { prev: NIL, next: NIL, list: None };
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    head: u32,
+    tail: u32,
+}
+
+/// Head and tail of every list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lists {
+    ends: [Ends; List::COUNT],
+}
+
+impl Lists {
+    pub(super) const fn new() -> Self {
+        Self { ends: [Ends { head: NIL, tail: NIL }; List::COUNT] }
+    }
+
+    pub(super) const fn head(&self, list: List) -> Option<u32> {
+        let head = self.ends[list as usize].head;
+        if head == NIL { None } else { Some(head) }
+    }
+
+    /// Whether the slot is in that list.
+    pub(super) fn contains(slots: &[Slot], list: List, index: u32) -> bool {
+        slots[index as usize].links[list.chain()].list == Some(list)
+    }
+
+    /// Whether the slot is in no list of that list's chain.
+    pub(super) fn is_free_for(slots: &[Slot], list: List, index: u32) -> bool {
+        slots[index as usize].links[list.chain()].list.is_none()
+    }
+
+    /// Puts a slot that is in no list of the same chain first.
+    pub(super) fn push_front(&mut self, slots: &mut [Slot], list: List, index: u32) {
+        let chain = list.chain();
+        let ends = &mut self.ends[list as usize];
+        slots[index as usize].links[chain] = Link { prev: NIL, next: ends.head, list: Some(list) };
+        let following = core::mem::replace(&mut ends.head, index);
+        if following == NIL {
+            ends.tail = index;
+        } else {
+            slots[following as usize].links[chain].prev = index;
+        }
+    }
+
+    /// The slot after this one in that list.
+    pub(super) fn following(slots: &[Slot], list: List, index: u32) -> Option<u32> {
+        let next = slots[index as usize].links[list.chain()].next;
+        (next != NIL).then_some(next)
+    }
+
+    /// Appends a slot that is in no list of the same chain.
+    pub(super) fn push(&mut self, slots: &mut [Slot], list: List, index: u32) {
+        let chain = list.chain();
+        let ends = &mut self.ends[list as usize];
+        let link = &mut slots[index as usize].links[chain];
+        debug_assert!(link.list.is_none(), "slot {index} is in {:?} already", link.list);
+        *link = Link { prev: ends.tail, next: NIL, list: Some(list) };
+        let previous = core::mem::replace(&mut ends.tail, index);
+        if previous == NIL {
+            ends.head = index;
+        } else {
+            slots[previous as usize].links[chain].next = index;
+        }
+    }
+
+    pub(super) fn pop(&mut self, slots: &mut [Slot], list: List) -> Option<u32> {
+        let head = self.head(list)?;
+        self.unlink(slots, list, head);
+        Some(head)
+    }
+
+    /// Takes a slot out of a list it may or may not be in.
+    pub(super) fn unlink(&mut self, slots: &mut [Slot], list: List, index: u32) {
+        let chain = list.chain();
+        let link = slots[index as usize].links[chain];
+        if link.list != Some(list) {
+            return;
+        }
+        slots[index as usize].links[chain] = Link::NONE;
+        let ends = &mut self.ends[list as usize];
+        if link.prev == NIL {
+            ends.head = link.next;
+        } else {
+            slots[link.prev as usize].links[chain].next = link.next;
+        }
+        if link.next == NIL {
+            ends.tail = link.prev;
+        } else {
+            slots[link.next as usize].links[chain].prev = link.prev;
+        }
+    }
+}
+
+/// One sub-transfer of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) state: PartState,
+    /// Serial of the operation in flight.
+    pub(super) serial: u64,
+    /// First byte, from the start of the transfer.
+    pub(super) offset: u64,
+    /// Number of bytes.
+    pub(super) len: u64,
+    /// Bytes moved so far.
+    pub(super) done: u64,
+    /// Times in a row that nothing moved.
+    pub(super) stalls: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PartState {
+    Idle,
+    /// An engine has it.
+    Flying,
+    /// As before, and the engine has been asked to hurry.
+    FlyingCancelled,
+    /// To be tried again at once.
+    Again,
+    /// To be tried again later.
+    Backoff(Time),
+}
+
+impl Part {
+    pub(super) const IDLE: Self =
+        Self { state: PartState::Idle, serial: 0, offset: 0, len: 0, done: 0, stalls: 0 };
+
+    pub(super) const fn is_flying(&self) -> bool {
+        matches!(self.state, PartState::Flying | PartState::FlyingCancelled)
+    }
+}
+
+/// What the operation that is no sub-transfer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    Lease,
+    /// Device memory to staging.
+    Fetch,
+    Decode,
+    /// To the destination.
+    Place,
+    Sync,
+}
+
+/// Why a request goes no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    No,
+    Because(ErrorKind),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Free,
+    Request,
+    Status(StatusToken),
+    Signal(SignalToken),
+    Event(EventToken),
+}
+
+impl Entry {
+    pub(super) const fn is_marker(self) -> bool {
+        matches!(self, Self::Status(_) | Self::Signal(_) | Self::Event(_))
+    }
+}
+
+/// When what happened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Marks {
+    pub(super) enqueued: Time,
+    pub(super) submitted: Time,
+    pub(super) begun: Time,
+    pub(super) fetched: Time,
+    pub(super) decoded: Time,
+    pub(super) ended: Time,
+}
+
+impl Marks {
+    const fn at(now: Time) -> Self {
+        Self { enqueued: now, submitted: now, begun: now, fetched: now, decoded: now, ended: now }
+    }
+}
+
+/// Storage for one entry. A queue is made over an array, slice or box of these and keeps nothing elsewhere, so its memory
+/// is `capacity x size_of::<Slot>()` (at most 640 bytes each).
+#[derive(Clone, Debug)]
+pub struct Slot {
+    links: [Link; CHAINS],
+    pub(super) generation: u32,
+    pub(super) entry: Entry,
+    /// Place in enqueue order, from 1.
+    pub(super) sequence: u64,
+    pub(super) submitted: bool,
+    /// The earliest failure among requests that left the order list in front of this entry.
+    pub(super) carried: Option<Failure>,
+
+    pub(super) request: Request,
+    pub(super) plan: Plan,
+    pub(super) stage: Stage,
+    pub(super) stop: Stop,
+    pub(super) lease: Option<LeaseId>,
+    pub(super) parts: [Part; PARTS],
+    /// Bytes of the transfer that have been dealt out to parts.
+    pub(super) dealt: u64,
+    /// Where the file turned out to end, from the start of the transfer.
+    pub(super) eof: Option<u64>,
+    pub(super) work: Option<Work>,
+    pub(super) work_serial: u64,
+    pub(super) work_cancelled: bool,
+    pub(super) work_stalls: u16,
+    /// When the operation that is no sub-transfer may be tried again.
+    pub(super) work_backoff: Option<Time>,
+    pub(super) fetched: bool,
+    pub(super) decoded: bool,
+    pub(super) placed: bool,
+    /// What the codec said last.
+    pub(super) cursor: u64,
+    pub(super) wants: u64,
+    pub(super) produced: u64,
+    /// Input bytes the codec was last offered.
+    pub(super) offered: u64,
+    /// Bytes transfers have moved.
+    pub(super) moved: u64,
+    /// The queue's staging epoch when a lease was last asked for.
+    pub(super) lease_epoch: u64,
+    pub(super) path: Path,
+    pub(super) marks: Marks,
+    /// When a backed-off operation is due.
+    pub(super) retry_at: Option<Time>,
+
+    /// First request that waits for this one to end, and the next that waits for the same as this.
+    pub(super) dependents: u32,
+    pub(super) next_dependent: u32,
+    /// The one before this in that chain; `NIL` if this is the first.
+    pub(super) prev_dependent: u32,
+    /// Whether the request this one waits for has not ended.
+    pub(super) blocked: bool,
+
+    /// Position in the timer heap, or `NIL`.
+    pub(super) heap_position: u32,
+    /// The slot at the heap position of this slot's own index.
+    pub(super) heap_slot: u32,
+}
+
+impl Slot {
+    /// A free slot.
+    #[must_use]
+    pub const fn new() -> Self {
+        use crate::request::{Fetch, Location, Operation, Place, Processor, Transform};
+        Self {
+            links: [Link::NONE; CHAINS],
+            generation: 1,
+            entry: Entry::Free,
+            sequence: 0,
+            submitted: false,
+            carried: None,
+            request: Request {
+                operation: Operation::Read,
+                source: Location::None,
+                destination: Location::None,
+                transform: Transform::None,
+                processor: Processor::Host,
+                uncompressed_size: 0,
+                tag: 0,
+                deadline: None,
+                after: None,
+                allow_short: false,
+            },
+            plan: Plan {
+                fetch: Fetch::Nothing,
+                decode: false,
+                place: Place::Nothing,
+                sync: false,
+                lease_in: 0,
+                lease_out: 0,
+            },
+            stage: Stage::Queued,
+            stop: Stop::No,
+            lease: None,
+            parts: [Part::IDLE; PARTS],
+            dealt: 0,
+            eof: None,
+            work: None,
+            work_serial: 0,
+            work_cancelled: false,
+            work_stalls: 0,
+            work_backoff: None,
+            fetched: false,
+            decoded: false,
+            placed: false,
+            cursor: 0,
+            wants: 0,
+            produced: 0,
+            offered: 0,
+            moved: 0,
+            lease_epoch: 0,
+            path: Path::NONE,
+            marks: Marks::at(Time::ZERO),
+            retry_at: None,
+            dependents: NIL,
+            next_dependent: NIL,
+            prev_dependent: NIL,
+            blocked: false,
+            heap_position: NIL,
+            heap_slot: NIL,
+        }
+    }
+
+    /// Makes the slot a fresh entry. Links, generation and heap stay.
+    pub(super) fn occupy(&mut self, entry: Entry, sequence: u64, now: Time) {
+        let fresh = Self {
+            links: self.links,
+            generation: self.generation,
+            heap_slot: self.heap_slot,
+            entry,
+            sequence,
+            marks: Marks::at(now),
+            ..Self::new()
+        };
+        *self = fresh;
+    }
+
+    pub(super) fn id(&self, index: u32) -> RequestId {
+        RequestId { slot: index, generation: self.generation }
+    }
+
+    /// Operations engines have and have not answered.
+    pub(super) fn flying(&self) -> usize {
+        self.parts.iter().filter(|part| part.is_flying()).count() + usize::from(self.work.is_some())
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop != Stop::No
+    }
+
+    /// Whether its operations have begun and it has not ended.
+    pub(super) fn is_begun(&self) -> bool {
+        self.stage == Stage::Reading
+    }
+
+    /// Whether every stage it needs is done.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.fetched && self.decoded && self.placed
+    }
+
+    /// How far it has come, for people. (`stage` itself only tells begun from not begun.)
+    pub(super) fn reached(&self) -> Stage {
+        match self.stage {
+            Stage::Reading if self.fetched && self.decoded => Stage::Placing,
+            Stage::Reading if self.fetched => Stage::Decoding,
+            stage => stage,
+        }
+    }
+
+    /// Bytes the transfer is to move: a read's source or a write's destination.
+    pub(super) fn transfer_len(&self) -> u64 {
+        use crate::request::{Fetch, Place};
+        match (self.plan.fetch, self.plan.place) {
+            (Fetch::File, _) => self.request.source.len(),
+            (_, Place::Write) => self.request.destination.len(),
+            _ => 0,
+        }
+    }
+
+    /// Bytes that a copy to the destination moves.
+    pub(super) fn placed_len(&self) -> u64 {
+        if self.plan.decode { self.request.uncompressed_size } else { self.request.source.len() }
+    }
+
+    /// How many bytes from the start of the transfer have been moved without a gap.
+    pub(super) fn prefix(&self) -> u64 {
+        let pending = self.parts.iter().filter(|part| part.state != PartState::Idle);
+        pending
+            .map(|part| part.offset + part.done)
+            .min()
+            .unwrap_or(self.dealt)
+            .min(self.eof.unwrap_or(u64::MAX))
+    }
+
+    /// Bytes of the input that the next stage can use.
+    pub(super) fn available(&self) -> u64 {
+        use crate::request::Fetch;
+        match self.plan.fetch {
+            Fetch::File => self.prefix(),
+            Fetch::Device if !self.fetched => 0,
+            _ => self.request.source.len(),
+        }
+    }
+
+    /// The larger of what the request reads and what it makes: what it counts for in flight.
+    pub(super) fn footprint(&self) -> u64 {
+        self.request.source.len().max(self.request.uncompressed_size).max(self.request.destination.len())
+    }
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_keeps_the_size_its_docs_state() {
+        assert!(size_of::<Slot>() <= 640, "{}", size_of::<Slot>());
+    }
+
+    #[test]
+    fn lists_keep_order_and_lose_nothing() {
+        let mut slots = [const { Slot::new() }; 5];
+        let mut lists = Lists::new();
+        for index in 0..5 {
+            lists.push(&mut slots, List::Queued, index);
+        }
+        lists.unlink(&mut slots, List::Queued, 2);
+        lists.unlink(&mut slots, List::Queued, 2);
+        lists.unlink(&mut slots, List::Work, 3);
+        lists.unlink(&mut slots, List::Queued, 4);
+        lists.push(&mut slots, List::Queued, 2);
+        let mut seen = [0; 4];
+        for index in &mut seen {
+            *index = lists.pop(&mut slots, List::Queued).unwrap();
+        }
+        assert_eq!(seen, [0, 1, 3, 2]);
+        assert_eq!(lists.pop(&mut slots, List::Queued), None);
+    }
+}
