@@ -1,35 +1,94 @@
 //! Decoding: a tile at a time, into a slice of exactly its size.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | `lanes` | bit buffers, and how words are dealt to them |
+//! | `entry`, `table` | from code lengths to tables that answer with one look-up |
+//! | `header` | a dynamic block's code lengths |
+//! | `tile` | the careful decoder: every check, turn by turn |
+//! | `rounds` | the fast path: 32 turns at once, written one round late |
+//! | `copy` | copying matches, exactly or not |
 
-use crate::error::{DecodeError, TileError};
+mod copy;
+mod entry;
+mod header;
+mod lanes;
+mod rounds;
+mod table;
+mod tile;
+
+use crate::error::{DecodeError, TileError, TileErrorKind};
+use crate::format::{MAX_TILE_PAYLOAD, TILE_SIZE};
 use crate::stream::TileStream;
+use table::Tables;
+use tile::TileDecoder;
 
-/// The workspace of a decoder. Reusable for any number of tiles; holds no state between them.
-#[derive(Debug)]
+/// A decoder's workspace: under 32 KiB, no allocation, ready at compile time.
+///
+/// Reusable for any number of tiles in any order; no tile leaves anything behind that another could see. One
+/// workspace serves one thread at a time.
+#[derive(Clone, Debug)]
 pub struct Decoder {
-    _tables: [u32; 4],
+    tables: Tables,
 }
 
 impl Decoder {
     /// A workspace.
     pub const fn new() -> Self {
-        Self { _tables: [0; 4] }
+        Self { tables: Tables::new() }
     }
 
-    /// Decodes one tile; `out` is exactly as long as the tile's content.
+    /// A workspace on the heap, made there: no large value crosses the stack.
+    #[cfg(feature = "alloc")]
+    pub fn boxed() -> alloc::boxed::Box<Self> {
+        alloc::boxed::Box::new(Self::new())
+    }
+
+    /// Decodes one tile into `out`, which is exactly as long as the tile's content, 1 to 65 536 bytes.
+    ///
+    /// `payload` may hold more words than the tile needs; they are not looked at.
     ///
     /// # Errors
     ///
-    /// Any [`TileError`].
-    pub fn decode_tile(&mut self, _payload: &[u8], _out: &mut [u8]) -> Result<(), TileError> {
-        Ok(())
+    /// Any [`TileError`]. What `out` then holds is unspecified: some of it may be the tile's, some as before.
+    /// Nothing that this or another tile left in the workspace ever gets there, and a tile is never
+    /// reported as decoded unless every byte of `out` came from its payload.
+    pub fn decode_tile(&mut self, payload: &[u8], out: &mut [u8]) -> Result<(), TileError> {
+        let refused = |kind| TileError { kind, lane: 0, input: 0, output: 0 };
+        if out.is_empty() || out.len() > TILE_SIZE {
+            return Err(refused(TileErrorKind::OutputSize { actual: out.len() }));
+        }
+        let (words, []) = payload.as_chunks() else {
+            return Err(refused(TileErrorKind::PayloadSize { actual: payload.len() }));
+        };
+        if payload.len() > MAX_TILE_PAYLOAD {
+            return Err(refused(TileErrorKind::PayloadSize { actual: payload.len() }));
+        }
+        TileDecoder::new(&mut self.tables, words, out).run()
     }
 
-    /// Decodes a whole stream and returns its size.
+    /// Decodes every tile of a stream to the start of `out` and returns the size of the content.
     ///
     /// # Errors
     ///
-    /// Any [`DecodeError`].
-    pub fn decode_stream(&mut self, _stream: &TileStream<'_>, _out: &mut [u8]) -> Result<usize, DecodeError> {
-        Ok(0)
+    /// [`DecodeError::OutputSize`] if `out` is too small, or the first tile's error. The tiles before it are
+    /// then decoded; the rest of `out` is unspecified.
+    pub fn decode_stream(&mut self, stream: &TileStream<'_>, out: &mut [u8]) -> Result<usize, DecodeError> {
+        let expected = stream.uncompressed_size();
+        let actual = out.len() as u64;
+        if actual < expected {
+            return Err(DecodeError::OutputSize { expected, actual });
+        }
+        for (tile, out) in stream.tiles().zip(out[..expected as usize].chunks_mut(TILE_SIZE)) {
+            self.decode_tile(tile.payload(), out)
+                .map_err(|error| DecodeError::Tile { tile: tile.index(), error })?;
+        }
+        Ok(expected as usize)
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
     }
 }

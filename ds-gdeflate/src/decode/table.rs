@@ -1,0 +1,369 @@
+//! Decoding tables: from code lengths to something one look-up can answer.
+//!
+//! Both codes of a block live in one array, so that a lane chooses between them by arithmetic alone:
+//!
+//! ```text
+//! 0        2048               4096         6144
+//! | literal/ | subtables of     | distance  |
+//! | length   | both codes       |           |
+//! ```
+//!
+//! The first 11 bits of a codeword index the first level; longer codewords go on in a subtable there.
+
+use super::entry;
+use crate::error::{Code, TileErrorKind};
+use crate::format::{
+    DISTANCE_SYMBOLS, END_OF_BLOCK, LITLEN_SYMBOLS, MAX_CODE_BITS, MAX_PRECODE_BITS, PRECODE_SYMBOLS,
+    STATIC_DISTANCE_BITS, STATIC_LITLEN_BITS,
+};
+
+/// Bits that index the first level.
+pub(super) const ROOT_BITS: u32 = 11;
+
+const ROOT_SIZE: usize = 1 << ROOT_BITS;
+
+/// Where the distance table begins.
+const DISTANCE_AT: usize = entry::LENGTH as usize;
+
+const SIZE: usize = DISTANCE_AT + ROOT_SIZE;
+
+// A subtable of 2^s entries holds s + 1 codewords at least, so 320 symbols cannot need more than this.
+const _: () = {
+    let most_bits = MAX_CODE_BITS - ROOT_BITS as usize;
+    let symbols = LITLEN_SYMBOLS + DISTANCE_SYMBOLS;
+    assert!(ROOT_SIZE + (symbols << most_bits) / (most_bits + 1) <= DISTANCE_AT);
+};
+
+/// The tables of one block.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    pub(super) entries: [u32; SIZE],
+    /// The static codes are loaded: a static block need not build them again.
+    is_static: bool,
+}
+
+impl Tables {
+    pub(super) const fn new() -> Self {
+        Self { entries: [0; SIZE], is_static: false }
+    }
+
+    /// Makes these the tables of static blocks.
+    pub(super) fn load_static(&mut self) {
+        if !self.is_static {
+            let complete = self.build(&STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS);
+            debug_assert!(complete.is_ok());
+            self.is_static = true;
+        }
+    }
+
+    /// Makes these the tables of a dynamic block with the given code lengths.
+    ///
+    /// # Errors
+    ///
+    /// `OverSubscribed`, `Incomplete` or `NoEndOfBlock`; the literal/length code is judged first. The tables
+    /// are then unusable until the next build.
+    pub(super) fn load_dynamic(&mut self, litlen: &[u8], distance: &[u8]) -> Result<(), TileErrorKind> {
+        self.is_static = false;
+        self.build(litlen, distance)
+    }
+
+    fn build(&mut self, litlen: &[u8], distance: &[u8]) -> Result<(), TileErrorKind> {
+        let mut free = ROOT_SIZE;
+        self.build_one(Code::LiteralLength, litlen, &entry::LITLEN, 0, &mut free)?;
+        if litlen[END_OF_BLOCK] == 0 {
+            return Err(TileErrorKind::NoEndOfBlock);
+        }
+        self.build_one(Code::Distance, distance, &entry::DISTANCE, DISTANCE_AT, &mut free)
+    }
+
+    /// Fills the first level at `root` and its subtables, which begin at `free`.
+    fn build_one(
+        &mut self,
+        code: Code,
+        lengths: &[u8],
+        symbols: &[u32],
+        root: usize,
+        free: &mut usize,
+    ) -> Result<(), TileErrorKind> {
+        let counts = count_lengths(lengths);
+        let first_level = &mut self.entries[root..root + ROOT_SIZE];
+        match judge(code, &counts, MAX_CODE_BITS)? {
+            Shape::Complete => {}
+            Shape::Empty => {
+                first_level.fill(entry::UNUSED_ENTRY);
+                return Ok(());
+            }
+            Shape::Single => {
+                let symbol = lengths.iter().position(|&bits| bits == 1).expect("there is one");
+                for pair in first_level.as_chunks_mut::<2>().0 {
+                    *pair = [symbols[symbol] + 1, entry::UNUSED_ENTRY];
+                }
+                return Ok(());
+            }
+        }
+
+        let mut sorted = [0_u16; LITLEN_SYMBOLS];
+        let used = sort(lengths, &counts, &mut sorted);
+        let mut sorted = sorted[..used].iter().map(|&symbol| symbols[symbol as usize]);
+
+        // Codewords in rising order of length, bit-reversed. `filled` entries are in place; each time the
+        // length grows they repeat, which takes care of the bits above a short codeword.
+        let mut codeword = 0;
+        let mut filled = 1;
+        for bits in 1..=ROOT_BITS {
+            first_level.copy_within(..filled, filled);
+            filled *= 2;
+            for symbol in sorted.by_ref().take(counts[bits as usize] as usize) {
+                first_level[codeword & (ROOT_SIZE - 1)] = symbol + bits;
+                codeword = next_codeword(codeword, bits);
+            }
+        }
+
+        // What is left of the code lies behind first-level entries whose bits are a proper prefix.
+        let mut prefix = usize::MAX;
+        let (mut at, mut size) = (0, 0);
+        for bits in ROOT_BITS + 1..=MAX_CODE_BITS as u32 {
+            let mut left = counts[bits as usize] as usize;
+            for symbol in sorted.by_ref().take(left) {
+                if codeword & (ROOT_SIZE - 1) != prefix {
+                    prefix = codeword & (ROOT_SIZE - 1);
+                    let index_bits = subtable_bits(&counts, bits, left);
+                    (at, size) = (*free, 1 << index_bits);
+                    *free += size;
+                    self.entries[root + prefix] = entry::subtable(at, index_bits);
+                }
+                let first = codeword >> ROOT_BITS;
+                let step = 1 << (bits - ROOT_BITS);
+                for entry in self.entries[at..at + size][first..].iter_mut().step_by(step) {
+                    *entry = symbol + bits;
+                }
+                codeword = next_codeword(codeword, bits);
+                left -= 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The successor of a bit-reversed codeword of `bits` bits; 0 after the last.
+///
+/// Adding one to a number whose highest bit comes last: the run of ones at the top becomes zeros, and the zero
+/// below it a one. A following longer codeword appends a zero, which in this order is already there.
+fn next_codeword(codeword: usize, bits: u32) -> usize {
+    let zeros = codeword ^ ((1 << bits) - 1);
+    match zeros.checked_ilog2() {
+        Some(highest) => codeword & ((1 << highest) - 1) | 1 << highest,
+        None => 0,
+    }
+}
+
+/// Index bits of the subtable that begins with one of `left` codewords of `bits` bits: as many as it takes for
+/// codewords from there on to fill it.
+fn subtable_bits(counts: &[u16; MAX_CODE_BITS + 1], bits: u32, left: usize) -> u32 {
+    let mut index_bits = bits - ROOT_BITS;
+    let mut filled = left;
+    while filled < 1 << index_bits {
+        index_bits += 1;
+        filled = 2 * filled + counts[(ROOT_BITS + index_bits) as usize] as usize;
+    }
+    index_bits
+}
+
+fn count_lengths(lengths: &[u8]) -> [u16; MAX_CODE_BITS + 1] {
+    let mut counts = [0; MAX_CODE_BITS + 1];
+    for &bits in lengths {
+        counts[bits as usize & MAX_CODE_BITS] += 1;
+    }
+    counts
+}
+
+/// Lists the symbols that have a codeword, shortest first, equals in order; returns how many.
+fn sort(lengths: &[u8], counts: &[u16; MAX_CODE_BITS + 1], sorted: &mut [u16; LITLEN_SYMBOLS]) -> usize {
+    let mut places = [0_u16; MAX_CODE_BITS + 1];
+    let mut used = 0;
+    for bits in 1..=MAX_CODE_BITS {
+        places[bits] = used;
+        used += counts[bits];
+    }
+    for (symbol, &bits) in lengths.iter().enumerate() {
+        if bits != 0 {
+            let place = &mut places[bits as usize & MAX_CODE_BITS];
+            sorted[*place as usize] = symbol as u16;
+            *place += 1;
+        }
+    }
+    used as usize
+}
+
+/// What codes the format allows.
+enum Shape {
+    /// Every codeword stands for a symbol.
+    Complete,
+    /// One symbol, of one bit: that bit is 0.
+    Single,
+    /// No symbol at all.
+    Empty,
+}
+
+fn judge(
+    code: Code,
+    counts: &[u16; MAX_CODE_BITS + 1],
+    longest: usize,
+) -> Result<Shape, TileErrorKind> {
+    let room = 1 << longest;
+    let used: u32 = (1..=longest).map(|bits| u32::from(counts[bits]) << (longest - bits)).sum();
+    if used > room {
+        return Err(TileErrorKind::OverSubscribed(code));
+    }
+    match used {
+        _ if used == room => Ok(Shape::Complete),
+        0 => Ok(Shape::Empty),
+        _ if used == room / 2 && counts[1] == 1 => Ok(Shape::Single),
+        _ => Err(TileErrorKind::Incomplete(code)),
+    }
+}
+
+/// The table of the code-length code: a byte for each 7 bits of input.
+pub(super) struct Precode([u8; 1 << MAX_PRECODE_BITS]);
+
+impl Precode {
+    /// Builds the table.
+    ///
+    /// # Errors
+    ///
+    /// `OverSubscribed` or `Incomplete`.
+    pub(super) fn build(lengths: &[u8; PRECODE_SYMBOLS]) -> Result<Self, TileErrorKind> {
+        let counts = count_lengths(lengths);
+        judge(Code::CodeLength, &counts, MAX_PRECODE_BITS)?;
+        let mut table = Self([0; 1 << MAX_PRECODE_BITS]);
+        let mut codeword = 0;
+        for bits in 1..=MAX_PRECODE_BITS {
+            for symbol in (0..PRECODE_SYMBOLS).filter(|&symbol| lengths[symbol] as usize == bits) {
+                for entry in table.0[codeword..].iter_mut().step_by(1 << bits) {
+                    *entry = (symbol << 3 | bits) as u8;
+                }
+                codeword = next_codeword(codeword, bits as u32);
+            }
+        }
+        Ok(table)
+    }
+
+    /// The symbol that `bits` begin with and its codeword's length, or `None` for an unused codeword.
+    pub(super) fn look_up(&self, bits: u64) -> Option<(u8, u32)> {
+        match self.0[bits as usize & (self.0.len() - 1)] {
+            0 => None,
+            entry => Some((entry >> 3, u32::from(entry & 7))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bit-reversed codewords of a code by the textbook, with their lengths, by symbol.
+    fn textbook(lengths: &[u8]) -> [(usize, u32); LITLEN_SYMBOLS] {
+        let mut codes = [(0, 0); LITLEN_SYMBOLS];
+        let mut code = 0_usize;
+        for bits in 1..=MAX_CODE_BITS as u32 {
+            for symbol in 0..lengths.len() {
+                if u32::from(lengths[symbol]) == bits {
+                    codes[symbol] = (code.reverse_bits() >> (usize::BITS - bits), bits);
+                    code += 1;
+                }
+            }
+            code <<= 1;
+        }
+        codes
+    }
+
+    fn look_up(tables: &Tables, root: usize, bits: usize) -> u32 {
+        let entry = tables.entries[root + bits % ROOT_SIZE];
+        if entry & entry::SUBTABLE == 0 {
+            return entry;
+        }
+        let index = bits >> ROOT_BITS & ((1 << entry::dropped(entry)) - 1);
+        tables.entries[entry::value(entry) as usize + index]
+    }
+
+    fn check(litlen: &[u8], distance: &[u8]) {
+        let mut tables = Tables::new();
+        tables.load_dynamic(litlen, distance).expect("a complete code");
+        let both = [(litlen, 0, &entry::LITLEN[..]), (distance, DISTANCE_AT, &entry::DISTANCE[..])];
+        for (lengths, root, symbols) in both {
+            for (symbol, (code, bits)) in textbook(lengths).into_iter().enumerate() {
+                if bits == 0 {
+                    continue;
+                }
+                for above in [0, 1, 0x5A5A, 0xFFFF] {
+                    let found = look_up(&tables, root, code | above << bits);
+                    assert_eq!(found, symbols[symbol] + bits, "symbol {symbol}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn static_tables_agree_with_the_textbook() {
+        check(&STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS);
+    }
+
+    #[test]
+    fn long_codewords_agree_with_the_textbook() {
+        // Lengths 1, 2, 3 .. 15, 15: the deepest code there is, once with its short end at symbol 0, once last.
+        let mut litlen = [0; LITLEN_SYMBOLS];
+        for (place, bits) in litlen[241..257].iter_mut().zip((1..=15).chain([15])) {
+            *place = bits;
+        }
+        let mut distance = [0; DISTANCE_SYMBOLS];
+        for (place, bits) in distance.iter_mut().rev().zip((1..=15).chain([15])) {
+            *place = bits;
+        }
+        check(&litlen, &distance);
+    }
+
+    #[test]
+    fn the_most_subtables_agree_with_the_textbook() {
+        // As many full subtables as 288 symbols allow: 15-bit codewords by sixteens behind short ones.
+        let mut litlen = [0; LITLEN_SYMBOLS];
+        litlen[..272].fill(15);
+        let mut room = (1_u32 << 15) - 272;
+        for bits in &mut litlen[272..] {
+            let share = if room == 0 { 0 } else { room.ilog2().min(14) };
+            *bits = if room == 0 { 0 } else { 15 - share as u8 };
+            room -= if room == 0 { 0 } else { 1 << share };
+        }
+        assert_eq!(room, 0);
+        check(&litlen, &[5; 32]);
+    }
+
+    #[test]
+    fn one_symbol_and_none_are_codes() {
+        let mut distance = [0; DISTANCE_SYMBOLS];
+        let mut tables = Tables::new();
+        tables.load_dynamic(&STATIC_LITLEN_BITS, &distance).expect("an empty distance code");
+        assert_eq!(look_up(&tables, DISTANCE_AT, 0), entry::UNUSED_ENTRY);
+        distance[7] = 1;
+        tables.load_dynamic(&STATIC_LITLEN_BITS, &distance).expect("one distance");
+        assert_eq!(look_up(&tables, DISTANCE_AT, 0b10), entry::DISTANCE[7] + 1);
+        assert_eq!(look_up(&tables, DISTANCE_AT, 0b01), entry::UNUSED_ENTRY);
+    }
+
+    #[test]
+    fn bad_codes_are_told_apart() {
+        let mut tables = Tables::new();
+        let mut load = |litlen: &[u8], distance: &[u8]| tables.load_dynamic(litlen, distance);
+        let good = STATIC_LITLEN_BITS;
+        let over = |code| Err(TileErrorKind::OverSubscribed(code));
+        let under = |code| Err(TileErrorKind::Incomplete(code));
+        assert_eq!(load(&[8; 288], &[5; 32]), over(Code::LiteralLength));
+        assert_eq!(load(&[9; 288], &[5; 32]), under(Code::LiteralLength));
+        assert_eq!(load(&[0; 288], &[5; 32]), Err(TileErrorKind::NoEndOfBlock));
+        assert_eq!(load(&[&[8; 256][..], &[0]].concat(), &[5; 32]), Err(TileErrorKind::NoEndOfBlock));
+        assert_eq!(load(&good, &[4; 32]), over(Code::Distance));
+        assert_eq!(load(&good, &[5; 31]), under(Code::Distance));
+        // One symbol, but of two bits.
+        assert_eq!(load(&good, &[2]), under(Code::Distance));
+        assert!(Precode::build(&[2; PRECODE_SYMBOLS]).is_err());
+    }
+}

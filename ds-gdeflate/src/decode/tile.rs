@@ -1,0 +1,209 @@
+//! One tile, turn by turn: the definition of every verdict.
+//!
+//! This is the careful decoder. It checks everything as it goes and finds the first error in the order of
+//! turns. [`rounds`](super::rounds) does the bulk of the work faster, and hands back to this module, at the
+//! start of a round, whenever something is out of the ordinary.
+
+use super::copy::copy_match;
+use super::entry;
+use super::header::CodeLengths;
+use super::lanes::Deal;
+use super::rounds;
+use super::table::{ROOT_BITS, Tables};
+use crate::error::{Code, TileError, TileErrorKind};
+use crate::format::{LANES, MIN_MATCH, WORD};
+
+/// An error and the lane whose turn met it.
+#[derive(Debug)]
+pub(super) struct Fault {
+    kind: TileErrorKind,
+    lane: usize,
+}
+
+impl Fault {
+    /// Says which lane an error belongs to.
+    pub(super) fn on(lane: usize) -> impl Fn(TileErrorKind) -> Self {
+        move |kind| Self { kind, lane: lane % LANES }
+    }
+}
+
+/// A match whose length is known and whose distance is not yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    /// Where its bytes go.
+    pub(super) at: usize,
+    /// How many they are; 0 where no match is pending.
+    pub(super) len: usize,
+}
+
+impl Pending {
+    pub(super) const NONE: Self = Self { at: 0, len: 0 };
+}
+
+/// A tile being decoded.
+#[derive(Debug)]
+pub(super) struct TileDecoder<'t, 'i, 'o> {
+    pub(super) tables: &'t mut Tables,
+    pub(super) deal: Deal<'i>,
+    pub(super) out: &'o mut [u8],
+    /// Bytes of output written or reserved.
+    pub(super) settled: usize,
+    pub(super) pending: [Pending; LANES],
+}
+
+impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
+    pub(super) fn new(tables: &'t mut Tables, words: &'i [[u8; WORD]], out: &'o mut [u8]) -> Self {
+        Self { tables, deal: Deal::new(words), out, settled: 0, pending: [Pending::NONE; LANES] }
+    }
+
+    /// Decodes the tile.
+    pub(super) fn run(mut self) -> Result<(), TileError> {
+        self.blocks().map_err(|Fault { kind, lane }| TileError {
+            kind,
+            lane: lane as u8,
+            input: self.deal.next * WORD,
+            output: self.settled,
+        })
+    }
+
+    fn blocks(&mut self) -> Result<(), Fault> {
+        self.deal.first_words().map_err(Fault::on(self.deal.next))?;
+        while !self.block()? {}
+        if self.settled != self.out.len() {
+            let kind = TileErrorKind::OutputShort { expected: self.out.len(), actual: self.settled };
+            return Err(Fault { kind, lane: 0 });
+        }
+        Ok(())
+    }
+
+    /// Decodes one block; returns whether it was the last.
+    fn block(&mut self) -> Result<bool, Fault> {
+        let last = self.deal.take(0, 1) == 1;
+        let block_type = self.deal.take(0, 2);
+        self.deal.refill(0).map_err(Fault::on(0))?;
+        match block_type {
+            0 => self.stored()?,
+            1 => {
+                self.tables.load_static();
+                self.compressed()?;
+            }
+            2 => {
+                let lengths = CodeLengths::read(&mut self.deal)?;
+                self.tables.load_dynamic(lengths.litlen(), lengths.distance()).map_err(Fault::on(0))?;
+                self.compressed()?;
+            }
+            _ => return Err(Fault { kind: TileErrorKind::BlockType, lane: 0 }),
+        }
+        Ok(last)
+    }
+
+    fn stored(&mut self) -> Result<(), Fault> {
+        let len = self.deal.take(0, 16) as usize;
+        let end = self.settled + len;
+        if end > self.out.len() {
+            let kind = TileErrorKind::OutputOverrun { expected: self.out.len(), actual: end };
+            return Err(Fault { kind, lane: 0 });
+        }
+        // The length is no turn of its own, but lane 0 may refill after it all the same: it gets the same words
+        // either way, as no other lane comes between. (An empty block does refill here.)
+        self.deal.refill(0).map_err(Fault::on(0))?;
+        for (turn, byte) in self.out[self.settled..end].iter_mut().enumerate() {
+            let lane = turn % LANES;
+            *byte = self.deal.take(lane, 8) as u8;
+            self.deal.refill(lane).map_err(Fault::on(lane))?;
+            self.settled += 1;
+        }
+        Ok(())
+    }
+
+    /// Decodes the symbols of a block whose tables are loaded.
+    fn compressed(&mut self) -> Result<(), Fault> {
+        rounds::run(self);
+        loop {
+            for lane in 0..LANES {
+                if !self.turn(lane).map_err(Fault::on(lane))? {
+                    // Matches of the round before, then those of this one.
+                    for lane in (lane + 1..LANES).chain(0..lane) {
+                        self.last_turn(lane).map_err(Fault::on(lane))?;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// One lane's turn; returns false at the end of the block.
+    fn turn(&mut self, lane: usize) -> Result<bool, TileErrorKind> {
+        if self.pending[lane].len != 0 {
+            return self.last_turn(lane).map(|()| true);
+        }
+        let mut goes_on = true;
+        let (entry, value) = self.symbol(lane, Code::LiteralLength)?;
+        if entry & entry::LITERAL != 0 {
+            self.reserve(1)?;
+            self.out[self.settled] = value as u8;
+            self.settled += 1;
+        } else if entry & entry::LENGTH != 0 {
+            let len = value + MIN_MATCH;
+            self.reserve(len)?;
+            self.pending[lane] = Pending { at: self.settled, len };
+            self.settled += len;
+        } else {
+            goes_on = false;
+        }
+        self.deal.refill(lane)?;
+        Ok(goes_on)
+    }
+
+    /// A lane's turn once the block takes no more lengths and literals: the distance of its match, if any.
+    fn last_turn(&mut self, lane: usize) -> Result<(), TileErrorKind> {
+        let Pending { at, len } = self.pending[lane];
+        if len != 0 {
+            let (_, value) = self.symbol(lane, Code::Distance)?;
+            let distance = value + 1;
+            if distance > at {
+                return Err(TileErrorKind::DistanceTooFar { expected: at, actual: distance });
+            }
+            copy_match(&mut self.out[..at + len], at, distance);
+            self.pending[lane] = Pending::NONE;
+            self.deal.refill(lane)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a symbol with its extra bits. Of odd entries only the end of the block is returned.
+    fn symbol(&mut self, lane: usize, code: Code) -> Result<(u32, usize), TileErrorKind> {
+        let bits = self.deal.peek(lane);
+        let table = if code == Code::Distance { entry::LENGTH as usize } else { 0 };
+        let entry = self.tables.look_up(table, bits);
+        if entry & entry::ODD != 0 {
+            match entry::value(entry) as usize {
+                crate::format::END_OF_BLOCK => {}
+                symbol if symbol == entry::UNUSED as usize => return Err(TileErrorKind::UnusedCodeword(code)),
+                symbol => return Err(TileErrorKind::ReservedSymbol { symbol: symbol as u16 }),
+            }
+        }
+        self.deal.take(lane, entry::dropped(entry));
+        Ok((entry, entry::with_extra(entry, bits) as usize))
+    }
+
+    /// Checks that `len` more bytes of output are due.
+    fn reserve(&self, len: usize) -> Result<(), TileErrorKind> {
+        let (expected, actual) = (self.out.len(), self.settled + len);
+        if actual > expected { Err(TileErrorKind::OutputOverrun { expected, actual }) } else { Ok(()) }
+    }
+}
+
+impl Tables {
+    /// The entry for the codeword that `bits` begin with.
+    fn look_up(&self, table: usize, bits: u64) -> u32 {
+        let entry = self.entries[table + (bits as usize & ((1 << ROOT_BITS) - 1))];
+        if entry & entry::SUBTABLE == 0 { entry } else { self.look_up_long(entry, bits) }
+    }
+
+    /// The entry for a codeword that goes on in the subtable that `pointer` points to.
+    pub(super) fn look_up_long(&self, pointer: u32, bits: u64) -> u32 {
+        let index = (bits >> ROOT_BITS) as usize & ((1 << entry::dropped(pointer)) - 1);
+        self.entries[entry::value(pointer) as usize + index]
+    }
+}
