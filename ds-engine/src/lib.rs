@@ -1,1 +1,33 @@
-//! Placeholder while the workspace takes shape.
+//! The boundary between the queue and the engines: the only place where tokens meet memory.
+//!
+//! `ds-core` says "read 4096 bytes of this file into that span"; an engine needs a descriptor and an address. The driver
+//! (`ds-runtime`) resolves one into the other and hands the engine a *job*. Everything `unsafe` about that is one promise,
+//! made where a job's memory is named ([`HostBytes::new`], [`FileRef::new`]) and kept by whoever drives the queue:
+//!
+//! > what a job names stays valid until the job's one outcome has been delivered to the [`Sink`].
+//!
+//! Engines rely on the promise; the driver can keep it because a request completes only after the outcomes of all its
+//! operations (`ds-core`'s second invariant).
+//!
+//! Modules, along the data path:
+//!
+//! 1. [`memory`]: host bytes and file descriptors, lent to an engine for one job;
+//! 2. [`staging`]: a bounded pool of page-aligned memory, leased to requests;
+//! 3. [`job`]: what an engine is asked for;
+//! 4. [`engine`]: the traits an engine implements, and the sink it answers to;
+//! 5. [`custom`]: decoders an application brings along;
+//! 6. [`faulty`]: an engine wrapper that injects faults, for tests.
+
+pub mod custom;
+pub mod engine;
+pub mod faulty;
+pub mod job;
+pub mod memory;
+pub mod staging;
+
+pub use custom::{CustomDecoder, CustomError};
+pub use engine::{CodecEngine, CopyEngine, Finished, IoEngine, Sink};
+pub use faulty::FaultyIo;
+pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
+pub use memory::{FileRef, HostBytes, Place};
+pub use staging::{StagingError, StagingPool};

@@ -1,0 +1,170 @@
+//! Host bytes and file descriptors, lent to an engine for one job.
+
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use ds_core::DeviceId;
+
+/// A range of host memory, by address. Plain data: copying it copies no bytes and lends nothing by itself.
+///
+/// Whoever dereferences it relies on the promise made in [`HostBytes::new`].
+#[derive(Clone, Copy, Debug)]
+pub struct HostBytes {
+    start: *mut u8,
+    len: usize,
+}
+
+// SAFETY: an address and a length; dereferencing is unsafe and governed by the promise of `new`, which speaks of all threads.
+unsafe impl Send for HostBytes {}
+// SAFETY: as above; no method touches the bytes without the caller's own proof.
+unsafe impl Sync for HostBytes {}
+
+impl HostBytes {
+    /// No bytes.
+    pub const EMPTY: Self = Self { start: core::ptr::dangling_mut(), len: 0 };
+
+    /// Names `len` bytes at `start`.
+    ///
+    /// # Safety
+    /// From now until the outcome of the job it is put into has been delivered: the bytes are allocated and initialised; if
+    /// the job writes them, nobody else reads or writes them; if the job reads them, nobody writes them.
+    #[must_use]
+    pub const unsafe fn new(start: *mut u8, len: usize) -> Self {
+        Self { start, len }
+    }
+
+    /// Address of the first byte.
+    #[must_use]
+    pub const fn as_ptr(self) -> *mut u8 {
+        self.start
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// `len` of these bytes, from `offset`. `None` if they are not all inside.
+    #[must_use]
+    pub fn part(self, offset: u64, len: u64) -> Option<Self> {
+        let end = offset.checked_add(len)?;
+        if end > self.len as u64 {
+            return None;
+        }
+        // Both fit into `usize`: they are at most `self.len`.
+        Some(Self { start: self.start.wrapping_add(offset as usize), len: len as usize })
+    }
+
+    /// The bytes, to read.
+    ///
+    /// # Safety
+    /// The promise of [`new`](Self::new) holds for `'a`, and nobody writes the bytes during `'a`.
+    #[must_use]
+    pub const unsafe fn as_slice<'a>(self) -> &'a [u8] {
+        // SAFETY: the caller vouches for the bytes; an empty range has a dangling, aligned address.
+        unsafe { core::slice::from_raw_parts(self.start, self.len) }
+    }
+
+    /// The bytes, to write.
+    ///
+    /// # Safety
+    /// The promise of [`new`](Self::new) holds for `'a`, and nobody else reads or writes the bytes during `'a`.
+    #[must_use]
+    pub const unsafe fn as_mut_slice<'a>(self) -> &'a mut [u8] {
+        // SAFETY: the caller vouches for the bytes; an empty range has a dangling, aligned address.
+        unsafe { core::slice::from_raw_parts_mut(self.start, self.len) }
+    }
+}
+
+/// Where a job's bytes are.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// In host memory.
+    Host(HostBytes),
+    /// In an object of a device.
+    Device {
+        /// Which device.
+        device: DeviceId,
+        /// Which of its objects.
+        handle: u64,
+        /// First byte.
+        offset: u64,
+        /// Number of bytes.
+        len: u64,
+    },
+}
+
+impl Place {
+    /// The host memory, if it is that.
+    #[must_use]
+    pub const fn host(self) -> Option<HostBytes> {
+        match self {
+            Self::Host(bytes) => Some(bytes),
+            Self::Device { .. } => None,
+        }
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub const fn len(self) -> u64 {
+        match self {
+            Self::Host(bytes) => bytes.len() as u64,
+            Self::Device { len, .. } => len,
+        }
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// An open file, by descriptor. Plain data: the descriptor is not closed with it.
+#[derive(Clone, Copy, Debug)]
+pub struct FileRef(RawFd);
+
+impl FileRef {
+    /// Names an open file.
+    ///
+    /// # Safety
+    /// The descriptor stays open from now until the outcome of the job it is put into has been delivered.
+    #[must_use]
+    pub unsafe fn new(fd: BorrowedFd<'_>) -> Self {
+        Self(fd.as_raw_fd())
+    }
+
+    /// The descriptor.
+    ///
+    /// # Safety
+    /// The promise of [`new`](Self::new) holds for `'a`.
+    #[must_use]
+    pub const unsafe fn as_fd<'a>(self) -> BorrowedFd<'a> {
+        // SAFETY: the caller vouches that the descriptor is open for `'a`; it came from a `BorrowedFd`, so it is not -1.
+        unsafe { BorrowedFd::borrow_raw(self.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_inside_or_nothing() {
+        let mut memory = [7_u8; 10];
+        // SAFETY: the array outlives every use here and only `bytes` touches it.
+        let bytes = unsafe { HostBytes::new(memory.as_mut_ptr(), memory.len()) };
+        assert_eq!(bytes.part(2, 8).map(HostBytes::len), Some(8));
+        assert_eq!(bytes.part(10, 0).map(HostBytes::len), Some(0));
+        assert!(bytes.part(3, 8).is_none());
+        assert!(bytes.part(u64::MAX, 2).is_none());
+        // SAFETY: as above.
+        assert_eq!(unsafe { bytes.part(9, 1).unwrap().as_slice() }, [7]);
+    }
+}
