@@ -134,7 +134,7 @@ impl<E: IoEngine> IoEngine for FaultyIo<E> {
 mod tests {
     use super::*;
     use crate::memory::{FileRef, HostBytes};
-    use ds_core::OpId;
+    use ds_core::{Done, OpId};
     use std::os::fd::AsFd;
 
     /// Answers every job at once with its whole length.

@@ -75,7 +75,7 @@ impl<S: Slots> Queue<S> {
         }
         self.stats.record(&completion);
         self.stats.undelivered += 1;
-        self.push(List::Completed, index);
+        self.push(List::Ended, index);
         self.release_dependents(index);
     }
 
@@ -101,13 +101,14 @@ impl<S: Slots> Queue<S> {
         if self.planted_double_completion(index) {
             return completion;
         }
+        self.unlink(List::Ended, index);
         self.unlink(List::Completed, index);
         self.stats.undelivered -= 1;
         self.vacate(index);
         completion
     }
 
-    fn completion(&self, index: u32) -> Completion {
+    pub(super) fn completion(&self, index: u32) -> Completion {
         let slot = self.slot(index);
         let id = slot.id(index);
         let marks = &slot.marks;

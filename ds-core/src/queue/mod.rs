@@ -16,7 +16,7 @@ mod defect;
 
 use crate::arbiter::Priority;
 use crate::completion::{Completion, ErrorRecord, Failure};
-use crate::error::{Error, ErrorKind, Misuse};
+use crate::error::{Error, ErrorKind, Misuse, Stage};
 use crate::id::{RequestId, SLOT_BITS};
 use crate::stats::Stats;
 use crate::time::Time;
@@ -100,7 +100,8 @@ impl Default for Config {
 /// * **outcomes in**: [`handle_outcome`](Self::handle_outcome), exactly once for each action that has an op, in any order, at
 ///   once or years later; [`staging_released`](Self::staging_released) when someone else gave staging memory back;
 /// * **completions out**: [`next_completion`](Self::next_completion) or [`take`](Self::take), whenever one likes. Taking a
-///   completion *is* its delivery: until then the entry keeps its slot.
+///   completion *is* its delivery: until then the entry keeps its slot. [`next_ended`](Self::next_ended) and
+///   [`peek`](Self::peek) tell without taking.
 ///
 /// Any order of calls is allowed and none panics. Every call does a bounded amount of work: O(1) per entry concerned, plus
 /// O(log capacity) where a deadline or a delayed retry is involved; `cancel_*` and `close` also walk all slots once.
@@ -241,20 +242,35 @@ impl<S: Slots> Queue<S> {
 
     /// The next completion, in the order the requests ended. Its slot is free from now on.
     pub fn next_completion(&mut self) -> Option<Completion> {
-        let index = self.lists.head(List::Completed)?;
+        let index = self.lists.head(List::Completed).or_else(|| self.lists.head(List::Ended))?;
         Some(self.deliver(index))
+    }
+
+    /// Announces each request that has ended, once, in the order they ended. Its completion stays to be taken: for a driver
+    /// that must wake or call someone before the completion counts as delivered.
+    pub fn next_ended(&mut self) -> Option<RequestId> {
+        let index = self.pop(List::Ended)?;
+        self.push(List::Completed, index);
+        Some(self.slot(index).id(index))
+    }
+
+    /// The completion of that request, if it has ended and nobody has taken it. It stays to be taken.
+    #[must_use]
+    pub fn peek(&self, id: RequestId) -> Option<Completion> {
+        let slot = self.find(id)?;
+        (slot.stage == Stage::Done).then(|| self.completion(id.slot))
     }
 
     /// The completion of that request, if it has ended and nobody has taken it. Its slot is free from now on.
     pub fn take(&mut self, id: RequestId) -> Option<Completion> {
         let slot = self.find(id)?;
-        (slot.stage == crate::error::Stage::Done).then(|| self.deliver(id.slot))
+        (slot.stage == Stage::Done).then(|| self.deliver(id.slot))
     }
 
     /// Whether that request has ended and its completion is still to be taken; `None` if the id names no request.
     #[must_use]
     pub fn is_done(&self, id: RequestId) -> Option<bool> {
-        self.find(id).map(|slot| slot.stage == crate::error::Stage::Done)
+        self.find(id).map(|slot| slot.stage == Stage::Done)
     }
 
     fn find(&self, id: RequestId) -> Option<&Slot> {

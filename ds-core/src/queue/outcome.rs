@@ -6,7 +6,7 @@ use super::{Queue, Slots};
 use crate::action::{DecodeStep, Done, Fault, Outcome};
 use crate::error::{ErrorKind, UnknownOp};
 use crate::id::OpId;
-use crate::request::{Fetch, Place};
+use crate::request::Place;
 use crate::time::Time;
 
 /// `EINTR`: the same number on every Linux.

@@ -34,18 +34,20 @@ pub(super) enum List {
     Work,
     /// Requests waiting for staging memory.
     Parked,
-    /// Ended requests whose completion has not been taken.
+    /// Ended requests that have not been announced.
+    Ended,
+    /// Ended requests that have been announced and whose completion has not been taken.
     Completed,
 }
 
 impl List {
-    pub(super) const COUNT: usize = 9;
+    pub(super) const COUNT: usize = 10;
 
     const fn chain(self) -> usize {
         match self {
             Self::Order => 0,
             Self::Free | Self::Queued | Self::Begin | Self::Transfer | Self::Cancel => 1,
-            Self::Work | Self::Parked | Self::Completed => 2,
+            Self::Work | Self::Parked | Self::Ended | Self::Completed => 2,
         }
     }
 }
@@ -247,7 +249,7 @@ impl Marks {
 }
 
 /// Storage for one entry. A queue is made over an array, slice or box of these and keeps nothing elsewhere, so its memory
-/// is `capacity x size_of::<Slot>()` (at most 640 bytes each).
+/// is `capacity x size_of::<Slot>()` (at most 768 bytes each).
 #[derive(Clone, Debug)]
 pub struct Slot {
     links: [Link; CHAINS],
@@ -470,7 +472,7 @@ mod tests {
 
     #[test]
     fn a_slot_keeps_the_size_its_docs_state() {
-        assert!(size_of::<Slot>() <= 640, "{}", size_of::<Slot>());
+        assert!(size_of::<Slot>() <= 768, "{}", size_of::<Slot>());
     }
 
     #[test]
