@@ -69,37 +69,61 @@ impl Chains {
     /// one of `nice` bytes.
     #[inline(always)]
     pub(super) fn find(&mut self, window: &Window, at: u16, floor: usize, depth: u32, nice: usize) -> Match {
+        if usize::from(at) + 4 > window.len() {
+            return Match::NONE;
+        }
         let word = window.load32(at);
         let (short, head) = self.insert(word, at);
         let mut best = Match { len: floor, distance: 0 };
-        if at == 0 {
-            return Match::NONE;
-        }
-
-        if floor < 3 && at - short <= MAX_SHORT_DISTANCE && (window.load32(short) ^ word) << 8 == 0 {
-            best = Match { len: window.match_len(short, at, 3), distance: at - short };
-        }
+        let mut left = depth;
         let mut candidate = head;
-        for _ in 0..depth {
-            // To be better, a candidate must agree at the byte that ended the best match, and on the way there.
-            if window.agree(candidate, at, best.len.max(3) - 3) {
-                if window.load32(candidate) == word {
-                    let len = window.match_len(candidate, at, 4);
-                    if len > best.len {
-                        best = Match { len, distance: at - candidate };
-                        if len >= nice {
-                            break;
-                        }
-                    }
+        if floor < 4 {
+            best = Match::NONE;
+            if floor < 3
+                && short < at
+                && at - short <= MAX_SHORT_DISTANCE
+                && (window.load32(short) ^ word) << 8 == 0
+            {
+                best = Match { len: 3, distance: at - short };
+            }
+            // Until there is a match of four bytes, they are all that a candidate is compared for.
+            while window.load32(candidate) != word {
+                match self.earlier(candidate, &mut left) {
+                    Some(earlier) => candidate = earlier,
+                    None => return best,
                 }
             }
-            let before = self.earlier[usize::from(candidate)];
-            if before >= candidate {
-                break;
+            if candidate >= at {
+                return best;
             }
-            candidate = before;
+            best = Match { len: window.match_len(candidate, at, 4), distance: at - candidate };
+            match self.earlier(candidate, &mut left) {
+                Some(earlier) => candidate = earlier,
+                None => return best,
+            }
         }
-        if best.distance == 0 || best.len < 3 { Match::NONE } else { best }
+        while best.len < nice {
+            // To be better, a candidate must agree at the byte that ended the best match, and on the way there.
+            if window.agree(candidate, at, best.len - 3) && window.load32(candidate) == word {
+                let len = window.match_len(candidate, at, 4);
+                if len > best.len {
+                    best = Match { len, distance: at - candidate };
+                }
+            }
+            match self.earlier(candidate, &mut left) {
+                Some(earlier) => candidate = earlier,
+                None => break,
+            }
+        }
+        if best.distance == 0 { Match::NONE } else { best }
+    }
+
+    /// The candidate before this one, unless the chain ends here or `left` others have been looked at.
+    #[inline(always)]
+    fn earlier(&self, candidate: u16, left: &mut u32) -> Option<u16> {
+        let earlier = self.earlier[usize::from(candidate)];
+        *left -= 1;
+        (earlier < candidate && *left != 0).then_some(earlier)
     }
 }
 

@@ -12,16 +12,16 @@ const BUCKETS_LOG2: u32 = 14;
 /// The two latest positions whose four bytes hash alike. Position 0 also means "none yet": it is an earlier
 /// position like any other, and candidates are compared anyway.
 pub(super) struct FastTable {
-    buckets: [[u16; 2]; 1 << BUCKETS_LOG2],
+    buckets: [u32; 1 << BUCKETS_LOG2],
 }
 
 impl FastTable {
     pub(super) const fn new() -> Self {
-        Self { buckets: [[0; 2]; 1 << BUCKETS_LOG2] }
+        Self { buckets: [0; 1 << BUCKETS_LOG2] }
     }
 
     #[inline(always)]
-    fn bucket(&mut self, word: u32) -> &mut [u16; 2] {
+    fn bucket(&mut self, word: u32) -> &mut u32 {
         &mut self.buckets[(word.wrapping_mul(0x9E37_79B1) >> (32 - BUCKETS_LOG2)) as usize]
     }
 
@@ -29,13 +29,13 @@ impl FastTable {
     fn insert(&mut self, word: u32, at: u16) -> [u16; 2] {
         let bucket = self.bucket(word);
         let before = *bucket;
-        *bucket = [at, before[0]];
-        before
+        *bucket = before << 16 | u32::from(at);
+        [before as u16, (before >> 16) as u16]
     }
 
     /// Splits the tile in the window into tokens.
     pub(super) fn parse(&mut self, window: &Window, tokens: &mut Tokens) {
-        self.buckets.fill([0; 2]);
+        self.buckets.fill(0);
         tokens.clear();
         let len = window.len();
         let mut at = 0;

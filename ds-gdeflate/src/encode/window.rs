@@ -38,8 +38,7 @@ impl Window {
 
     #[inline(always)]
     pub(super) fn load32(&self, at: u16) -> u32 {
-        let at = usize::from(at);
-        u32::from_le_bytes([self.bytes[at], self.bytes[at + 1], self.bytes[at + 2], self.bytes[at + 3]])
+        self.bytes[usize::from(at)..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
     }
 
     #[inline(always)]
