@@ -7,6 +7,7 @@
 //! | `header` | a dynamic block's code lengths |
 //! | `tile` | the careful decoder: every check, turn by turn |
 //! | `rounds` | the fast path: 32 turns at once, written one round late |
+//! | `stored` | the fast path of stored blocks |
 //! | `copy` | copying matches, exactly or not |
 
 mod copy;
@@ -14,6 +15,7 @@ mod entry;
 mod header;
 mod lanes;
 mod rounds;
+mod stored;
 mod table;
 mod tile;
 

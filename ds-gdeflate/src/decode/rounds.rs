@@ -14,43 +14,49 @@
 use super::copy::{Wild, copy_literals};
 use super::entry;
 use super::lanes::Lanes;
-use super::table::{ROOT_BITS, Tables};
+use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use super::tile::{Pending, TileDecoder};
 use crate::format::{LANES, MIN_MATCH, WORD};
 
 /// What the turns of one round said.
 #[derive(Debug)]
 struct Round {
-    /// Each lane's value: a literal, a length less 3 or a distance less 1.
-    values: [u16; LANES],
-    /// Each lane's table entry, its lower half: what the value is.
-    kinds: [u16; LANES],
+    /// Each lane's entry, extra bits added.
+    turns: [u32; LANES],
     /// Literals of the round by the end of each lane's turn.
     counts: [u8; LANES],
     /// The round's literals, followed by as many bytes again that a copy may read and never keep.
     literals: [u8; 2 * LANES],
     /// A bit for each lane that began a match.
     matches: u32,
+    /// Bytes of output that the round stands for.
+    size: usize,
 }
 
 impl Round {
-    const EMPTY: Self = Self {
-        values: [0; LANES],
-        kinds: [0; LANES],
-        counts: [0; LANES],
-        literals: [0; 2 * LANES],
-        matches: 0,
-    };
+    const EMPTY: Self =
+        Self { turns: [0; LANES], counts: [0; LANES], literals: [0; 2 * LANES], matches: 0, size: 0 };
 
-    /// Bytes of output that the round stands for.
-    fn size(&self) -> usize {
-        let mut lengths = 0_u32;
-        for (&value, &kind) in self.values.iter().zip(&self.kinds) {
-            let is_length = 0_u16.wrapping_sub(kind >> entry::LENGTH.trailing_zeros() & 1);
-            lengths += u32::from(value & is_length);
+    /// Sums up the turns.
+    #[inline(always)]
+    fn sum_up(&mut self) {
+        const BITS: [u32; LANES] = {
+            let mut bits = [0; LANES];
+            let mut lane = 0;
+            while lane < LANES {
+                bits[lane] = 1 << lane;
+                lane += 1;
+            }
+            bits
+        };
+        let (mut matches, mut size) = (0, u32::from(self.counts[LANES - 1]));
+        for (&turn, &bit) in self.turns.iter().zip(&BITS) {
+            let is_length = ((turn << entry::LENGTH.leading_zeros()) as i32 >> 31) as u32;
+            matches |= bit & is_length;
+            size += (entry::value(turn) + MIN_MATCH as u32) & is_length;
         }
-        let matches = self.matches.count_ones() as usize;
-        usize::from(self.counts[LANES - 1]) + matches * MIN_MATCH + lengths as usize
+        self.matches = matches;
+        self.size = size as usize;
     }
 
     /// The round's matches in order, as lane, literals before it, and length.
@@ -60,7 +66,7 @@ impl Round {
             let lane = left.trailing_zeros() as usize;
             let literals = usize::from(*self.counts.get(lane)?);
             left &= left - 1;
-            Some((lane, literals, usize::from(self.values[lane]) + MIN_MATCH))
+            Some((lane, literals, entry::value(self.turns[lane]) as usize + MIN_MATCH))
         })
     }
 }
@@ -77,9 +83,10 @@ pub(super) fn run(tile: &mut TileDecoder<'_, '_, '_>) {
     let mut written = tile.settled;
 
     while let Some(words) = tile.deal.words.get(tile.deal.next..).and_then(<[_]>::first_chunk) {
-        let Some(dealt) = decode(tile.tables, lanes, after, &before.kinds, this, words) else { break };
-        let settled = tile.settled + this.size();
-        if settled + Wild::ROOM > tile.out.len() || write(tile.out, written, before, &this.values).is_none() {
+        let Some(dealt) = decode(tile.tables, lanes, after, &before.turns, this, words) else { break };
+        this.sum_up();
+        let settled = tile.settled + this.size;
+        if settled + Wild::ROOM > tile.out.len() || write(tile.out, written, before, &this.turns).is_none() {
             break;
         }
         tile.deal.next += dealt;
@@ -103,59 +110,56 @@ fn decode(
     tables: &Tables,
     lanes: &Lanes,
     after: &mut Lanes,
-    before: &[u16; LANES],
+    before: &[u32; LANES],
     round: &mut Round,
     words: &[[u8; WORD]; LANES],
 ) -> Option<usize> {
-    let mut dealt = 0;
+    let mut dealt = 0_usize;
     let mut literals = 0_usize;
-    let mut matches = 0_u32;
-    for lane in 0..LANES {
-        let bits = lanes.bits[lane];
-        let table = usize::from(before[lane]) & entry::LENGTH as usize;
-        let mut entry = tables.entries[(bits as usize & ((1 << ROOT_BITS) - 1)) | table];
-        if entry & entry::ODD != 0 {
-            if entry & entry::SUBTABLE == 0 {
-                return None;
-            }
-            entry = tables.look_up_long(entry, bits);
+    for quad in 0..LANES / 4 {
+        for lane in 4 * quad..4 * quad + 4 {
+            let bits = lanes.bits[lane];
+            let table = (before[lane] >> 16) as usize & DISTANCE_AT;
+            let mut entry = tables.entries[(bits as usize & ((1 << ROOT_BITS) - 1)) | table];
             if entry & entry::ODD != 0 {
-                return None;
+                if entry & entry::SUBTABLE == 0 {
+                    return None;
+                }
+                entry = tables.look_up_long(entry, bits);
+                if entry & entry::ODD != 0 {
+                    return None;
+                }
             }
-        }
-        let value = entry::with_extra(entry, bits);
-        round.values[lane] = value as u16;
-        round.kinds[lane] = entry as u16;
-        round.literals[literals % LANES] = value as u8;
-        literals += usize::from(entry as u16 >> entry::LITERAL.trailing_zeros());
-        round.counts[lane] = literals as u8;
-        matches = (matches | entry & entry::LENGTH).rotate_right(1);
+            let turn = entry::with_extra(entry, bits);
+            round.turns[lane] = turn;
+            *round.literals.get_mut(literals)? = turn as u8;
+            literals += (turn / entry::LITERAL) as usize;
+            round.counts[lane] = literals as u8;
 
-        // Spare bits go below zero where the lane needs a word, and then the lower five bits of the difference
-        // are the number of bits it still has.
-        let spare = i32::from(lanes.spare[lane]) - entry::dropped(entry) as i32;
-        let needs = spare >> 31;
-        let spare = spare as u32 & 31;
-        let word = u32::from_le_bytes(words[dealt % LANES]) & needs as u32;
-        dealt = dealt.wrapping_sub(needs as usize);
-        after.bits[lane] = bits >> entry::dropped(entry) | u64::from(word) << spare;
-        after.spare[lane] = spare as u8;
+            // Spare bits go below zero where the lane needs a word, and then the lower five bits of the
+            // difference are the number of bits it still has.
+            let spare = i64::from(lanes.spare[lane]) - i64::from(entry::dropped(entry));
+            let needs = spare >> 63;
+            let spare = spare as u32 & 31;
+            let word = u64::from(u32::from_le_bytes(*words.get(dealt)?)) & needs as u64;
+            dealt = dealt.wrapping_sub(needs as usize);
+            after.bits[lane] = bits >> entry::dropped(entry) | word << spare;
+            after.spare[lane] = spare as u8;
+        }
     }
-    // The flag, 12 bits up, went round once.
-    round.matches = matches.rotate_right(entry::LENGTH.trailing_zeros());
     Some(dealt)
 }
 
-/// Writes a round's output at `at`, given the values of the round after it, distances among them. `None` if a
+/// Writes a round's output at `at`, given the turns of the round after it, distances among them. `None` if a
 /// distance is too far.
 #[inline(always)]
-fn write(out: &mut [u8], mut at: usize, round: &Round, distances: &[u16; LANES]) -> Option<()> {
+fn write(out: &mut [u8], mut at: usize, round: &Round, after: &[u32; LANES]) -> Option<()> {
     let mut literals = 0;
     for (lane, before, len) in round.matches() {
         copy_literals(out, at, &round.literals, literals)?;
         at += before - literals;
         literals = before;
-        Wild::copy(out, at, usize::from(distances[lane]) + 1, len)?;
+        Wild::copy(out, at, entry::value(after[lane]) as usize + 1, len)?;
         at += len;
     }
     copy_literals(out, at, &round.literals, literals)

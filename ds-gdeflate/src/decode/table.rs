@@ -23,7 +23,10 @@ pub(super) const ROOT_BITS: u32 = 11;
 const ROOT_SIZE: usize = 1 << ROOT_BITS;
 
 /// Where the distance table begins.
-const DISTANCE_AT: usize = entry::LENGTH as usize;
+///
+/// Its bit is that of [`entry::LENGTH`] in the upper half of an entry, so that the lane's last entry says which
+/// table its next turn uses.
+pub(super) const DISTANCE_AT: usize = (entry::LENGTH >> 16) as usize;
 
 const SIZE: usize = DISTANCE_AT + ROOT_SIZE;
 
@@ -96,7 +99,7 @@ impl Tables {
             Shape::Single => {
                 let symbol = lengths.iter().position(|&bits| bits == 1).expect("there is one");
                 for pair in first_level.as_chunks_mut::<2>().0 {
-                    *pair = [symbols[symbol] + 1, entry::UNUSED_ENTRY];
+                    *pair = [symbols[symbol] + (1 << entry::DROP_AT), entry::UNUSED_ENTRY];
                 }
                 return Ok(());
             }
@@ -114,7 +117,7 @@ impl Tables {
             first_level.copy_within(..filled, filled);
             filled *= 2;
             for symbol in sorted.by_ref().take(counts[bits as usize] as usize) {
-                first_level[codeword & (ROOT_SIZE - 1)] = symbol + bits;
+                first_level[codeword & (ROOT_SIZE - 1)] = symbol + (bits << entry::DROP_AT);
                 codeword = next_codeword(codeword, bits);
             }
         }
@@ -135,7 +138,7 @@ impl Tables {
                 let first = codeword >> ROOT_BITS;
                 let step = 1 << (bits - ROOT_BITS);
                 for entry in self.entries[at..at + size][first..].iter_mut().step_by(step) {
-                    *entry = symbol + bits;
+                    *entry = symbol + (bits << entry::DROP_AT);
                 }
                 codeword = next_codeword(codeword, bits);
                 left -= 1;
@@ -297,7 +300,7 @@ mod tests {
                 }
                 for above in [0, 1, 0x5A5A, 0xFFFF] {
                     let found = look_up(&tables, root, code | above << bits);
-                    assert_eq!(found, symbols[symbol] + bits, "symbol {symbol}");
+                    assert_eq!(found, symbols[symbol] + (bits << entry::DROP_AT), "symbol {symbol}");
                 }
             }
         }
@@ -345,7 +348,7 @@ mod tests {
         assert_eq!(look_up(&tables, DISTANCE_AT, 0), entry::UNUSED_ENTRY);
         distance[7] = 1;
         tables.load_dynamic(&STATIC_LITLEN_BITS, &distance).expect("one distance");
-        assert_eq!(look_up(&tables, DISTANCE_AT, 0b10), entry::DISTANCE[7] + 1);
+        assert_eq!(look_up(&tables, DISTANCE_AT, 0b10), entry::DISTANCE[7] + (1 << entry::DROP_AT));
         assert_eq!(look_up(&tables, DISTANCE_AT, 0b01), entry::UNUSED_ENTRY);
     }
 

@@ -9,7 +9,8 @@ use super::entry;
 use super::header::CodeLengths;
 use super::lanes::Deal;
 use super::rounds;
-use super::table::{ROOT_BITS, Tables};
+use super::stored;
+use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use crate::error::{Code, TileError, TileErrorKind};
 use crate::format::{LANES, MIN_MATCH, WORD};
 
@@ -107,6 +108,8 @@ impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
         // The length is no turn of its own, but lane 0 may refill after it all the same: it gets the same words
         // either way, as no other lane comes between. (An empty block does refill here.)
         self.deal.refill(0).map_err(Fault::on(0))?;
+        self.settled += stored::run(&mut self.deal, &mut self.out[self.settled..end]);
+        // Whole rounds are done, so the rest begins at lane 0 as well.
         for (turn, byte) in self.out[self.settled..end].iter_mut().enumerate() {
             let lane = turn % LANES;
             *byte = self.deal.take(lane, 8) as u8;
@@ -174,7 +177,7 @@ impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
     /// Takes a symbol with its extra bits. Of odd entries only the end of the block is returned.
     fn symbol(&mut self, lane: usize, code: Code) -> Result<(u32, usize), TileErrorKind> {
         let bits = self.deal.peek(lane);
-        let table = if code == Code::Distance { entry::LENGTH as usize } else { 0 };
+        let table = if code == Code::Distance { DISTANCE_AT } else { 0 };
         let entry = self.tables.look_up(table, bits);
         if entry & entry::ODD != 0 {
             match entry::value(entry) as usize {
@@ -184,7 +187,7 @@ impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
             }
         }
         self.deal.take(lane, entry::dropped(entry));
-        Ok((entry, entry::with_extra(entry, bits) as usize))
+        Ok((entry, entry::value(entry::with_extra(entry, bits)) as usize))
     }
 
     /// Checks that `len` more bytes of output are due.
