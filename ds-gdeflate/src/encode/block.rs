@@ -100,9 +100,7 @@ impl Block<'_> {
                 }
             }
             owing = now_owing;
-            for (lane, &bits) in round.iter().enumerate() {
-                lanes.turn(lane, bits);
-            }
+            lanes.round(&round);
         }
     }
 }
@@ -135,6 +133,6 @@ pub(super) fn write_stored(lanes: &mut LaneWriter<'_>, raw: &[u8], last: bool) {
     while let Some(block) = blocks.next() {
         lanes.turn(0, kind(STORED, last && blocks.peek().is_none()));
         lanes.turn(0, Bits::new(block.len() as u32, STORED_LEN_BITS));
-        lanes.turns(block.iter().map(|&byte| Bits::new(byte.into(), 8)));
+        lanes.bytes(block);
     }
 }

@@ -3,8 +3,8 @@
 use super::window::Window;
 use crate::format::TILE_SIZE;
 
-const HEADS_LOG2: u32 = 15;
-const SHORT_HEADS_LOG2: u32 = 13;
+const HEADS_LOG2: u32 = 16;
+const SHORT_HEADS_LOG2: u32 = 14;
 
 /// The longest distance at which a match of three bytes beats three literals, as a rule.
 const MAX_SHORT_DISTANCE: u16 = 4096;

@@ -16,10 +16,28 @@ const WORD_BITS: u32 = u32::BITS;
 struct Lane {
     /// Bits not yet settled, the low 32 belong to the word being filled.
     pending: u64,
-    /// How many of them there are, at most 32 between turns. (A full word waits for the next bit.)
-    count: u32,
+    /// How many of them there are, less one: 0 to 31 between turns. (A full word waits for the next bit.)
+    last: u32,
     /// Index of the word being filled, and above it that of the next.
     places: u32,
+}
+
+impl Lane {
+    /// Appends a turn's bits. Takes the number of words that the lanes own, and returns what it is afterwards.
+    #[inline(always)]
+    fn turn(&mut self, bits: Bits, words: &mut [[u8; WORD]], taken: u32) -> u32 {
+        let pending = self.pending | u64::from(bits.value) << 1 << self.last;
+        let last = self.last + bits.count;
+        if let Some(word) = words.get_mut((self.places & 0xFFFF) as usize) {
+            *word = (pending as u32).to_le_bytes();
+        }
+        // Whether the turn needs more room than the word has is a coin toss, so arithmetic instead of a branch.
+        let done = last & WORD_BITS;
+        self.pending = pending >> done;
+        self.last = last - done;
+        self.places = ((u64::from(taken) << 32 | u64::from(self.places)) >> (done / 2)) as u32;
+        taken + done / WORD_BITS
+    }
 }
 
 /// No word has this index: tiles never have more than some 16 500.
@@ -40,28 +58,25 @@ impl<'a> LaneWriter<'a> {
         // As if a full word had been written before the first, so that a lane's first bits settle it.
         let lanes = core::array::from_fn(|lane| Lane {
             pending: 0,
-            count: WORD_BITS,
+            last: WORD_BITS - 1,
             places: NOWHERE | (lane as u32) << 16,
         });
         Self { lanes, words, taken: LANES as u32 }
     }
 
     /// One turn of a lane.
-    #[inline(always)]
     pub(super) fn turn(&mut self, lane: usize, bits: Bits) {
-        let state = &mut self.lanes[lane];
-        let pending = state.pending | bits.value() << state.count;
-        let count = state.count + bits.count();
-        if let Some(word) = self.words.get_mut((state.places & 0xFFFF) as usize) {
-            *word = (pending as u32).to_le_bytes();
+        self.taken = self.lanes[lane].turn(bits, self.words, self.taken);
+    }
+
+    /// One turn of each lane.
+    #[inline(always)]
+    pub(super) fn round(&mut self, round: &[Bits; LANES]) {
+        let mut taken = self.taken;
+        for (lane, &bits) in self.lanes.iter_mut().zip(round) {
+            taken = lane.turn(bits, self.words, taken);
         }
-        // Whether a word fills up is a coin toss, so no branch.
-        let refill = u32::from(count > WORD_BITS);
-        state.pending = pending >> (refill * WORD_BITS);
-        state.count = count - refill * WORD_BITS;
-        let moved = state.places >> 16 | self.taken << 16;
-        state.places = if refill != 0 { moved } else { state.places };
-        self.taken += refill;
+        self.taken = taken;
     }
 
     /// Round robin from lane 0.
@@ -69,6 +84,36 @@ impl<'a> LaneWriter<'a> {
         for (turn, bits) in turns.enumerate() {
             self.turn(turn % LANES, bits);
         }
+    }
+
+    /// Eight bits a turn, round robin from lane 0.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        // In four rounds each lane takes 32 bits. So its count stays and it refills once, always in the same round
+        // of the four: the order of the 32 refills is the same for every group.
+        let (groups, rest) = bytes.as_chunks::<{ LANES * WORD }>();
+        let mut order = [0; LANES];
+        let mut refills = 0;
+        for round in 0..WORD as u32 {
+            for (lane, order) in self.lanes.iter().zip(&mut order) {
+                if (WORD_BITS - 1 - lane.last) / 8 == round {
+                    *order = refills;
+                    refills += 1;
+                }
+            }
+        }
+        for group in groups {
+            for (lane, (state, order)) in self.lanes.iter_mut().zip(order).enumerate() {
+                let word = u32::from_le_bytes([0, 1, 2, 3].map(|round| group[round * LANES + lane]));
+                let pending = state.pending | u64::from(word) << 1 << state.last;
+                if let Some(word) = self.words.get_mut((state.places & 0xFFFF) as usize) {
+                    *word = (pending as u32).to_le_bytes();
+                }
+                state.pending = pending >> WORD_BITS;
+                state.places = state.places >> 16 | (self.taken + order) << 16;
+            }
+            self.taken += LANES as u32;
+        }
+        self.turns(rest.iter().map(|&byte| Bits::new(byte.into(), 8)));
     }
 
     /// Settles the last words and returns the tile's size in words.

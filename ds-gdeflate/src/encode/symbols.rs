@@ -39,30 +39,23 @@ pub(super) fn distance_symbol(offset: u32) -> usize {
 
 /// What one lane turn writes: at most 31 bits, lowest first.
 #[derive(Clone, Copy)]
-pub(super) struct Bits(u64);
+pub(super) struct Bits {
+    pub(super) value: u32,
+    pub(super) count: u32,
+}
 
 impl Bits {
-    pub(super) const NONE: Self = Self(0);
+    pub(super) const NONE: Self = Self::new(0, 0);
 
     #[inline(always)]
     pub(super) const fn new(value: u32, count: u32) -> Self {
-        Self((count as u64) << 32 | value as u64)
-    }
-
-    #[inline(always)]
-    pub(super) const fn value(self) -> u64 {
-        self.0 & 0xFFFF_FFFF
-    }
-
-    #[inline(always)]
-    pub(super) const fn count(self) -> u32 {
-        (self.0 >> 32) as u32
+        Self { value, count }
     }
 
     /// These bits, then `value` above them.
     #[inline(always)]
     pub(super) const fn then(self, value: u32, count: u32) -> Self {
-        Self::new(self.0 as u32 | value << self.count(), self.count() + count)
+        Self::new(self.value | value << self.count, self.count + count)
     }
 }
 
