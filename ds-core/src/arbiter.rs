@@ -35,6 +35,14 @@ impl Priority {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LaneId(usize);
 
+impl LaneId {
+    /// Which of the arbiter's lanes it is.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// The arbiter's memory of one queue.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lane {

@@ -1,1 +1,79 @@
-//! Placeholder while the workspace takes shape.
+//! Linux-native, DirectStorage-style asset streaming: many small requests, batched, GDeflate packed, read and decoded in the
+//! background, each answered exactly once.
+//!
+//! ```
+//! use ds_runtime::{File, QueueOptions, Request, Runtime};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("level.gds");
+//! # let asset = b"bytes of an asset ".repeat(100);
+//! # let packed = ds_gdeflate::compress(&asset, ds_gdeflate::Level::DEFAULT, ds_gdeflate::CodecId::default())?;
+//! # std::fs::write(&path, &packed)?;
+//! # let (packed_len, raw_len) = (packed.len() as u64, asset.len() as u64);
+//! let runtime = Runtime::builder().build()?;
+//! let queue = runtime.queue(QueueOptions::default())?;
+//! let file = File::open(&path)?;
+//!
+//! let ticket = queue.enqueue(Request::read(&file, 0, packed_len).gdeflate(raw_len))?;
+//! queue.submit();
+//! let done = ticket.wait().check()?;
+//! assert_eq!(done.buffer, asset);
+//! # Ok(()) }
+//! ```
+//!
+//! # Ways to be told
+//!
+//! | call | one is told by |
+//! |---|---|
+//! | [`Queue::enqueue`] | a [`Ticket`]: wait for it, or `.await` it on any executor |
+//! | [`Queue::enqueue_with`] | a callback |
+//! | [`Queue::post`] | [`Queue::take_completed`], with a descriptor for an event loop ([`Queue::completion_event`]) |
+//! | [`Queue::scope`] | the scope's end: buffers may be borrowed |
+//! | [`Queue::enqueue_status`], [`enqueue_signal`](Queue::enqueue_signal), [`enqueue_event`](Queue::enqueue_event) | a marker, when all before it is done |
+//!
+//! # Threads
+//!
+//! Callbacks, error hooks and wakers run with no lock held, on whichever thread saw the work end: an engine's, or one that was
+//! waiting or submitting. They may enqueue and submit; a panic inside a callback or hook is caught and logged. A thread blocked
+//! in a wait does queued work itself. Two runtimes in one process share nothing. After `fork` the child has no engine threads:
+//! it must not use the parent's runtime, only drop nothing and `exec`.
+//!
+//! # Features
+//!
+//! * `cpu` (default): the CPU engine, `ds-cpu`. A feature makes an engine available; which one runs is chosen at run time
+//!   ([`IoKind`], [`CodecKind`]), and one that is named never falls back to another.
+
+mod builder;
+mod clock;
+mod completion;
+mod custom;
+mod drive;
+mod file;
+mod marker;
+mod queue;
+mod report;
+mod request;
+mod runtime;
+mod scope;
+mod slots;
+mod ticket;
+mod timer;
+
+pub use builder::{BuildError, Builder, CodecKind, IoKind, Refusal, Selection};
+pub use completion::Completion;
+pub use custom::CustomRequest;
+pub use file::{File, OpenError};
+pub use marker::{Event, Fence, Status, StatusArray};
+pub use queue::{Queue, QueueOptions, Stragglers, TimedOut};
+pub use report::{ErrorReport, set_error_hook};
+pub use request::{Rejected, Request};
+pub use runtime::Runtime;
+pub use scope::{Scope, ScopedTicket};
+pub use ticket::Ticket;
+
+pub use ds_core::{
+    ByteCounts, Corrupt, CorruptReason, Error, ErrorKind, ErrorRecord, Failure, Latency, Misuse, Path,
+    Priority, RequestId, StageTimes, Stats,
+};
+pub use ds_engine::{CodecEngine, CopyEngine, CustomDecoder, CustomError, IoEngine};

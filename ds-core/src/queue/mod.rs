@@ -229,6 +229,12 @@ impl<S: Slots> Queue<S> {
         self.lists.head(List::Begin).is_some() || self.lists.head(List::Transfer).is_some()
     }
 
+    /// File transfers and syncs that engines have and have not answered.
+    #[must_use]
+    pub const fn transfers_in_flight(&self) -> u32 {
+        self.transfers_flying
+    }
+
     /// What the queue has done so far.
     #[must_use]
     pub const fn stats(&self) -> &Stats {

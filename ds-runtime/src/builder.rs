@@ -1,0 +1,264 @@
+//! Choosing engines.
+
+use core::fmt;
+use core::num::NonZeroUsize;
+use std::sync::Arc;
+
+use ds_engine::{CodecEngine, CopyEngine, CustomDecoder, IoEngine, StagingPool};
+
+use crate::runtime::Runtime;
+
+/// Which engine does file I/O.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IoKind {
+    /// The best one there is; [`Runtime::selection`] says which, and why not the others.
+    #[default]
+    Auto,
+    /// Positional reads and writes on a thread pool.
+    Cpu,
+    /// io_uring. Not in this release: asking for it by name is an error.
+    Uring,
+}
+
+/// Which engine computes transforms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CodecKind {
+    /// The best one there is; [`Runtime::selection`] says which, and why not the others.
+    #[default]
+    Auto,
+    /// A thread pool.
+    Cpu,
+    /// A Vulkan device. Not in this release: asking for it by name is an error.
+    Vulkan,
+}
+
+/// An engine that is not used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its name.
+    pub engine: &'static str,
+    /// Why not.
+    pub reason: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.engine, self.reason)
+    }
+}
+
+/// Which engines a runtime uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The name of the I/O engine.
+    pub io: &'static str,
+    /// The name of the codec engine.
+    pub codec: &'static str,
+    /// The candidates `Auto` refused before it chose.
+    pub refused: Vec<Refusal>,
+}
+
+/// Why there is no runtime.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// An engine that was asked for is not available.
+    Unavailable(Refusal),
+    /// None of the engines is available.
+    NoEngine {
+        /// For what: `I/O` or `codec`.
+        role: &'static str,
+        /// Each with its reason.
+        refused: Vec<Refusal>,
+    },
+    /// The kernel refused threads or memory: which, and what it said.
+    Os {
+        /// What was being made.
+        what: &'static str,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(refusal) => write!(f, "engine not available: {refusal}"),
+            Self::NoEngine { role, refused } => {
+                write!(f, "no {role} engine is available")?;
+                refused.iter().try_for_each(|refusal| write!(f, "; {refusal}"))
+            }
+            Self::Os { what, source } => write!(f, "cannot make {what}: {source}"),
+        }
+    }
+}
+
+impl core::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Os { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// The engines of a runtime.
+pub(crate) struct Engines {
+    pub(crate) io: Arc<dyn IoEngine>,
+    pub(crate) codec: Arc<dyn CodecEngine>,
+    pub(crate) copier: Arc<dyn CopyEngine>,
+}
+
+/// Makes a [`Runtime`].
+pub struct Builder {
+    io: IoKind,
+    codec: CodecKind,
+    workers: Option<NonZeroUsize>,
+    codec_workers: Option<NonZeroUsize>,
+    staging: usize,
+    max_queues: usize,
+    decoders: Vec<(u8, Arc<dyn CustomDecoder>)>,
+    own_io: Option<Arc<dyn IoEngine>>,
+}
+
+impl Builder {
+    /// Staging memory unless told otherwise, as in `DirectStorage`: 32 MiB.
+    pub const DEFAULT_STAGING: usize = 32 << 20;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            io: IoKind::Auto,
+            codec: CodecKind::Auto,
+            workers: None,
+            codec_workers: None,
+            staging: Self::DEFAULT_STAGING,
+            max_queues: 64,
+            decoders: Vec::new(),
+            own_io: None,
+        }
+    }
+
+    /// Which engine does file I/O.
+    #[must_use]
+    pub const fn io(mut self, kind: IoKind) -> Self {
+        self.io = kind;
+        self
+    }
+
+    /// Which engine computes transforms.
+    #[must_use]
+    pub const fn codec(mut self, kind: CodecKind) -> Self {
+        self.codec = kind;
+        self
+    }
+
+    /// How many threads do I/O; the machine's parallelism unless told.
+    #[must_use]
+    pub const fn workers(mut self, workers: NonZeroUsize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// How many threads decode; the machine's parallelism unless told.
+    #[must_use]
+    pub const fn codec_workers(mut self, workers: NonZeroUsize) -> Self {
+        self.codec_workers = Some(workers);
+        self
+    }
+
+    /// Bytes of staging memory, where packed data waits for its decoder. A request that needs more at once is refused.
+    #[must_use]
+    pub const fn staging(mut self, bytes: usize) -> Self {
+        self.staging = bytes;
+        self
+    }
+
+    /// How many queues there can be at once; 64 unless told.
+    #[must_use]
+    pub const fn max_queues(mut self, queues: usize) -> Self {
+        self.max_queues = queues;
+        self
+    }
+
+    /// Registers the decoder of the application's own format `number`: see [`Request::custom`](crate::Request::custom).
+    #[must_use]
+    pub fn decoder(mut self, number: u8, decoder: impl CustomDecoder + 'static) -> Self {
+        self.decoders.push((number, Arc::new(decoder)));
+        self
+    }
+
+    /// Uses this I/O engine instead of one of the runtime's own: for tests, above all
+    /// [`FaultyIo`](https://docs.rs/ds-engine) around a real one.
+    #[must_use]
+    pub fn io_engine(mut self, engine: Arc<dyn IoEngine>) -> Self {
+        self.own_io = Some(engine);
+        self
+    }
+
+    /// Makes the runtime and starts its threads.
+    ///
+    /// # Errors
+    /// [`BuildError`]: a named engine is not available (there is no fallback), none is, or the kernel refused resources.
+    pub fn build(self) -> Result<Runtime, BuildError> {
+        let staging = StagingPool::new(self.staging)
+            .map_err(|source| BuildError::Os { what: "the staging pool", source })?;
+        let max_queues = self.max_queues.max(1);
+        let mut refused = Vec::new();
+        match self.io {
+            IoKind::Uring => return Err(BuildError::Unavailable(no_uring())),
+            IoKind::Auto => refused.push(no_uring()),
+            IoKind::Cpu => {}
+        }
+        match self.codec {
+            CodecKind::Vulkan => return Err(BuildError::Unavailable(no_vulkan())),
+            CodecKind::Auto => refused.push(no_vulkan()),
+            CodecKind::Cpu => {}
+        }
+        let engines = self.cpu_engines(&refused)?;
+        let selection = Selection { io: engines.io.name(), codec: engines.codec.name(), refused };
+        Runtime::start(engines, selection, staging, max_queues)
+            .map_err(|source| BuildError::Os { what: "the engine threads", source })
+    }
+
+    #[cfg(feature = "cpu")]
+    #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+    fn cpu_engines(self, _refused: &[Refusal]) -> Result<Engines, BuildError> {
+        let workers = self.workers.unwrap_or_else(ds_cpu::default_workers);
+        let codec_workers = self.codec_workers.unwrap_or_else(ds_cpu::default_workers);
+        let codec = Arc::new(ds_cpu::CpuCodec::new(codec_workers, self.decoders));
+        let io = self.own_io.unwrap_or_else(|| Arc::new(ds_cpu::CpuIo::new(workers)));
+        Ok(Engines { io, codec: Arc::clone(&codec) as Arc<dyn CodecEngine>, copier: codec })
+    }
+
+    #[cfg(not(feature = "cpu"))]
+    fn cpu_engines(self, refused: &[Refusal]) -> Result<Engines, BuildError> {
+        let cpu = Refusal { engine: "cpu", reason: "this build lacks the feature `cpu`".to_owned() };
+        let named = self.io == IoKind::Cpu || self.codec == CodecKind::Cpu;
+        let refused = refused.iter().cloned().chain([cpu.clone()]).collect();
+        Err(if named { BuildError::Unavailable(cpu) } else { BuildError::NoEngine { role: "I/O", refused } })
+    }
+}
+
+fn no_uring() -> Refusal {
+    Refusal { engine: "uring", reason: "this release has no io_uring engine".to_owned() }
+}
+
+fn no_vulkan() -> Refusal {
+    Refusal { engine: "vulkan", reason: "this release has no Vulkan engine".to_owned() }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("io", &self.io)
+            .field("codec", &self.codec)
+            .field("workers", &self.workers)
+            .field("codec_workers", &self.codec_workers)
+            .field("staging", &self.staging)
+            .field("max_queues", &self.max_queues)
+            .field("decoders", &self.decoders.len())
+            .finish_non_exhaustive()
+    }
+}

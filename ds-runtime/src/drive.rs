@@ -1,0 +1,326 @@
+//! The driver's one step: outcomes in, actions out, performed with no lock held.
+
+use core::cell::{Cell, RefCell};
+use core::task::Waker;
+use std::sync::Arc;
+
+use ds_core::{Action, Done, Fault, Notice, Outcome, Path, RequestId, Room, Time};
+use ds_engine::{CodecJob, CopyJob, Finished, IoJob, IoOp, JobId, StagingError};
+
+use crate::completion::Completion;
+use crate::custom::CustomJob;
+use crate::marker::{Marker, Status};
+use crate::queue::{QueueInner, State};
+use crate::report::{ErrorReport, guarded, report};
+use crate::runtime::Shared;
+use crate::slots::{Beside, Callback, Delivery, OpWorker};
+
+/// Actions performed per lock: long enough to batch, short enough that others get the lock.
+const BATCH: usize = 64;
+
+/// What came of a round.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Round {
+    /// Transfers started.
+    pub(crate) started: usize,
+    /// Transfers ended.
+    pub(crate) freed: usize,
+}
+
+/// What to do once the lock is released. Its vectors keep their memory from round to round.
+#[derive(Default)]
+struct Batch {
+    io: Vec<IoJob>,
+    codec: Vec<CodecJob>,
+    copies: Vec<CopyJob>,
+    cancels: Vec<(OpWorker, JobId)>,
+    answers: Vec<Finished>,
+    calls: Vec<(RequestId, Callback, Completion)>,
+    wakers: Vec<Waker>,
+    reports: Vec<ErrorReport>,
+    wake: Option<Option<Time>>,
+    starved: bool,
+}
+
+thread_local! {
+    /// This thread's batch. Taken while in use: a callback that submits makes a nested round, which gets a fresh one.
+    static SPARE: Cell<Option<Box<Batch>>> = const { Cell::new(None) };
+    /// The queues whose callbacks this thread is in, innermost last.
+    static CALLING: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How many callbacks of that queue this thread is in.
+pub(crate) fn callbacks_here(queue: u32) -> usize {
+    CALLING.with_borrow(|calling| calling.iter().filter(|&&index| index == queue).count())
+}
+
+impl Shared {
+    /// Hands outcomes to a queue, lets it move on, and performs what it wants; starts at most `budget` file transfers.
+    pub(crate) fn round(self: &Arc<Self>, queue: &QueueInner, finished: &[Finished], budget: usize) -> Round {
+        let mut batch = SPARE.take().unwrap_or_default();
+        let mut round = Round::default();
+        let mut outcomes = finished;
+        loop {
+            let more = {
+                let mut state = queue.lock();
+                self.hand_over(&mut state, outcomes, &mut round);
+                let more = self.collect(queue, &mut state, &mut batch, budget, &mut round);
+                self.deliver(queue, &mut state, &mut batch);
+                more
+            };
+            outcomes = &[];
+            self.perform(queue, &mut batch);
+            if !more {
+                break;
+            }
+        }
+        SPARE.set(Some(batch));
+        if queue.is_abandoned() && queue.lock().core.is_idle() {
+            self.retire(queue);
+        }
+        round
+    }
+
+    fn hand_over(&self, state: &mut State, outcomes: &[Finished], round: &mut Round) {
+        let before = state.core.transfers_in_flight();
+        let now = self.clock.now();
+        for finished in outcomes {
+            let outcome = Outcome { op: finished.id.op, result: finished.result, path: finished.path };
+            if let Err(unknown) = state.core.handle_outcome(outcome, now) {
+                log::error!("an engine answered twice: {unknown}");
+            }
+        }
+        round.freed += (before - state.core.transfers_in_flight()) as usize;
+    }
+
+    /// Polls the queue for a batch of actions and resolves their tokens. Returns whether there may be more.
+    fn collect(
+        &self,
+        queue: &QueueInner,
+        state: &mut State,
+        batch: &mut Batch,
+        budget: usize,
+        round: &mut Round,
+    ) -> bool {
+        let now = self.clock.now();
+        for _ in 0..BATCH {
+            let room = if round.started < budget { Room::Any } else { Room::NoTransfers };
+            let Some(action) = state.core.poll_action(now, room) else {
+                // With room, what is left cannot start now; whatever changes that will set the flag again.
+                queue.set_wants(room == Room::NoTransfers && state.core.wants_transfers());
+                return false;
+            };
+            round.started += usize::from(action.is_transfer());
+            self.resolve(queue, state, batch, action, now);
+        }
+        queue.set_wants(state.core.wants_transfers());
+        true
+    }
+
+    /// Turns an action into a job, or does it at once where it is short and the lock must be held.
+    fn resolve(&self, queue: &QueueInner, state: &mut State, batch: &mut Batch, action: Action, now: Time) {
+        match action {
+            Action::Lease { op, len } => {
+                let result = match self.staging().lease(len) {
+                    Ok(lease) => Ok(Done::Leased(lease)),
+                    Err(StagingError::Busy) => Err(Fault::Busy),
+                    Err(StagingError::TooLarge { .. }) => Err(Fault::OutOfMemory),
+                };
+                answer(state, Outcome { op, result, path: Path::NONE }, now);
+            }
+            Action::Release { lease } => {
+                if self.staging().release(lease) {
+                    state.core.staging_released();
+                    batch.starved = true;
+                }
+            }
+            Action::Notify(notice) => notify(state, notice),
+            Action::Wake { at } => batch.wake = Some(at),
+            Action::Cancel { op } => {
+                let id = JobId { queue: queue.index, op };
+                let worker = state.worker_of(op);
+                if worker == OpWorker::Application {
+                    state.withdraw_custom(op, now);
+                }
+                batch.cancels.push((worker, id));
+            }
+            action => {
+                let Some(op) = action.op() else { return };
+                if self.resolve_job(queue, state, batch, action).is_none() {
+                    let fault = Fault::Unsupported("the request names no such file or memory");
+                    answer(state, Outcome { op, result: Err(fault), path: Path::NONE }, now);
+                }
+            }
+        }
+    }
+
+    fn resolve_job(
+        &self,
+        queue: &QueueInner,
+        state: &mut State,
+        batch: &mut Batch,
+        action: Action,
+    ) -> Option<()> {
+        let op = action.op()?;
+        let id = JobId { queue: queue.index, op };
+        let beside = state.beside[op.index()].as_mut()?;
+        match action {
+            Action::Read { offset, into, .. } => {
+                let into = beside.place(into, &self.staging())?.host()?;
+                batch.io.push(IoJob { id, op: IoOp::Read { file: beside.file_ref()?, offset, into } });
+            }
+            Action::Write { offset, from, .. } => {
+                let from = beside.place(from, &self.staging())?.host()?;
+                batch.io.push(IoJob { id, op: IoOp::Write { file: beside.file_ref()?, offset, from } });
+            }
+            Action::Sync { data_only, .. } => {
+                batch.io.push(IoJob { id, op: IoOp::Sync { file: beside.file_ref()?, data_only } });
+            }
+            Action::Copy { from, into, .. } => {
+                let (from, into) = {
+                    let staging = self.staging();
+                    (beside.place(from, &staging)?, beside.place(into, &staging)?)
+                };
+                beside.worker = Some((op, OpWorker::Copier));
+                batch.copies.push(CopyJob { id, from, into });
+            }
+            Action::Decode(decode) => {
+                let (from, into) = {
+                    let staging = self.staging();
+                    (beside.place(decode.from, &staging)?, beside.place(decode.into, &staging)?)
+                };
+                let (transform, available) = (decode.transform, decode.available);
+                let job = CodecJob { id, transform, from, available, cursor: decode.cursor, into };
+                if self.engines.codec.supports(transform) {
+                    beside.worker = Some((op, OpWorker::Codec));
+                    batch.codec.push(job);
+                } else {
+                    beside.worker = Some((op, OpWorker::Application));
+                    match CustomJob::new(job, beside.id) {
+                        Ok(job) => state.custom.push_back(job),
+                        Err(finished) => batch.answers.push(finished),
+                    }
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Sees which requests have ended, and prepares for those who wait for them to be told.
+    fn deliver(&self, queue: &QueueInner, state: &mut State, batch: &mut Batch) {
+        let mut ended = false;
+        while let Some(id) = state.core.next_ended() {
+            ended = true;
+            let Some(completion) = state.core.peek(id) else { continue };
+            let Some(beside) = state.beside[id.index()].as_mut() else { continue };
+            if let Err(error) = completion.result
+                && error.kind.is_failure()
+            {
+                batch.reports.push(self.error_report(queue, beside, error));
+            }
+            match &mut beside.delivery {
+                Delivery::Inbox => state.inbox.push_back(id),
+                Delivery::Ticket(waker) => batch.wakers.extend(waker.take()),
+                Delivery::Callback(callback) => {
+                    let callback = callback.take();
+                    let beside = state.beside[id.index()].take();
+                    if let (Some(callback), Some(beside)) = (callback, beside) {
+                        state.calling += 1;
+                        batch.calls.push((id, callback, beside.complete(completion)));
+                    }
+                }
+                Delivery::Discard => {
+                    state.take(id);
+                }
+            }
+        }
+        if ended {
+            queue.set_completion_event();
+        }
+        if state.waiters > 0 {
+            queue.changed.notify_all();
+        }
+    }
+
+    fn error_report(&self, queue: &QueueInner, beside: &Beside, error: ds_core::Error) -> ErrorReport {
+        use std::os::fd::{AsFd, AsRawFd};
+        ErrorReport {
+            error,
+            queue: queue.name.clone(),
+            path: beside.file.as_ref().and_then(|file| file.path().map(ToOwned::to_owned)),
+            fd: beside.file.as_ref().map(|file| file.as_fd().as_raw_fd()),
+            engines: (self.engines.io.name(), self.engines.codec.name()),
+            caller: beside.caller,
+        }
+    }
+
+    /// Does what was collected. No lock is held.
+    fn perform(self: &Arc<Self>, queue: &QueueInner, batch: &mut Batch) {
+        if let Some(at) = batch.wake.take() {
+            self.timer.set(self, queue.index, at);
+        }
+        // Decoding first: it frees staging memory and ends requests.
+        if !batch.codec.is_empty() {
+            self.engines.codec.submit(&mut batch.codec);
+        }
+        if !batch.copies.is_empty() {
+            self.engines.copier.submit_copies(&mut batch.copies);
+        }
+        if !batch.io.is_empty() {
+            self.engines.io.submit(&mut batch.io);
+        }
+        for (worker, id) in batch.cancels.drain(..) {
+            self.cancel(worker, id);
+        }
+        if core::mem::take(&mut batch.starved) {
+            self.offer_staging(queue.index);
+        }
+        for waker in batch.wakers.drain(..) {
+            guarded("waker", || waker.wake());
+        }
+        for failure in batch.reports.drain(..) {
+            guarded("error hook", || report(queue.hook.as_ref(), &failure));
+        }
+        for (id, callback, completion) in batch.calls.drain(..) {
+            CALLING.with_borrow_mut(|calling| calling.push(queue.index));
+            guarded("completion callback", || callback(completion));
+            CALLING.with_borrow_mut(Vec::pop);
+            let mut state = queue.lock();
+            state.core.take(id);
+            state.calling -= 1;
+            if state.waiters > 0 {
+                queue.changed.notify_all();
+            }
+        }
+        if !batch.answers.is_empty() {
+            let answers = core::mem::take(&mut batch.answers);
+            self.round(queue, &answers, 0);
+        }
+    }
+}
+
+/// Hands the queue an outcome that is known at once.
+fn answer(state: &mut State, outcome: Outcome, now: Time) {
+    if let Err(unknown) = state.core.handle_outcome(outcome, now) {
+        log::error!("the driver answered twice: {unknown}");
+    }
+}
+
+/// Acts on a marker. With the queue's lock held, so that markers act in the order they fire; none of this runs code of the
+/// application's.
+fn notify(state: &mut State, notice: Notice) {
+    let token = match notice {
+        Notice::Status { token, .. } => token.array,
+        Notice::Signal(token) => token.fence,
+        Notice::Event(token) => token.0,
+    };
+    match (state.markers.remove(token), notice) {
+        (Some(Marker::Status(array)), Notice::Status { token, first_failure }) => {
+            array.set(token.index, first_failure.map_or(Status::Ok, Status::Failed));
+        }
+        (Some(Marker::Fence(fence)), Notice::Signal(token)) => fence.signal(token.value),
+        (Some(Marker::Event(event)), Notice::Event(_)) => event.set(),
+        (marker, notice) => log::error!("marker {marker:?} does not match {notice:?}"),
+    }
+}

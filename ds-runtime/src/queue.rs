@@ -1,0 +1,706 @@
+//! Queues as programs know them.
+
+use core::fmt;
+use core::panic::Location as Caller;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use ds_core::{
+    Config, Error, ErrorKind, ErrorRecord, EventToken, Fault, LaneId, Misuse, OpId, Outcome, Path, Priority,
+    RequestId, SignalToken, Slot, Stats, StatusToken,
+};
+
+use crate::completion::Completion;
+use crate::custom::{CustomJob, CustomRequest};
+use crate::drive::callbacks_here;
+use crate::marker::{Event, Fence, Marker, Markers, StatusArray};
+use crate::report::{ErrorReport, Hook};
+use crate::request::{Rejected, Request};
+use crate::runtime::{Inner, Runtime, Shared};
+use crate::slots::{Beside, Delivery, OpWorker};
+use crate::ticket::Ticket;
+
+/// How a queue behaves.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct QueueOptions {
+    /// A name for error reports. `queue` unless told.
+    pub name: String,
+    /// Most entries (requests and markers) it can hold, up to 2^20. 1024 unless told. Each costs less than 1 KiB.
+    pub capacity: usize,
+    /// How urgent its file I/O is beside other queues'.
+    pub priority: Priority,
+    /// Submit by itself when half of the capacity is enqueued and not submitted. On unless told.
+    pub auto_submit: bool,
+    /// Largest file transfer asked of the engine at once, in bytes; longer ones are cut so that they never block small ones.
+    /// 1 MiB unless told.
+    pub chunk_size: u64,
+    /// Most bytes of requests in flight at once; a single larger request runs alone. Unlimited unless told.
+    pub max_bytes_in_flight: u64,
+    /// Report per-stage times in completions.
+    pub stage_times: bool,
+    /// Told of each failed request, instead of the process-wide hook.
+    pub error_hook: Option<Arc<dyn Fn(&ErrorReport) + Send + Sync>>,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        Self {
+            name: "queue".to_owned(),
+            capacity: 1024,
+            priority: Priority::Normal,
+            auto_submit: true,
+            chunk_size: 1 << 20,
+            max_bytes_in_flight: u64::MAX,
+            stage_times: false,
+            error_hook: None,
+        }
+    }
+}
+
+impl QueueOptions {
+    /// Sets [`name`](Self::name).
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets [`capacity`](Self::capacity).
+    #[must_use]
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Sets [`priority`](Self::priority).
+    #[must_use]
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Sets [`auto_submit`](Self::auto_submit).
+    #[must_use]
+    pub fn auto_submit(mut self, auto_submit: bool) -> Self {
+        self.auto_submit = auto_submit;
+        self
+    }
+
+    /// Sets [`chunk_size`](Self::chunk_size).
+    #[must_use]
+    pub fn chunk_size(mut self, bytes: u64) -> Self {
+        self.chunk_size = bytes;
+        self
+    }
+
+    /// Sets [`max_bytes_in_flight`](Self::max_bytes_in_flight).
+    #[must_use]
+    pub fn max_bytes_in_flight(mut self, bytes: u64) -> Self {
+        self.max_bytes_in_flight = bytes;
+        self
+    }
+
+    /// Sets [`stage_times`](Self::stage_times).
+    #[must_use]
+    pub fn stage_times(mut self, stage_times: bool) -> Self {
+        self.stage_times = stage_times;
+        self
+    }
+
+    /// Sets [`error_hook`](Self::error_hook).
+    #[must_use]
+    pub fn error_hook(mut self, hook: impl Fn(&ErrorReport) + Send + Sync + 'static) -> Self {
+        self.error_hook = Some(Arc::new(hook));
+        self
+    }
+}
+
+impl fmt::Debug for QueueOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueOptions")
+            .field("name", &self.name)
+            .field("capacity", &self.capacity)
+            .field("priority", &self.priority)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A wait ended before what it waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("timed out waiting; the requests go on")
+    }
+}
+
+impl core::error::Error for TimedOut {}
+
+/// Requests that had not ended when [`Queue::shutdown`] gave up waiting. Their memory stays theirs until they end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stragglers {
+    /// Which.
+    pub requests: Vec<RequestId>,
+}
+
+impl fmt::Display for Stragglers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} requests are still in flight", self.requests.len())
+    }
+}
+
+impl core::error::Error for Stragglers {}
+
+/// What all who work with a queue share.
+pub(crate) struct QueueInner {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    pub(crate) hook: Option<Hook>,
+    pub(crate) changed: Condvar,
+    state: Mutex<State>,
+    lane: OnceLock<LaneId>,
+    /// Whether it may have file I/O to start.
+    wants: AtomicBool,
+    /// Whether its owner gave up waiting for it.
+    abandoned: AtomicBool,
+    event: OnceLock<Event>,
+}
+
+/// What a queue's lock guards.
+pub(crate) struct State {
+    pub(crate) core: ds_core::Queue<Box<[Slot]>>,
+    /// Beside each slot that holds a request.
+    pub(crate) beside: Box<[Option<Beside>]>,
+    pub(crate) inbox: VecDeque<RequestId>,
+    pub(crate) custom: VecDeque<CustomJob>,
+    pub(crate) markers: Markers,
+    /// Threads asleep until something changes.
+    pub(crate) waiters: usize,
+    /// Callbacks running.
+    pub(crate) calling: usize,
+}
+
+impl QueueInner {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_lane(&self, lane: LaneId) {
+        self.lane.get_or_init(|| lane);
+    }
+
+    pub(crate) fn lane(&self) -> LaneId {
+        *self.lane.get().expect("a queue gets its lane when it is registered, before anyone else sees it")
+    }
+
+    pub(crate) fn wants(&self) -> bool {
+        self.wants.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_wants(&self, wants: bool) {
+        self.wants.store(wants, Ordering::Release);
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_completion_event(&self) {
+        if let Some(event) = self.event.get() {
+            event.set();
+        }
+    }
+}
+
+impl State {
+    /// Delivers: takes the completion with its buffers, and frees the slot.
+    pub(crate) fn take(&mut self, id: RequestId) -> Option<Completion> {
+        let completion = self.core.take(id)?;
+        let beside = self.beside[id.index()].take()?;
+        Some(beside.complete(completion))
+    }
+
+    /// Who has an operation.
+    pub(crate) fn worker_of(&self, op: OpId) -> OpWorker {
+        match self.beside[op.index()].as_ref().and_then(|beside| beside.worker) {
+            Some((last, worker)) if last == op => worker,
+            _ => OpWorker::Io,
+        }
+    }
+
+    /// Takes a decoding step back from the application, if it has not fetched it.
+    pub(crate) fn withdraw_custom(&mut self, op: OpId, now: ds_core::Time) {
+        let before = self.custom.len();
+        self.custom.retain(|job| job.id.op != op);
+        if self.custom.len() < before {
+            let outcome = Outcome { op, result: Err(Fault::Cancelled), path: Path::NONE };
+            self.core.handle_outcome(outcome, now).expect("an operation that was waiting is outstanding");
+        }
+    }
+
+    /// Whether waiting for a free slot can help: something is under way that will free one by itself.
+    fn will_progress(&self) -> bool {
+        self.core.unfinished() > self.core.stats().unsubmitted
+    }
+}
+
+/// A queue of requests and markers. Any number of threads may use it at once.
+///
+/// Dropping a queue closes it: see [`close`](Self::close).
+pub struct Queue {
+    pub(crate) inner: Arc<QueueInner>,
+    pub(crate) shared: Arc<Shared>,
+    /// Keeps the engines running.
+    _runtime: Arc<Inner>,
+}
+
+impl Queue {
+    pub(crate) fn new(runtime: &Runtime, options: QueueOptions) -> Result<Self, Error> {
+        let shared = Arc::clone(&runtime.inner.shared);
+        let config = Config {
+            priority: options.priority,
+            auto_submit: options.auto_submit,
+            chunk_size: options.chunk_size,
+            max_transfers: u32::MAX,
+            max_bytes_in_flight: options.max_bytes_in_flight,
+            max_lease: shared.staging().size() as u64,
+            stage_times: options.stage_times,
+            ..Config::default()
+        };
+        if options.capacity == 0 || options.capacity > Config::MAX_CAPACITY as usize {
+            return Err(Misuse::Configuration("a queue's capacity must be 1 to 1048576 entries").into());
+        }
+        let core = ds_core::Queue::new(storage(options.capacity, Slot::new)?, config)?;
+        let state = State {
+            core,
+            beside: storage(options.capacity, || None)?,
+            inbox: VecDeque::new(),
+            custom: VecDeque::new(),
+            markers: Markers::default(),
+            waiters: 0,
+            calling: 0,
+        };
+        let make = |index| QueueInner {
+            index,
+            name: options.name,
+            hook: options.error_hook,
+            changed: Condvar::new(),
+            state: Mutex::new(state),
+            lane: OnceLock::new(),
+            wants: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            event: OnceLock::new(),
+        };
+        let inner = shared.register(make, options.priority)?;
+        Ok(Self { inner, shared, _runtime: Arc::clone(&runtime.inner) })
+    }
+
+    /// Enqueues a request; the ticket tells how it ended. Waits while the queue is full, as long as something is under way that
+    /// will make room.
+    ///
+    /// # Errors
+    /// [`Rejected`], with the request inside: it can never work ([`ErrorKind::Invalid`], [`ErrorKind::TooLarge`],
+    /// [`ErrorKind::OutOfMemory`]), the queue is closed, or it is full of entries that only the caller can move on: completions
+    /// to take, or entries to submit ([`ErrorKind::QueueFull`]; always that from within a callback, which must not wait).
+    #[track_caller]
+    pub fn enqueue(&self, request: Request) -> Result<Ticket, Rejected> {
+        let id = self.enqueue_waiting(request, Delivery::Ticket(None))?;
+        Ok(Ticket::new(Arc::clone(&self.inner), Arc::clone(&self.shared), id))
+    }
+
+    /// As [`enqueue`](Self::enqueue), but never waits.
+    ///
+    /// # Errors
+    /// As there; [`ErrorKind::QueueFull`] whenever the queue is full.
+    #[track_caller]
+    pub fn try_enqueue(&self, request: Request) -> Result<Ticket, Rejected> {
+        let id = self.enqueue_once(request, Delivery::Ticket(None)).map_err(|(rejected, _)| rejected)?;
+        Ok(Ticket::new(Arc::clone(&self.inner), Arc::clone(&self.shared), id))
+    }
+
+    /// Enqueues a request and calls `callback` with its completion: see [the crate docs](crate#threads) for where. The slot is
+    /// free again when the callback has returned.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    #[track_caller]
+    pub fn enqueue_with(
+        &self,
+        request: Request,
+        callback: impl FnOnce(Completion) + Send + 'static,
+    ) -> Result<RequestId, Rejected> {
+        self.enqueue_waiting(request, Delivery::Callback(Some(Box::new(callback))))
+    }
+
+    /// Enqueues a request whose completion is to be fetched with [`take_completed`](Self::take_completed).
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    #[track_caller]
+    pub fn post(&self, request: Request) -> Result<RequestId, Rejected> {
+        self.enqueue_waiting(request, Delivery::Inbox)
+    }
+
+    /// A marker: when all entries before it are done, `array` cell `index` says which request failed first (in enqueue order)
+    /// since the previous status.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueFull`], [`ErrorKind::Closed`]; [`ErrorKind::Invalid`] if there is no such cell, or it is pending.
+    pub fn enqueue_status(&self, array: &StatusArray, index: u32) -> Result<(), Error> {
+        if !array.begin(index) {
+            return Err(Misuse::UnknownToken("status cell, or it is pending").into());
+        }
+        let enqueued = self.enqueue_marker(Marker::Status(array.clone()), |core, token, now| {
+            core.enqueue_status(StatusToken { array: token, index }, now)
+        });
+        if enqueued.is_err() {
+            array.set(index, crate::marker::Status::Unset);
+        }
+        enqueued
+    }
+
+    /// A marker: when all entries before it are done, `fence` is raised to `value`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueFull`], [`ErrorKind::Closed`].
+    pub fn enqueue_signal(&self, fence: &Fence, value: u64) -> Result<(), Error> {
+        self.enqueue_marker(Marker::Fence(fence.clone()), |core, token, now| {
+            core.enqueue_signal(SignalToken { fence: token, value }, now)
+        })
+    }
+
+    /// A marker: when all entries before it are done, `event` is set.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueFull`], [`ErrorKind::Closed`].
+    pub fn enqueue_event(&self, event: &Event) -> Result<(), Error> {
+        self.enqueue_marker(Marker::Event(event.clone()), |core, token, now| {
+            core.enqueue_event(EventToken(token), now)
+        })
+    }
+
+    fn enqueue_marker(
+        &self,
+        marker: Marker,
+        enqueue: impl FnOnce(&mut ds_core::Queue<Box<[Slot]>>, u64, ds_core::Time) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let now = self.shared.clock.now();
+        let mut state = self.inner.lock();
+        let token = state.markers.insert(marker);
+        if let Err(error) = enqueue(&mut state.core, token, now) {
+            state.markers.remove(token);
+            return Err(error);
+        }
+        let submitted = state.core.stats().unsubmitted == 0;
+        drop(state);
+        if submitted {
+            self.shared.poll(&self.inner);
+        }
+        Ok(())
+    }
+
+    /// Lets everything enqueued so far begin. Returns how many entries that were.
+    pub fn submit(&self) -> u32 {
+        submit(&self.inner, &self.shared)
+    }
+
+    /// Cancels that request. Returns how many that were: 0 if it is over, or about to be.
+    pub fn cancel(&self, id: RequestId) -> u32 {
+        self.cancel_by(|core| core.cancel(id))
+    }
+
+    /// Cancels every request whose `tag & mask` equals `value`. Returns how many.
+    pub fn cancel_tagged(&self, value: u64, mask: u64) -> u32 {
+        self.cancel_by(|core| core.cancel_tagged(value, mask))
+    }
+
+    /// Cancels every request that has not begun. Returns how many.
+    pub fn cancel_pending(&self) -> u32 {
+        self.cancel_by(ds_core::Queue::cancel_pending)
+    }
+
+    /// Cancels every request. Returns how many.
+    pub fn cancel_all(&self) -> u32 {
+        self.cancel_by(ds_core::Queue::cancel_all)
+    }
+
+    fn cancel_by(&self, cancel: impl FnOnce(&mut ds_core::Queue<Box<[Slot]>>) -> u32) -> u32 {
+        let cancelled = cancel(&mut self.inner.lock().core);
+        self.shared.poll(&self.inner);
+        cancelled
+    }
+
+    /// Up to `max` completions of requests that were [`post`](Self::post)ed, in the order they ended.
+    pub fn take_completed(&self, max: usize) -> Vec<Completion> {
+        if let Some(event) = self.inner.event.get() {
+            // Whether it was set does not matter: what ends from now on sets it again.
+            let _ = event.reset();
+        }
+        let mut state = self.inner.lock();
+        let count = max.min(state.inbox.len());
+        let mut taken = Vec::with_capacity(count);
+        for _ in 0..count {
+            let Some(id) = state.inbox.pop_front() else { break };
+            taken.extend(state.take(id));
+        }
+        if state.waiters > 0 {
+            self.inner.changed.notify_all();
+        }
+        if let (Some(event), false) = (self.inner.event.get(), state.inbox.is_empty()) {
+            event.set();
+        }
+        taken
+    }
+
+    /// Submits, and waits until there is something for [`take_completed`](Self::take_completed), or until no request is left
+    /// that could become that.
+    ///
+    /// # Errors
+    /// [`TimedOut`].
+    pub fn wait_any(&self, timeout: Option<Duration>) -> Result<(), TimedOut> {
+        self.submit();
+        self.wait(timeout, |state| !state.inbox.is_empty() || state.core.is_idle())
+    }
+
+    /// Submits, and waits until every entry is done. Completions are still to be taken.
+    ///
+    /// # Errors
+    /// [`TimedOut`].
+    pub fn wait_all(&self, timeout: Option<Duration>) -> Result<(), TimedOut> {
+        self.submit();
+        self.wait(timeout, |state| state.core.is_idle())
+    }
+
+    fn wait(&self, timeout: Option<Duration>, ready: impl FnMut(&mut State) -> bool) -> Result<(), TimedOut> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        if self.shared.wait_until(&self.inner, deadline, ready) { Ok(()) } else { Err(TimedOut) }
+    }
+
+    /// An event that is set whenever requests have ended: its descriptor can wait in an event loop.
+    /// [`take_completed`](Self::take_completed) resets it.
+    ///
+    /// # Errors
+    /// What the kernel says to one more descriptor.
+    pub fn completion_event(&self) -> std::io::Result<Event> {
+        if let Some(event) = self.inner.event.get() {
+            return Ok(event.clone());
+        }
+        let fresh = Event::new()?;
+        let event = self.inner.event.get_or_init(|| fresh).clone();
+        // Requests may have ended before there was an event to set.
+        event.set();
+        Ok(event)
+    }
+
+    /// Up to `max` requests in formats that no registered decoder reads, for the application to decode. Each is given out once.
+    pub fn take_custom(&self, max: usize) -> Vec<CustomRequest> {
+        let mut state = self.inner.lock();
+        let count = max.min(state.custom.len());
+        let jobs: Vec<CustomJob> = state.custom.drain(..count).collect();
+        drop(state);
+        jobs.into_iter().map(|job| CustomRequest::new(job, Arc::clone(&self.shared))).collect()
+    }
+
+    /// Submits, and waits until there is something for [`take_custom`](Self::take_custom), or nothing is left that could
+    /// become that.
+    ///
+    /// # Errors
+    /// [`TimedOut`].
+    pub fn wait_custom(&self, timeout: Option<Duration>) -> Result<(), TimedOut> {
+        self.submit();
+        self.wait(timeout, |state| !state.custom.is_empty() || state.core.is_idle())
+    }
+
+    /// Runs `body` with a scope in which buffers may be borrowed: see [`Scope`](crate::Scope). Returns when everything
+    /// enqueued in it has ended.
+    ///
+    /// # Errors
+    /// The body's error, or else the first failure, in enqueue order, of a request of the scope whose ticket was not waited for.
+    pub fn scope<'env, T>(
+        &self,
+        body: impl for<'scope> FnOnce(&'scope crate::Scope<'scope, 'env>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        crate::scope::run(self, body)
+    }
+
+    /// What the queue has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        *self.inner.lock().core.stats()
+    }
+
+    /// What failed since the last call: how many requests, and the first of them in enqueue order.
+    pub fn take_error_record(&self) -> ErrorRecord {
+        self.inner.lock().core.take_error_record()
+    }
+
+    /// The number of entries the queue can hold, and how many more it can hold now.
+    #[must_use]
+    pub fn capacity(&self) -> (u32, u32) {
+        let state = self.inner.lock();
+        (state.core.capacity(), state.core.vacancies())
+    }
+
+    /// Takes no more entries, cancels what has not begun, and returns when nothing of this queue is left to happen: no engine
+    /// has memory of its requests, markers have fired, callbacks have returned (but for those this very thread is in).
+    /// Completions of tickets and posts can still be taken.
+    pub fn close(&self) {
+        self.begin_close();
+        self.shared.wait_until(&self.inner, None, is_over(self.inner.index));
+    }
+
+    /// As [`close`](Self::close), but gives up waiting after `timeout`, and drops the queue without waiting for what is left.
+    ///
+    /// # Errors
+    /// [`Stragglers`]: what had not ended by then. The runtime keeps their memory and files until they end.
+    pub fn shutdown(self, timeout: Duration) -> Result<(), Stragglers> {
+        self.begin_close();
+        let deadline = Instant::now().checked_add(timeout);
+        if self.shared.wait_until(&self.inner, deadline, is_over(self.inner.index)) {
+            return Ok(());
+        }
+        self.inner.abandoned.store(true, Ordering::Release);
+        let state = self.inner.lock();
+        let unfinished = |beside: &Beside| state.core.is_done(beside.id) == Some(false);
+        let beside = state.beside.iter().flatten();
+        let requests = beside.filter(|beside| unfinished(beside)).map(|beside| beside.id).collect();
+        drop(state);
+        // Whatever ended meanwhile may have been the last that would have noticed.
+        self.shared.round(&self.inner, &[], 0);
+        Err(Stragglers { requests })
+    }
+
+    fn begin_close(&self) {
+        let now = self.shared.clock.now();
+        let mut state = self.inner.lock();
+        state.core.close(now);
+        while let Some(job) = state.custom.front() {
+            let op = job.id.op;
+            state.withdraw_custom(op, now);
+        }
+        drop(state);
+        self.shared.poll(&self.inner);
+    }
+
+    #[track_caller]
+    fn enqueue_waiting(&self, request: Request, delivery: Delivery) -> Result<RequestId, Rejected> {
+        let mut attempt = self.enqueue_once(request, delivery);
+        loop {
+            match attempt {
+                Ok(id) => return Ok(id),
+                Err((rejected, Some(delivery))) if self.wait_for_room(&rejected.error) => {
+                    attempt = self.enqueue_once(*rejected.request, delivery);
+                }
+                Err((rejected, _)) => return Err(rejected),
+            }
+        }
+    }
+
+    /// After a refusal: if the queue was full and something under way will make room, waits for that. Returns whether to try
+    /// again.
+    pub(crate) fn wait_for_room(&self, refusal: &Error) -> bool {
+        if !matches!(refusal.kind, ErrorKind::QueueFull { .. }) || callbacks_here(self.inner.index) > 0 {
+            return false;
+        }
+        let mut room = false;
+        self.shared.wait_until(&self.inner, None, |state| {
+            room = state.core.vacancies() > 0;
+            room || !state.will_progress()
+        });
+        room
+    }
+
+    /// Tries once. What is refused comes back, and so does the delivery if another try makes sense.
+    #[track_caller]
+    fn enqueue_once(
+        &self,
+        mut request: Request,
+        delivery: Delivery,
+    ) -> Result<RequestId, (Rejected, Option<Delivery>)> {
+        let reject = |error, request| Rejected { error, request: Box::new(request) };
+        if let Err(error) = request.prepare() {
+            return Err((reject(error, request), None));
+        }
+        let (core, timeout) = (request.core, request.timeout);
+        let make = |id, caller| Beside::new(id, request, delivery, caller);
+        enqueue(&self.inner, &self.shared, core, timeout, make).map_err(|(error, make)| {
+            let mut request = Request::empty(core, timeout);
+            let delivery = make(RequestId::from_u64(0), Caller::caller()).give_back(&mut request);
+            (reject(error, request), Some(delivery))
+        })
+    }
+}
+
+/// The one way into a queue. On failure gives `make` back uncalled.
+#[track_caller]
+pub(crate) fn enqueue<F>(
+    inner: &QueueInner,
+    shared: &Arc<Shared>,
+    mut request: ds_core::Request,
+    timeout: Option<Duration>,
+    make: F,
+) -> Result<RequestId, (Error, F)>
+where
+    F: FnOnce(RequestId, &'static Caller<'static>) -> Beside,
+{
+    let now = shared.clock.now();
+    request.deadline =
+        timeout.map(|timeout| now.after_nanos(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
+    let mut state = inner.lock();
+    let id = match state.core.try_enqueue(&request, now) {
+        Ok(id) => id,
+        Err(error) => return Err((error, make)),
+    };
+    state.beside[id.index()] = Some(make(id, Caller::caller()));
+    // The queue may have submitted by itself; and a deadline needs its wake-up either way.
+    let poll = state.core.stats().unsubmitted == 0 || request.deadline.is_some();
+    drop(state);
+    if poll {
+        shared.poll(inner);
+    }
+    Ok(id)
+}
+
+pub(crate) fn submit(inner: &QueueInner, shared: &Arc<Shared>) -> u32 {
+    let now = shared.clock.now();
+    let submitted = inner.lock().core.submit(now);
+    if submitted > 0 {
+        shared.poll(inner);
+    }
+    submitted
+}
+
+/// Whether nothing of a queue is left to happen, seen from this thread.
+fn is_over(index: u32) -> impl FnMut(&mut State) -> bool {
+    let here = callbacks_here(index);
+    move |state| state.core.is_idle() && state.calling <= here
+}
+
+/// A boxed slice, or an error where a `vec!` would abort.
+fn storage<T>(len: usize, mut make: impl FnMut() -> T) -> Result<Box<[T]>, Error> {
+    let mut storage = Vec::new();
+    storage.try_reserve_exact(len).map_err(|_| Error::new(ErrorKind::OutOfMemory))?;
+    storage.extend((0..len).map(|_| make()));
+    Ok(storage.into_boxed_slice())
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if self.inner.is_abandoned() {
+            return;
+        }
+        self.close();
+        self.shared.retire(&self.inner);
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("name", &self.inner.name).finish_non_exhaustive()
+    }
+}

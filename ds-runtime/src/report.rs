@@ -1,0 +1,67 @@
+//! Telling people about failures.
+
+use core::fmt;
+use core::panic::Location;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ds_core::Error;
+
+/// A failed request, with everything a person may want to know.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ErrorReport {
+    /// What failed, and around what.
+    pub error: Error,
+    /// The queue's name.
+    pub queue: String,
+    /// The file's path, if it was opened by one.
+    pub path: Option<PathBuf>,
+    /// The file's descriptor.
+    pub fd: Option<i32>,
+    /// The runtime's engines: I/O, then codec.
+    pub engines: (&'static str, &'static str),
+    /// Where in the program the request was enqueued.
+    pub caller: &'static Location<'static>,
+}
+
+impl fmt::Display for ErrorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "queue {:?}: {}", self.queue, self.error)?;
+        if let Some(path) = &self.path {
+            write!(f, ", file {}", path.display())?;
+        }
+        if let Some(fd) = self.fd {
+            write!(f, ", fd {fd}")?;
+        }
+        write!(f, ", engines {}+{}, enqueued at {}", self.engines.0, self.engines.1, self.caller)
+    }
+}
+
+/// Something that wants to hear of failures.
+pub(crate) type Hook = Arc<dyn Fn(&ErrorReport) + Send + Sync>;
+
+static PROCESS_HOOK: RwLock<Option<Hook>> = RwLock::new(None);
+
+/// Sets the process-wide error hook, or with `None` removes it. It is called for every failed request of queues that have no
+/// hook of their own ([`QueueOptions::error_hook`](crate::QueueOptions::error_hook)); without either, failures go to the
+/// [`log`] crate as errors. Cancellations are no failures.
+pub fn set_error_hook(hook: Option<Arc<dyn Fn(&ErrorReport) + Send + Sync>>) {
+    *PROCESS_HOOK.write().unwrap_or_else(PoisonError::into_inner) = hook;
+}
+
+pub(crate) fn report(own: Option<&Hook>, report: &ErrorReport) {
+    let hook = own.cloned().or_else(|| PROCESS_HOOK.read().unwrap_or_else(PoisonError::into_inner).clone());
+    match hook {
+        Some(hook) => guarded("error hook", || hook(report)),
+        None => log::error!("{report}"),
+    }
+}
+
+/// Runs the application's code; a panic in it is logged and goes no further.
+pub(crate) fn guarded(what: &str, run: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        log::error!("a panic in the application's {what} was caught");
+    }
+}

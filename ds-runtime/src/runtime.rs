@@ -1,0 +1,268 @@
+//! The runtime: engines, staging memory and the queues that share them.
+
+use core::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use ds_core::{Arbiter, Error, ErrorKind, Lane};
+use ds_engine::{Finished, Sink, StagingPool};
+
+use crate::builder::{Builder, Engines, Selection};
+use crate::clock::Clock;
+use crate::queue::{Queue, QueueInner, QueueOptions};
+use crate::slots::OpWorker;
+use crate::timer::Timer;
+
+/// Engines and staging memory, shared by any number of queues. Cloning it is cheap; the engines' threads end when the last
+/// clone and the last queue are gone.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What runtimes and queues own together. Dropping it ends all threads; they own only [`Shared`].
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    selection: Selection,
+}
+
+/// What the engines' threads work with.
+pub(crate) struct Shared {
+    pub(crate) engines: Engines,
+    pub(crate) staging: Mutex<StagingPool>,
+    pub(crate) clock: Clock,
+    pub(crate) timer: Timer,
+    registry: Mutex<Registry>,
+}
+
+/// The queues there are, and how much file I/O all of them have in flight.
+struct Registry {
+    arbiter: Arbiter<Box<[Lane]>>,
+    /// By the number of their lane.
+    queues: Box<[Option<Arc<QueueInner>>]>,
+    flying: usize,
+}
+
+/// Transfers a queue may start per pick: small, so that priorities tell; more than one, because each pick costs locks.
+const QUANTUM: usize = 16;
+
+impl Runtime {
+    /// Makes a builder.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn start(
+        engines: Engines,
+        selection: Selection,
+        staging: StagingPool,
+        max_queues: usize,
+    ) -> std::io::Result<Self> {
+        let registry = Registry {
+            arbiter: Arbiter::new(vec![Lane::new(); max_queues].into()),
+            queues: vec![None; max_queues].into(),
+            flying: 0,
+        };
+        let shared = Arc::new(Shared {
+            engines,
+            staging: Mutex::new(staging),
+            clock: Clock::start(),
+            timer: Timer::default(),
+            registry: Mutex::new(registry),
+        });
+        // Made before the engines start: if one cannot, the drop stops the other.
+        let runtime = Self { inner: Arc::new(Inner { shared: Arc::clone(&shared), selection }) };
+        let sink: Arc<dyn Sink> = Arc::new(Outcomes(Arc::clone(&shared)));
+        shared.engines.io.start(Arc::clone(&sink))?;
+        shared.engines.codec.start(sink)?;
+        Ok(runtime)
+    }
+
+    /// Makes a queue.
+    ///
+    /// # Errors
+    /// [`Misuse::Configuration`](crate::Misuse::Configuration) if an option makes no sense, [`ErrorKind::OutOfMemory`], or
+    /// [`ErrorKind::Unsupported`] if there are [`Builder::max_queues`] queues already.
+    pub fn queue(&self, options: QueueOptions) -> Result<Queue, Error> {
+        Queue::new(self, options)
+    }
+
+    /// Which engines it uses, and why not others.
+    #[must_use]
+    pub fn selection(&self) -> &Selection {
+        &self.inner.selection
+    }
+
+    /// Staging memory: bytes there are, bytes in use, and the most bytes that were in use at once.
+    #[must_use]
+    pub fn staging(&self) -> (usize, usize, usize) {
+        let staging = self.inner.shared.staging();
+        (staging.size(), staging.used(), staging.peak())
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("selection", &self.inner.selection).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.engines.io.stop();
+        self.shared.engines.codec.stop();
+        self.shared.timer.stop();
+    }
+}
+
+impl Shared {
+    pub(crate) fn staging(&self) -> MutexGuard<'_, StagingPool> {
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn queue(&self, index: u32) -> Option<Arc<QueueInner>> {
+        self.registry().queues.get(index as usize)?.clone()
+    }
+
+    /// Gives a new queue its number.
+    pub(crate) fn register(
+        &self,
+        make: impl FnOnce(u32) -> QueueInner,
+        priority: ds_core::Priority,
+    ) -> Result<Arc<QueueInner>, Error> {
+        let mut registry = self.registry();
+        let too_many = Error::new(ErrorKind::Unsupported("more queues than Builder::max_queues"));
+        let lane = registry.arbiter.add(priority).ok_or(too_many)?;
+        let queue = Arc::new(make(lane.index() as u32));
+        queue.set_lane(lane);
+        registry.queues[lane.index()] = Some(Arc::clone(&queue));
+        Ok(queue)
+    }
+
+    /// Forgets a queue that is idle.
+    pub(crate) fn retire(&self, queue: &QueueInner) {
+        let mut registry = self.registry();
+        let index = queue.index as usize;
+        if registry.queues[index].as_ref().is_some_and(|held| core::ptr::eq(&raw const **held, queue)) {
+            registry.queues[index] = None;
+            registry.arbiter.remove(queue.lane());
+        }
+    }
+
+    /// Other queues may try again for staging memory.
+    pub(crate) fn offer_staging(self: &Arc<Self>, from: u32) {
+        let others: Vec<_> =
+            self.registry().queues.iter().flatten().filter(|queue| queue.index != from).cloned().collect();
+        for queue in others {
+            queue.lock().core.staging_released();
+            self.round(&queue, &[], 0);
+        }
+    }
+
+    /// Lets a queue move on: everything but new file I/O first, then file I/O of whichever queue's turn it is.
+    pub(crate) fn poll(self: &Arc<Self>, queue: &QueueInner) {
+        self.round(queue, &[], 0);
+        self.dispatch(0);
+    }
+
+    /// Starts file I/O while the engine has room, fairly among the queues. `freed` transfers have just ended.
+    fn dispatch(self: &Arc<Self>, freed: usize) {
+        let depth = self.engines.io.depth();
+        let mut unused = freed;
+        loop {
+            let (queue, quantum) = {
+                let mut registry = self.registry();
+                let registry = &mut *registry;
+                registry.flying -= unused;
+                let quantum = depth.saturating_sub(registry.flying).min(QUANTUM);
+                if quantum == 0 {
+                    return;
+                }
+                let queues = &registry.queues;
+                let wants =
+                    |lane: ds_core::LaneId| queues[lane.index()].as_ref().is_some_and(|queue| queue.wants());
+                let Some(lane) = registry.arbiter.pick(wants) else { return };
+                let Some(queue) = registry.queues[lane.index()].clone() else { return };
+                registry.flying += quantum;
+                (queue, quantum)
+            };
+            unused = quantum - self.round(&queue, &[], quantum).started;
+        }
+    }
+
+    /// Does one waiting job on this thread. Returns whether there was one.
+    pub(crate) fn drive(self: &Arc<Self>) -> bool {
+        let sink = Outcomes(Arc::clone(self));
+        self.engines.codec.drive(&sink) || self.engines.io.drive(&sink)
+    }
+
+    /// Takes outcomes, for any queues.
+    pub(crate) fn complete(self: &Arc<Self>, batch: &[Finished]) {
+        let mut freed = 0;
+        for run in batch.chunk_by(|a, b| a.id.queue == b.id.queue) {
+            // A queue stays registered until it is idle, so one that is not there has nothing outstanding.
+            let Some(queue) = run.first().and_then(|finished| self.queue(finished.id.queue)) else {
+                continue;
+            };
+            freed += self.round(&queue, run, 0).freed;
+        }
+        self.dispatch(freed);
+    }
+
+    /// Waits until `ready` holds for a queue, working meanwhile. Returns whether it does; false only after the deadline.
+    pub(crate) fn wait_until(
+        self: &Arc<Self>,
+        queue: &QueueInner,
+        deadline: Option<Instant>,
+        mut ready: impl FnMut(&mut crate::queue::State) -> bool,
+    ) -> bool {
+        loop {
+            if ready(&mut queue.lock()) {
+                return true;
+            }
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return false;
+            }
+            if self.drive() {
+                continue;
+            }
+            let mut state = queue.lock();
+            if ready(&mut state) {
+                return true;
+            }
+            state.waiters += 1;
+            let mut state = match deadline {
+                None => queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(now);
+                    queue.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            state.waiters -= 1;
+        }
+    }
+
+    /// Hurries an operation.
+    pub(crate) fn cancel(&self, worker: OpWorker, id: ds_engine::JobId) {
+        match worker {
+            OpWorker::Io => self.engines.io.cancel(id),
+            OpWorker::Codec => self.engines.codec.cancel(id),
+            OpWorker::Copier | OpWorker::Application => {}
+        }
+    }
+}
+
+/// Where the engines answer.
+struct Outcomes(Arc<Shared>);
+
+impl Sink for Outcomes {
+    fn complete(&self, batch: &[Finished]) {
+        self.0.complete(batch);
+    }
+}

@@ -1,0 +1,87 @@
+//! One thread that polls queues again when they asked for it. Started when first needed.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use ds_core::Time;
+
+use crate::runtime::Shared;
+
+#[derive(Debug, Default)]
+struct State {
+    /// Queue number and when to poll it; at most one entry per queue.
+    due: Vec<(u32, Time)>,
+    thread: Option<JoinHandle<()>>,
+    stop: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Timer {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Timer {
+    /// Poll queue `queue` at `at`, instead of whenever it asked for before.
+    pub(crate) fn set(&self, shared: &Arc<Shared>, queue: u32, at: Option<Time>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.due.retain(|&(number, _)| number != queue);
+        let Some(at) = at else { return };
+        state.due.push((queue, at));
+        if state.thread.is_none() && !state.stop {
+            let shared = Arc::clone(shared);
+            let spawned =
+                std::thread::Builder::new().name("ds-timer".to_owned()).spawn(move || Self::run(&shared));
+            match spawned {
+                Ok(thread) => state.thread = Some(thread),
+                Err(error) => log::error!("cannot start the timer thread, timeouts will be late: {error}"),
+            }
+        }
+        self.changed.notify_one();
+    }
+
+    fn run(runtime: &Arc<Shared>) {
+        let timer = &runtime.timer;
+        loop {
+            let state = timer.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.stop {
+                return;
+            }
+            let now = runtime.clock.now();
+            let next = state.due.iter().min_by_key(|&&(_, at)| at).copied();
+            match next {
+                Some((queue, at)) if at <= now => {
+                    drop(state);
+                    timer.forget(queue, at);
+                    if let Some(queue) = runtime.queue(queue) {
+                        runtime.poll(&queue);
+                    }
+                }
+                Some((_, at)) => {
+                    let wait = runtime.clock.until(at);
+                    drop(timer.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner));
+                }
+                None => drop(timer.changed.wait(state).unwrap_or_else(PoisonError::into_inner)),
+            }
+        }
+    }
+
+    fn forget(&self, queue: u32, at: Time) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.due.retain(|&entry| entry != (queue, at));
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&self) {
+        let thread = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.stop = true;
+            self.changed.notify_all();
+            state.thread.take()
+        };
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            // The thread runs no code of the application's that is not guarded, so it cannot have panicked.
+            let _ = thread.join();
+        }
+    }
+}
