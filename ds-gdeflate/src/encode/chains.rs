@@ -22,13 +22,16 @@ impl Match {
     pub(super) const NONE: Self = Self { len: 0, distance: 0 };
 }
 
+/// A hash table's worth of positions.
+pub(super) type Pairs = [[u16; 2]; 1 << (HEADS_LOG2 - 1)];
+
 /// The chains of one tile.
 ///
 /// Links are positions, and position 0 ends a chain: as a link it is a candidate like any other, compared and then
 /// not earlier than itself. So nothing but the heads needs clearing for a new tile.
 pub(super) struct Chains {
-    /// Latest position of each hash of four bytes.
-    heads: [u16; 1 << HEADS_LOG2],
+    /// Latest position of each hash of four bytes. In pairs, because [`super::fast`] uses them so.
+    heads: Pairs,
     /// Latest position of each hash of three bytes.
     short_heads: [u16; 1 << SHORT_HEADS_LOG2],
     /// The position before this one in its chain.
@@ -37,11 +40,20 @@ pub(super) struct Chains {
 
 impl Chains {
     pub(super) const fn new() -> Self {
-        Self { heads: [0; 1 << HEADS_LOG2], short_heads: [0; 1 << SHORT_HEADS_LOG2], earlier: [0; TILE_SIZE] }
+        Self {
+            heads: [[0; 2]; 1 << (HEADS_LOG2 - 1)],
+            short_heads: [0; 1 << SHORT_HEADS_LOG2],
+            earlier: [0; TILE_SIZE],
+        }
+    }
+
+    /// The memory of the heads, for a parser that can do without the chains.
+    pub(super) fn pairs(&mut self) -> &mut Pairs {
+        &mut self.heads
     }
 
     pub(super) fn clear(&mut self) {
-        self.heads.fill(0);
+        self.heads.fill([0; 2]);
         self.short_heads.fill(0);
     }
 
@@ -49,7 +61,7 @@ impl Chains {
     #[inline(always)]
     fn insert(&mut self, word: u32, at: u16) -> (u16, u16) {
         let short = &mut self.short_heads[hash(word << 8, SHORT_HEADS_LOG2)];
-        let head = &mut self.heads[hash(word, HEADS_LOG2)];
+        let head = &mut self.heads.as_flattened_mut()[hash(word, HEADS_LOG2)];
         let before = (*short, *head);
         *short = at;
         *head = at;

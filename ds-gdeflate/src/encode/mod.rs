@@ -43,7 +43,6 @@ use core::fmt;
 use crate::format::{TILE_SIZE, WORD};
 use block::{Block, write_stored};
 use chains::Chains;
-use fast::FastTable;
 use lanes::LaneWriter;
 use tokens::Tokens;
 use window::Window;
@@ -70,7 +69,6 @@ use window::Window;
 pub struct Encoder {
     window: Window,
     tokens: Tokens,
-    fast: FastTable,
     chains: Chains,
 }
 
@@ -78,7 +76,7 @@ impl Encoder {
     /// A workspace, ready for any level.
     #[must_use]
     pub const fn new() -> Self {
-        Self { window: Window::new(), tokens: Tokens::new(), fast: FastTable::new(), chains: Chains::new() }
+        Self { window: Window::new(), tokens: Tokens::new(), chains: Chains::new() }
     }
 
     /// A workspace on the heap.
@@ -127,7 +125,7 @@ impl Encoder {
     fn compress(&mut self, level: Level, raw: &[u8], words: &mut [[u8; WORD]]) -> usize {
         self.window.load(raw);
         if level == Level::FAST {
-            self.fast.parse(&self.window, &mut self.tokens);
+            fast::parse(self.chains.pairs(), &self.window, &mut self.tokens);
         } else {
             lazy::parse(&mut self.chains, &self.window, lazy::Effort::DEFAULT, &mut self.tokens);
         }
