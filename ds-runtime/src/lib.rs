@@ -66,7 +66,7 @@ pub use custom::CustomRequest;
 pub use file::{File, OpenError};
 pub use marker::{Event, Fence, Status, StatusArray};
 pub use queue::{Queue, QueueOptions, Stragglers, TimedOut};
-pub use report::{ErrorReport, set_error_hook};
+pub use report::{ErrorHook, ErrorReport, set_error_hook};
 pub use request::{Rejected, Request};
 pub use runtime::Runtime;
 pub use scope::{Scope, ScopedTicket};

@@ -17,7 +17,7 @@ use crate::completion::Completion;
 use crate::custom::{CustomJob, CustomRequest};
 use crate::drive::callbacks_here;
 use crate::marker::{Event, Fence, Marker, Markers, StatusArray};
-use crate::report::{ErrorReport, Hook};
+use crate::report::{ErrorHook, ErrorReport};
 use crate::request::{Rejected, Request};
 use crate::runtime::{Inner, Runtime, Shared};
 use crate::slots::{Beside, Delivery, OpWorker};
@@ -43,7 +43,7 @@ pub struct QueueOptions {
     /// Report per-stage times in completions.
     pub stage_times: bool,
     /// Told of each failed request, instead of the process-wide hook.
-    pub error_hook: Option<Arc<dyn Fn(&ErrorReport) + Send + Sync>>,
+    pub error_hook: Option<ErrorHook>,
 }
 
 impl Default for QueueOptions {
@@ -160,7 +160,7 @@ impl core::error::Error for Stragglers {}
 pub(crate) struct QueueInner {
     pub(crate) index: u32,
     pub(crate) name: String,
-    pub(crate) hook: Option<Hook>,
+    pub(crate) hook: Option<ErrorHook>,
     pub(crate) changed: Condvar,
     state: Mutex<State>,
     lane: OnceLock<LaneId>,
@@ -319,7 +319,7 @@ impl Queue {
     /// As there; [`ErrorKind::QueueFull`] whenever the queue is full.
     #[track_caller]
     pub fn try_enqueue(&self, request: Request) -> Result<Ticket, Rejected> {
-        let id = self.enqueue_once(request, Delivery::Ticket(None)).map_err(|(rejected, _)| rejected)?;
+        let id = self.enqueue_once(request, Delivery::Ticket(None)).map_err(|refused| refused.rejected)?;
         Ok(Ticket::new(Arc::clone(&self.inner), Arc::clone(&self.shared), id))
     }
 
@@ -591,12 +591,15 @@ impl Queue {
     fn enqueue_waiting(&self, request: Request, delivery: Delivery) -> Result<RequestId, Rejected> {
         let mut attempt = self.enqueue_once(request, delivery);
         loop {
-            match attempt {
+            let refused = match attempt {
                 Ok(id) => return Ok(id),
-                Err((rejected, Some(delivery))) if self.wait_for_room(&rejected.error) => {
-                    attempt = self.enqueue_once(*rejected.request, delivery);
+                Err(refused) => *refused,
+            };
+            match refused.delivery {
+                Some(delivery) if self.wait_for_room(&refused.rejected.error) => {
+                    attempt = self.enqueue_once(*refused.rejected.request, delivery);
                 }
-                Err((rejected, _)) => return Err(rejected),
+                _ => return Err(refused.rejected),
             }
         }
     }
@@ -615,25 +618,29 @@ impl Queue {
         room
     }
 
-    /// Tries once. What is refused comes back, and so does the delivery if another try makes sense.
+    /// Tries once.
     #[track_caller]
-    fn enqueue_once(
-        &self,
-        mut request: Request,
-        delivery: Delivery,
-    ) -> Result<RequestId, (Rejected, Option<Delivery>)> {
-        let reject = |error, request| Rejected { error, request: Box::new(request) };
+    fn enqueue_once(&self, mut request: Request, delivery: Delivery) -> Result<RequestId, Box<Refused>> {
         if let Err(error) = request.prepare() {
-            return Err((reject(error, request), None));
+            let rejected = Rejected { error, request: Box::new(request) };
+            return Err(Box::new(Refused { rejected, delivery: None }));
         }
         let (core, timeout) = (request.core, request.timeout);
         let make = |id, caller| Beside::new(id, request, delivery, caller);
         enqueue(&self.inner, &self.shared, core, timeout, make).map_err(|(error, make)| {
             let mut request = Request::empty(core, timeout);
             let delivery = make(RequestId::from_u64(0), Caller::caller()).give_back(&mut request);
-            (reject(error, request), Some(delivery))
+            let rejected = Rejected { error, request: Box::new(request) };
+            Box::new(Refused { rejected, delivery: Some(delivery) })
         })
     }
+}
+
+/// What the queue did not take.
+struct Refused {
+    rejected: Rejected,
+    /// Who was to be told, if another try makes sense.
+    delivery: Option<Delivery>,
 }
 
 /// The one way into a queue. On failure gives `make` back uncalled.

@@ -1,8 +1,9 @@
 //! Telling people about failures.
 
 use core::fmt;
+use core::panic::AssertUnwindSafe;
 use core::panic::Location;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -39,19 +40,19 @@ impl fmt::Display for ErrorReport {
     }
 }
 
-/// Something that wants to hear of failures.
-pub(crate) type Hook = Arc<dyn Fn(&ErrorReport) + Send + Sync>;
+/// Something that wants to hear of failures. Runs with no lock held.
+pub type ErrorHook = Arc<dyn Fn(&ErrorReport) + Send + Sync>;
 
-static PROCESS_HOOK: RwLock<Option<Hook>> = RwLock::new(None);
+static PROCESS_HOOK: RwLock<Option<ErrorHook>> = RwLock::new(None);
 
 /// Sets the process-wide error hook, or with `None` removes it. It is called for every failed request of queues that have no
 /// hook of their own ([`QueueOptions::error_hook`](crate::QueueOptions::error_hook)); without either, failures go to the
 /// [`log`] crate as errors. Cancellations are no failures.
-pub fn set_error_hook(hook: Option<Arc<dyn Fn(&ErrorReport) + Send + Sync>>) {
+pub fn set_error_hook(hook: Option<ErrorHook>) {
     *PROCESS_HOOK.write().unwrap_or_else(PoisonError::into_inner) = hook;
 }
 
-pub(crate) fn report(own: Option<&Hook>, report: &ErrorReport) {
+pub(crate) fn report(own: Option<&ErrorHook>, report: &ErrorReport) {
     let hook = own.cloned().or_else(|| PROCESS_HOOK.read().unwrap_or_else(PoisonError::into_inner).clone());
     match hook {
         Some(hook) => guarded("error hook", || hook(report)),
