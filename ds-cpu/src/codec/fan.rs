@@ -1,0 +1,194 @@
+//! Tiles of one step, decoded by as many threads as come along.
+//!
+//! Whoever takes the step plans it and puts helpers into the pool's queue. Helpers claim tiles one by one, in order, under
+//! the plan's lock: a tile takes tens of microseconds and a claim some tens of nanoseconds. Whoever settles the last tile
+//! gives the answer; helpers that come later find the plan's round over and do nothing, so an answer never waits for the
+//! queue.
+
+use core::cell::RefCell;
+use std::sync::{Arc, Mutex};
+
+use ds_core::{DecodeStep, Done, Fault, Path};
+use ds_engine::{Finished, HostBytes, JobId};
+use ds_gdeflate::Decoder;
+
+use super::corrupt::from_tile;
+use super::guarded;
+use crate::pool::lock;
+use crate::work::Turn;
+
+/// Tiles a helper decodes before it goes back to the end of the queue: about a millisecond.
+const TURN_TILES: usize = 16;
+
+std::thread_local! {
+    /// Whoever decodes, worker or a thread that drives, has its own workspace.
+    static DECODER: RefCell<Box<Decoder>> = RefCell::new(Decoder::boxed());
+}
+
+/// Where one tile comes from and goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    pub(super) payload: HostBytes,
+    pub(super) output: HostBytes,
+}
+
+impl Piece {
+    fn decode(self, tile: usize) -> Result<(), Fault> {
+        // SAFETY: only tiles of a job that has not been answered can be claimed, and this one's payload has arrived, so the
+        // bytes are there and nobody writes them.
+        let payload = unsafe { self.payload.as_slice() };
+        // SAFETY: the same job writes these bytes; outputs of tiles do not overlap, and a tile is claimed once.
+        let output = unsafe { self.output.as_mut_slice() };
+        let decode = || DECODER.with_borrow_mut(|decoder| decoder.decode_tile(payload, output));
+        guarded("the tile decoder panicked: a bug, please report it", decode)?
+            .map_err(|error| Fault::Corrupt(from_tile(tile, error)))
+    }
+}
+
+/// The tiles of one step and how far they are.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// Which use of this plan it is; a helper of an earlier one must not touch it.
+    round: u64,
+    /// The job and what to answer if all goes well, while there is one.
+    answer: Option<(JobId, DecodeStep)>,
+    pieces: Vec<Piece>,
+    /// The first piece's number in the stream.
+    first: usize,
+    /// The next piece to claim.
+    next: usize,
+    /// Pieces claimed and not settled.
+    running: usize,
+    /// The lowest piece that failed, and how. Pieces are claimed in order, so every lower one has been claimed, and will be
+    /// settled before the answer: which failure is reported does not depend on who was faster.
+    failed: Option<(usize, Fault)>,
+    path: Path,
+}
+
+impl Plan {
+    /// Starts over, for the tiles from `first` on.
+    pub(super) fn begin(&mut self, id: JobId, first: usize) {
+        let step = DecodeStep { cursor: 0, produced: 0, wants: 0, finished: false };
+        self.answer = Some((id, step));
+        self.pieces.clear();
+        self.first = first;
+        self.next = 0;
+        self.running = 0;
+        self.failed = None;
+        self.path = Path::CODEC_CPU;
+    }
+
+    /// Adds the next tile.
+    pub(super) fn add(&mut self, piece: Piece) {
+        self.pieces.push(piece);
+    }
+
+    /// Tiles so far.
+    pub(super) const fn tiles(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// What to answer if no tile fails.
+    pub(super) const fn answer_with(&mut self, good: DecodeStep) {
+        if let Some((_, step)) = &mut self.answer {
+            *step = good;
+        }
+    }
+
+    fn has_work(&self, round: u64) -> bool {
+        self.round == round && self.failed.is_none() && self.next < self.pieces.len()
+    }
+
+    fn claim(&mut self, round: u64) -> Option<(usize, Piece)> {
+        if !self.has_work(round) {
+            return None;
+        }
+        let number = self.next;
+        self.next += 1;
+        self.running += 1;
+        Some((number, self.pieces[number]))
+    }
+
+    /// Takes a result; gives the answer if it was the last.
+    fn settle(&mut self, number: usize, result: Result<(), Fault>, by: Path) -> Option<Finished> {
+        self.running -= 1;
+        self.path |= by;
+        if let Err(fault) = result
+            && self.failed.is_none_or(|(lowest, _)| number < lowest)
+        {
+            self.failed = Some((number, fault));
+        }
+        if self.running > 0 || self.has_work(self.round) {
+            return None;
+        }
+        self.round += 1;
+        let (id, step) = self.answer.take()?;
+        let result = self.failed.map_or(Ok(Done::Decoded(step)), |(_, fault)| Err(fault));
+        Some(Finished { id, result, path: self.path })
+    }
+}
+
+/// A plan that threads share.
+#[derive(Default)]
+pub(super) struct Fan(Mutex<Plan>);
+
+impl Fan {
+    /// Fills in the plan. Call it only on a fan fresh from [`Fans::take`].
+    pub(super) fn plan<T>(&self, fill: impl FnOnce(&mut Plan) -> T) -> T {
+        fill(&mut lock(&self.0))
+    }
+}
+
+/// Fans not in use, to be used again.
+#[derive(Default)]
+pub(super) struct Fans(Mutex<Vec<Arc<Fan>>>);
+
+impl Fans {
+    pub(super) fn take(&self) -> Arc<Fan> {
+        lock(&self.0).pop().unwrap_or_default()
+    }
+
+    pub(super) fn give_back(&self, fan: Arc<Fan>) {
+        lock(&self.0).push(fan);
+    }
+}
+
+/// An errand: help with a fan's tiles while its round lasts.
+#[derive(Clone)]
+pub(super) struct Helper {
+    fan: Arc<Fan>,
+    round: u64,
+    tiles: usize,
+}
+
+impl Helper {
+    /// For a fan whose plan is made and holds at least one tile.
+    pub(super) fn new(fan: Arc<Fan>) -> Self {
+        let (round, tiles) = fan.plan(|plan| (plan.round, plan.tiles()));
+        Self { fan, round, tiles }
+    }
+
+    /// Tiles there were to decode.
+    pub(super) const fn tiles(&self) -> usize {
+        self.tiles
+    }
+
+    pub(super) fn run(self, fans: &Fans, by: Path) -> Turn<Self> {
+        let mut plan = lock(&self.fan.0);
+        for _ in 0..TURN_TILES {
+            let Some((number, piece)) = plan.claim(self.round) else { return Turn::Over };
+            let tile = plan.first + number;
+            drop(plan);
+            let result = piece.decode(tile);
+            plan = lock(&self.fan.0);
+            if let Some(finished) = plan.settle(number, result, by) {
+                drop(plan);
+                fans.give_back(self.fan);
+                return Turn::Done(finished);
+            }
+        }
+        let more = plan.has_work(self.round);
+        drop(plan);
+        if more { Turn::Later(self) } else { Turn::Over }
+    }
+}

@@ -1,0 +1,117 @@
+//! File I/O by positional system calls.
+
+use core::num::NonZeroUsize;
+use std::sync::Arc;
+
+use ds_core::{Done, Fault, Path};
+use ds_engine::{Finished, IoEngine, IoJob, IoOp, JobId, Sink};
+use rustix::io::Errno;
+
+use crate::pool::{BATCH, Pool};
+use crate::work::{Turn, Work};
+
+/// Transfers up to this size are short tasks: from the page cache they take a few microseconds.
+const SHORT: usize = 16 * 1024;
+
+impl Work for IoJob {
+    type Tools = ();
+
+    fn id(&self) -> Option<JobId> {
+        Some(self.id)
+    }
+
+    fn is_short(&self) -> bool {
+        match &self.op {
+            IoOp::Read { .. } | IoOp::Write { .. } => self.op.len() <= SHORT,
+            IoOp::Sync { .. } => false,
+        }
+    }
+
+    fn run(self, (): &(), by: Path) -> Turn<Self> {
+        let result = perform(self.op).map_err(|errno| Fault::Os(errno.raw_os_error()));
+        Turn::Done(Finished { id: self.id, result, path: Path::IO_CPU | by })
+    }
+}
+
+/// One system call, and what the kernel said.
+fn perform(op: IoOp) -> Result<Done, Errno> {
+    match op {
+        IoOp::Read { file, offset, into } => {
+            // SAFETY: the job has not been answered, so the descriptor is open.
+            let file = unsafe { file.as_fd() };
+            // SAFETY: the job has not been answered, so the bytes are there; it writes them, so they are ours alone.
+            let into = unsafe { into.as_mut_slice() };
+            rustix::io::pread(file, into, offset).map(|moved| Done::Moved(moved as u64))
+        }
+        IoOp::Write { file, offset, from } => {
+            // SAFETY: the job has not been answered, so the descriptor is open.
+            let file = unsafe { file.as_fd() };
+            // SAFETY: the job has not been answered, so the bytes are there; it reads them, so nobody writes them.
+            let from = unsafe { from.as_slice() };
+            rustix::io::pwrite(file, from, offset).map(|moved| Done::Moved(moved as u64))
+        }
+        IoOp::Sync { file, data_only } => {
+            // SAFETY: the job has not been answered, so the descriptor is open.
+            let file = unsafe { file.as_fd() };
+            if data_only { rustix::fs::fdatasync(file) } else { rustix::fs::fsync(file) }
+                .map(|()| Done::Synced)
+        }
+    }
+}
+
+/// How many jobs keep a pool of so many workers busy: a batch for each, and one in reserve.
+pub(crate) const fn depth(workers: NonZeroUsize) -> usize {
+    workers.get().saturating_add(1).saturating_mul(BATCH)
+}
+
+/// The I/O engine on a pool of its own, threads `ds-io-0`, `ds-io-1`, ...
+///
+/// Each job is one `pread`, `pwrite`, `fsync` or `fdatasync`; short transfers and errors, `EINTR` and `EAGAIN` included, are
+/// reported as they come.
+///
+/// Dropping it stops it.
+pub struct CpuIo {
+    pool: Pool<IoJob>,
+}
+
+impl CpuIo {
+    /// An engine that will have so many threads once started.
+    #[must_use]
+    pub fn new(workers: NonZeroUsize) -> Self {
+        Self { pool: Pool::new("ds-io", workers, ()) }
+    }
+}
+
+impl IoEngine for CpuIo {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn path(&self) -> Path {
+        Path::IO_CPU
+    }
+
+    fn depth(&self) -> usize {
+        depth(self.pool.workers())
+    }
+
+    fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
+        self.pool.start(sink)
+    }
+
+    fn submit(&self, jobs: &mut Vec<IoJob>) {
+        self.pool.submit(jobs.drain(..));
+    }
+
+    fn cancel(&self, id: JobId) {
+        self.pool.cancel(id);
+    }
+
+    fn drive(&self, sink: &dyn Sink) -> bool {
+        self.pool.drive(sink)
+    }
+
+    fn stop(&self) {
+        self.pool.stop();
+    }
+}

@@ -1,0 +1,288 @@
+//! A queue of tasks and the threads that empty it.
+//!
+//! Built for tasks of a microsecond, where a lock is cheap and a wake-up is not:
+//!
+//! * Workers take short tasks by the batch, a fair share at a time, and answer them by the batch.
+//! * A batch that turns out slow (a disk was asked after all) goes back, for others to take.
+//! * Of all idle workers at most one is on its way to look for work, the *scout*. Submitting calls a sleeper only if there is
+//!   no scout; a worker that finds more than it takes calls the next. So n tasks wake at most n workers, tasks that one
+//!   worker can keep up with wake one, and none is woken while a scout is looking anyway.
+//! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately.
+//!
+//! `backlog` is what the lock protects; `cancelled` is the part of it that remembers what nobody wants any more; `worker`
+//! is what a thread does; `patience` decides how long it looks.
+
+mod backlog;
+mod cancelled;
+mod patience;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use core::num::NonZeroUsize;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+
+use ds_core::{Fault, Path};
+use ds_engine::{Finished, JobId, Sink};
+
+use crate::work::{Turn, Work};
+use backlog::Backlog;
+
+/// Short tasks that a worker takes at once, at most.
+pub(crate) const BATCH: usize = 16;
+
+/// Locks a mutex that no code panics under.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Named threads and the queue they work on.
+pub(crate) struct Pool<W: Work> {
+    name: &'static str,
+    workers: NonZeroUsize,
+    shared: Arc<Shared<W>>,
+}
+
+/// What the pool's face and its threads have in common.
+struct Shared<W: Work> {
+    backlog: Mutex<Backlog<W>>,
+    /// Sleeping workers wait here for a call.
+    calls: Condvar,
+    /// Whoever stops the pool waits here for the rest.
+    calm: Condvar,
+    /// Whether the backlog has tasks, for a look without the lock.
+    ready: Ready,
+    tools: W::Tools,
+}
+
+/// On a cache line of its own: a scout reads it all the time.
+#[repr(align(128))]
+#[derive(Default)]
+struct Ready(AtomicBool);
+
+/// What a queue's end gave.
+enum Taken<W> {
+    Task(W),
+    /// A task that had been cancelled; this is its answer.
+    Answer(Finished),
+}
+
+impl<W: Work> Pool<W> {
+    /// A pool that will have so many threads once started, named `name-0`, `name-1`, ...
+    pub(crate) fn new(name: &'static str, workers: NonZeroUsize, tools: W::Tools) -> Self {
+        let shared = Shared {
+            backlog: Mutex::new(Backlog::new(workers)),
+            calls: Condvar::new(),
+            calm: Condvar::new(),
+            ready: Ready::default(),
+            tools,
+        };
+        Self { name, workers, shared: Arc::new(shared) }
+    }
+
+    pub(crate) const fn workers(&self) -> NonZeroUsize {
+        self.workers
+    }
+
+    pub(crate) fn tools(&self) -> &W::Tools {
+        &self.shared.tools
+    }
+
+    /// Starts the threads, unless they are started or stopped already.
+    pub(crate) fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
+        let mut backlog = lock(&self.shared.backlog);
+        if backlog.sink.is_some() || backlog.stopping {
+            return Ok(());
+        }
+        backlog.sink = Some(sink.clone());
+        for n in 0..self.workers.get() {
+            let (shared, sink) = (self.shared.clone(), sink.clone());
+            let builder = std::thread::Builder::new().name(format!("{}-{n}", self.name));
+            match builder.spawn(move || worker::run(&shared, sink)) {
+                Ok(handle) => {
+                    backlog.workers.push(handle.thread().id());
+                    backlog.handles.push(handle);
+                }
+                Err(error) => {
+                    drop(backlog);
+                    self.stop();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts tasks at the end of the queue.
+    pub(crate) fn submit(&self, tasks: impl Iterator<Item = W>) {
+        self.shared.push(tasks);
+    }
+
+    /// Has a job answered [`Fault::Cancelled`] if it is still in the queue when its turn comes.
+    pub(crate) fn cancel(&self, id: JobId) {
+        lock(&self.shared.backlog).cancel(id);
+    }
+
+    /// Does one task on the calling thread. Returns whether there was one.
+    pub(crate) fn drive(&self, sink: &dyn Sink) -> bool {
+        self.shared.ready.get() && self.shared.drive(sink)
+    }
+
+    /// Has all tasks finished and the threads ended.
+    ///
+    /// Called from within the pool's own sink, by whichever thread, it cannot wait for the thread it is on: then the tasks are
+    /// finished, those that nobody has taken by this thread, and the threads end by themselves.
+    pub(crate) fn stop(&self) {
+        self.shared.stop();
+    }
+}
+
+impl<W: Work> Drop for Pool<W> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Ready {
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The lock's holder says how it is now. No order with anything is needed: who acts on it takes the lock.
+    fn set(&self, ready: bool) {
+        if self.get() != ready {
+            self.0.store(ready, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<W: Work> Shared<W> {
+    fn push(&self, tasks: impl Iterator<Item = W>) {
+        let mut backlog = lock(&self.backlog);
+        backlog.tasks.extend(tasks);
+        self.share(backlog);
+    }
+
+    /// Ends a change that may have left tasks for others: lets go of the lock, and calls a sleeper if one is needed.
+    fn share(&self, mut backlog: MutexGuard<'_, Backlog<W>>) {
+        self.ready.set(!backlog.tasks.is_empty());
+        let call = backlog.call();
+        let stopping = backlog.stopping;
+        drop(backlog);
+        if call {
+            self.calls.notify_one();
+        }
+        if stopping {
+            self.calm.notify_all();
+        }
+    }
+
+    /// Gives a task its turn; puts into the queue what is to go there. Returns its answer, if it has one now.
+    fn turn(&self, mut task: W, by: Path) -> Option<Finished> {
+        loop {
+            match task.run(&self.tools, by) {
+                Turn::Done(finished) => return Some(finished),
+                Turn::Over => return None,
+                Turn::Later(rest) => {
+                    self.push(core::iter::once(rest));
+                    return None;
+                }
+                Turn::Spread(rest, helpers) => {
+                    if helpers > 0 {
+                        self.push(core::iter::repeat_n(&rest, helpers).cloned());
+                    }
+                    task = rest;
+                }
+            }
+        }
+    }
+
+    fn drive(&self, sink: &dyn Sink) -> bool {
+        let mut backlog = lock(&self.backlog);
+        let Some(taken) = backlog.take_one() else { return false };
+        let held = Held { shared: self, thread: std::thread::current().id() };
+        backlog.busy += 1;
+        backlog.drivers.push(held.thread);
+        self.share(backlog);
+        let finished = match taken {
+            Taken::Task(task) => self.turn(task, Path::INLINE),
+            Taken::Answer(finished) => Some(finished),
+        };
+        if let Some(finished) = finished {
+            sink.complete(&[finished]);
+        }
+        drop(held);
+        true
+    }
+
+    fn stop(&self) {
+        let me = std::thread::current().id();
+        let mut backlog = lock(&self.backlog);
+        backlog.stopping = true;
+        self.calls.notify_all();
+        // On a thread that is delivering an answer right now: that answer cannot be waited for.
+        let inside = backlog.workers.contains(&me) || backlog.drivers.contains(&me);
+        if inside {
+            backlog.waiting += 1;
+            self.calm.notify_all();
+        }
+        loop {
+            let alone = inside || backlog.workers.is_empty();
+            let sink = backlog.sink.clone().filter(|_| alone && !backlog.tasks.is_empty());
+            if let Some(sink) = sink {
+                // Nobody else is sure to do it.
+                backlog.waiting -= usize::from(inside);
+                drop(backlog);
+                self.drive(&*sink);
+                backlog = lock(&self.backlog);
+                backlog.waiting += usize::from(inside);
+                self.calm.notify_all();
+            } else if alone && backlog.busy == backlog.waiting {
+                break;
+            } else {
+                backlog = self.calm.wait(backlog).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        if inside {
+            backlog.waiting -= 1;
+            return;
+        }
+        let (handles, sink) = (core::mem::take(&mut backlog.handles), backlog.sink.take());
+        drop(backlog);
+        for handle in handles {
+            // A worker that drops the sink, and with it whoever owns the pool, gets here as a thread like any other.
+            if handle.thread().id() != me {
+                // A worker catches what its sink and its tasks throw; there is nothing else in it that panics.
+                let _ = handle.join();
+            }
+        }
+        drop(sink);
+    }
+}
+
+/// A driving thread's hold on a task it has not answered yet; ends even if the sink panics.
+struct Held<'a, W: Work> {
+    shared: &'a Shared<W>,
+    thread: ThreadId,
+}
+
+impl<W: Work> Drop for Held<'_, W> {
+    fn drop(&mut self) {
+        let mut backlog = lock(&self.shared.backlog);
+        backlog.busy -= 1;
+        if let Some(place) = backlog.drivers.iter().rposition(|&driver| driver == self.thread) {
+            backlog.drivers.swap_remove(place);
+        }
+        if backlog.stopping {
+            self.shared.calm.notify_all();
+        }
+    }
+}
+
+/// The answer to a task that was cancelled before it had its turn. No engine has worked on it.
+const fn cancelled_answer(id: JobId) -> Finished {
+    Finished { id, result: Err(Fault::Cancelled), path: Path::NONE }
+}

@@ -1,0 +1,72 @@
+//! How long a worker looks for work before it sleeps.
+
+use core::time::Duration;
+use std::time::Instant;
+
+/// About what waking a sleeper costs both sides.
+const LOOK: Duration = Duration::from_micros(20);
+/// Looks between two glances at the clock, and two offers of the core to someone else.
+const GLANCES: u32 = 16;
+/// After so many looks in vain a worker goes to sleep at once...
+const DISCOURAGED: u32 = 8;
+/// ...but tries again every so often.
+const RETRY: u32 = 32;
+
+/// Looks for a while, if that has paid lately.
+#[derive(Default)]
+pub(super) struct Patience {
+    /// Times since the last success that looking was in vain or was not tried.
+    misses: u32,
+}
+
+impl Patience {
+    /// Whether to look at all.
+    pub(super) const fn is_left(&mut self) -> bool {
+        let left = self.misses < DISCOURAGED || self.misses.is_multiple_of(RETRY);
+        if !left {
+            self.misses = self.misses.wrapping_add(1);
+        }
+        left
+    }
+
+    /// Looks until `found` says yes or the time is over.
+    pub(super) fn look(&mut self, found: impl Fn() -> bool) {
+        let start = Instant::now();
+        loop {
+            for _ in 0..GLANCES {
+                if found() {
+                    self.misses = 0;
+                    return;
+                }
+                core::hint::spin_loop();
+            }
+            if start.elapsed() > LOOK {
+                self.misses = self.misses.wrapping_add(1);
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_in_vain_ends_and_becomes_rare() {
+        let mut patience = Patience::default();
+        let mut looks = 0;
+        for _ in 0..DISCOURAGED + 10 * RETRY {
+            if patience.is_left() {
+                patience.look(|| false);
+                looks += 1;
+            }
+        }
+        assert!((DISCOURAGED..DISCOURAGED + 12).contains(&looks), "{looks}");
+        while !patience.is_left() {}
+        patience.look(|| true);
+        assert!(patience.is_left());
+        assert_eq!(patience.misses, 0);
+    }
+}

@@ -1,0 +1,329 @@
+//! The pool with tasks of its own, to see what no engine shows.
+
+use core::num::NonZeroUsize;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
+use std::sync::{Arc, Mutex, Weak, mpsc};
+
+use ds_core::{Done, Fault, OpId, Path};
+use ds_engine::{Finished, JobId, Sink};
+
+use super::{Pool, lock};
+use crate::work::{Turn, Work};
+
+#[derive(Clone)]
+enum Test {
+    Short(u64),
+    Long(u64),
+    /// Waits for a word.
+    Blocked(u64, Arc<Mutex<mpsc::Receiver<()>>>),
+    /// Takes so many turns.
+    Turns(u64, usize),
+}
+
+impl Test {
+    fn number(&self) -> u64 {
+        match *self {
+            Self::Short(n) | Self::Long(n) | Self::Blocked(n, _) | Self::Turns(n, _) => n,
+        }
+    }
+}
+
+impl Work for Test {
+    type Tools = AtomicUsize;
+
+    fn id(&self) -> Option<JobId> {
+        Some(id(self.number()))
+    }
+
+    fn is_short(&self) -> bool {
+        matches!(self, Self::Short(_))
+    }
+
+    fn run(self, tools: &AtomicUsize, by: Path) -> Turn<Self> {
+        tools.fetch_add(1, Ordering::Relaxed);
+        match &self {
+            Self::Short(_) => {}
+            Self::Long(_) => std::thread::sleep(Duration::from_micros(200)),
+            Self::Blocked(_, word) => lock(word).recv().unwrap(),
+            Self::Turns(_, 0) => {}
+            Self::Turns(n, left) => return Turn::Later(Self::Turns(*n, left - 1)),
+        }
+        let result = Ok(Done::Moved(self.number()));
+        Turn::Done(Finished { id: id(self.number()), result, path: Path::IO_CPU | by })
+    }
+}
+
+fn id(n: u64) -> JobId {
+    JobId { queue: 0, op: OpId::from_u64(n) }
+}
+
+fn pool(workers: usize) -> Pool<Test> {
+    Pool::new("test", NonZeroUsize::new(workers).unwrap(), AtomicUsize::new(0))
+}
+
+#[derive(Default)]
+struct Log(Mutex<Vec<Finished>>);
+
+impl Log {
+    fn numbers(&self) -> Vec<u64> {
+        lock(&self.0).iter().map(|finished| finished.id.op.to_u64()).collect()
+    }
+}
+
+impl Sink for Log {
+    fn complete(&self, batch: &[Finished]) {
+        assert!(!batch.is_empty());
+        lock(&self.0).extend_from_slice(batch);
+    }
+}
+
+fn assert_each_once(log: &Log, count: u64) {
+    let mut numbers = log.numbers();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..count).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_task_is_answered_once_from_many_submitters() {
+    for workers in [1, 2, 5] {
+        let (pool, log) = (pool(workers), Arc::new(Log::default()));
+        pool.start(log.clone()).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (pool, log) = (&pool, &log);
+                scope.spawn(move || {
+                    for n in 0..1000 {
+                        let first = thread * 8000 + n * 8;
+                        pool.submit((first..first + 8).map(|n| match n % 64 {
+                            0 => Test::Turns(n, 3),
+                            1 if n % 1024 == 1 => Test::Long(n),
+                            _ => Test::Short(n),
+                        }));
+                        if n % 3 == 0 {
+                            pool.drive(&**log);
+                        }
+                        if n % 50 == 0 {
+                            std::thread::sleep(Duration::from_micros(100));
+                        }
+                    }
+                });
+            }
+        });
+        pool.stop();
+        assert_each_once(&log, 32_000);
+        let backlog = lock(&pool.shared.backlog);
+        assert_eq!((backlog.busy, backlog.asleep, backlog.called, backlog.scout), (0, 0, 0, false));
+    }
+}
+
+#[test]
+fn stopping_finishes_what_is_queued_and_may_be_repeated() {
+    let (pool, log) = (pool(2), Arc::new(Log::default()));
+    pool.start(log.clone()).unwrap();
+    pool.start(log.clone()).unwrap();
+    pool.submit((0..500).map(|n| if n % 10 == 0 { Test::Turns(n, 20) } else { Test::Short(n) }));
+    std::thread::scope(|scope| {
+        scope.spawn(|| pool.stop());
+        pool.stop();
+    });
+    pool.stop();
+    assert_each_once(&log, 500);
+    assert_eq!(Arc::strong_count(&log), 1, "a stopped pool keeps no sink");
+}
+
+#[test]
+fn stopping_before_starting_is_harmless() {
+    let log = Arc::new(Log::default());
+    let pool = pool(1);
+    pool.submit((0..1).map(Test::Short));
+    assert!(pool.drive(&*log), "a pool without threads can be driven");
+    pool.stop();
+    pool.start(log.clone()).unwrap();
+    assert_each_once(&log, 1);
+    assert_eq!(Arc::strong_count(&log), 1);
+}
+
+#[test]
+fn driving_does_one_task_here_and_says_so() {
+    let (pool, log) = (pool(1), Log::default());
+    assert!(!pool.drive(&log));
+    pool.submit((0..2).map(Test::Short));
+    assert!(pool.drive(&log));
+    assert_eq!(log.numbers(), [0]);
+    assert!(pool.drive(&log));
+    assert!(!pool.drive(&log));
+    assert!(lock(&log.0).iter().all(|finished| finished.path.contains(Path::INLINE)));
+}
+
+#[test]
+fn cancelling_answers_what_is_queued_and_ignores_the_rest() {
+    let (pool, log) = (pool(1), Arc::new(Log::default()));
+    let (word, wait) = mpsc::channel();
+    pool.start(log.clone()).unwrap();
+    pool.submit([Test::Blocked(0, Arc::new(Mutex::new(wait)))].into_iter());
+    while pool.tools().load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    pool.submit((1..100).map(Test::Short));
+    pool.cancel(id(0));
+    for n in (1..100).step_by(2) {
+        pool.cancel(id(n));
+        pool.cancel(id(n));
+    }
+    pool.cancel(id(1_000_000));
+    word.send(()).unwrap();
+    pool.stop();
+    assert_each_once(&log, 100);
+    for finished in lock(&log.0).iter() {
+        let n = finished.id.op.to_u64();
+        let wanted = if n % 2 == 1 { Err(Fault::Cancelled) } else { Ok(Done::Moved(n)) };
+        assert_eq!(finished.result, wanted, "{n}");
+    }
+    assert_eq!(pool.tools().load(Ordering::Relaxed), 50, "what is cancelled is not done");
+}
+
+#[test]
+fn short_tasks_behind_a_blocked_worker_are_done_by_others() {
+    let (pool, log) = (pool(3), Arc::new(Log::default()));
+    pool.start(log.clone()).unwrap();
+    let mut words = Vec::new();
+    for n in 0..2 {
+        let (word, wait) = mpsc::channel();
+        words.push(word);
+        pool.submit([Test::Blocked(1000 + n, Arc::new(Mutex::new(wait)))].into_iter());
+    }
+    pool.submit((0..300).map(Test::Short));
+    while log.numbers().len() < 300 {
+        std::thread::yield_now();
+    }
+    assert_each_once(&log, 300);
+    for word in words {
+        word.send(()).unwrap();
+    }
+    pool.stop();
+    assert_eq!(log.numbers().len(), 302);
+}
+
+#[test]
+fn one_task_wakes_one_worker_at_most() {
+    let (pool, log) = (pool(4), Arc::new(Log::default()));
+    pool.start(log.clone()).unwrap();
+    while lock(&pool.shared.backlog).asleep < 4 {
+        std::thread::yield_now();
+    }
+    let mut backlog = lock(&pool.shared.backlog);
+    backlog.tasks.push_back(Test::Short(0));
+    assert!(backlog.call());
+    backlog.tasks.push_back(Test::Short(1));
+    assert!(!backlog.call(), "someone is on the way");
+    assert_eq!((backlog.asleep, backlog.called), (3, 1));
+    drop(backlog);
+    pool.shared.calls.notify_one();
+    pool.stop();
+    assert_each_once(&log, 2);
+}
+
+/// Does something to the pool from within its sink.
+struct Inside {
+    pool: Weak<Pool<Test>>,
+    log: Log,
+    act: fn(&Pool<Test>),
+}
+
+impl Sink for Inside {
+    fn complete(&self, batch: &[Finished]) {
+        self.log.complete(batch);
+        if let (Some(pool), true) = (self.pool.upgrade(), batch.iter().any(|finished| finished.id == id(0))) {
+            (self.act)(&pool);
+        }
+    }
+}
+
+fn inside(workers: usize, act: fn(&Pool<Test>)) -> (Arc<Pool<Test>>, Arc<Inside>) {
+    let pool = Arc::new(pool(workers));
+    let sink = Arc::new(Inside { pool: Arc::downgrade(&pool), log: Log::default(), act });
+    pool.start(sink.clone()).unwrap();
+    (pool, sink)
+}
+
+#[test]
+fn stopping_from_within_the_sink_finishes_the_rest_here() {
+    for workers in [1, 3] {
+        let (pool, sink) = inside(workers, |pool| {
+            pool.submit((100..200).map(Test::Long));
+            pool.stop();
+            assert!(lock(&pool.shared.backlog).tasks.is_empty());
+        });
+        pool.submit((0..100).map(Test::Short));
+        while !lock(&pool.shared.backlog).stopping {
+            std::thread::yield_now();
+        }
+        pool.stop();
+        assert_each_once(&sink.log, 200);
+        assert_eq!(Arc::strong_count(&sink), 1);
+    }
+}
+
+#[test]
+fn stopping_from_within_the_sink_of_a_driving_thread_works_too() {
+    let (pool, sink) = inside(1, Pool::stop);
+    let other = pool.clone();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..100 {
+                other.drive(&Log::default());
+            }
+        });
+        pool.submit((0..1).map(Test::Short));
+        while pool.drive(&*sink) {}
+        pool.stop();
+    });
+}
+
+#[test]
+fn a_sink_that_panics_does_not_end_the_worker() {
+    let (pool, sink) = inside(1, |_| panic!("as the test wants"));
+    pool.submit((0..1).map(Test::Short));
+    while sink.log.numbers().is_empty() {
+        std::thread::yield_now();
+    }
+    pool.submit((1..50).map(Test::Short));
+    pool.stop();
+    assert_each_once(&sink.log, 50);
+}
+
+#[test]
+fn submitting_from_within_the_sink_while_stopping_is_served() {
+    let (pool, sink) = inside(2, |pool| pool.submit((1..100).map(Test::Short)));
+    pool.submit((0..1).map(Test::Short));
+    pool.stop();
+    assert_each_once(&sink.log, 100);
+}
+
+#[test]
+fn dropping_a_pool_on_its_own_thread_ends_it() {
+    let pool = Arc::new(pool(2));
+    let holder = Arc::new(Mutex::new(Some(pool.clone())));
+    struct Dropper(Arc<Mutex<Option<Arc<Pool<Test>>>>>, mpsc::Sender<()>);
+    impl Sink for Dropper {
+        fn complete(&self, _: &[Finished]) {
+            let pool = lock(&self.0).take();
+            drop(pool);
+            self.1.send(()).ok();
+        }
+    }
+    let (done, wait) = mpsc::channel();
+    pool.start(Arc::new(Dropper(holder, done))).unwrap();
+    let weak = Arc::downgrade(&pool);
+    // With the lock held nothing can be answered, so the sink's reference is the last one when it is dropped.
+    let shared = pool.shared.clone();
+    let mut backlog = lock(&shared.backlog);
+    backlog.tasks.push_back(Test::Short(0));
+    backlog.call();
+    drop(pool);
+    drop(backlog);
+    shared.calls.notify_all();
+    wait.recv().unwrap();
+    assert!(weak.upgrade().is_none());
+}

@@ -1,0 +1,120 @@
+//! What a worker does.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use ds_core::Path;
+use ds_engine::{Finished, Sink};
+
+use super::backlog::Backlog;
+use super::patience::Patience;
+use super::{BATCH, Shared, lock};
+use crate::work::Work;
+
+/// How long a batch of short tasks may take before its answers are due and its rest goes back.
+const SLOW: Duration = Duration::from_micros(50);
+
+/// Works until the pool stops and nothing is left.
+pub(super) fn run<W: Work>(shared: &Shared<W>, sink: Arc<dyn Sink>) {
+    let mut worker = Worker {
+        shared,
+        batch: VecDeque::with_capacity(BATCH),
+        finished: Vec::with_capacity(BATCH),
+        patience: Patience::default(),
+    };
+    let mut backlog = lock(&shared.backlog);
+    while worker.take(backlog) {
+        worker.perform();
+        worker.deliver(&*sink);
+        backlog = lock(&shared.backlog);
+        backlog.busy -= 1;
+        if backlog.stopping {
+            shared.calm.notify_all();
+        }
+    }
+    // The pool counts this thread as ended by now: if the sink's owner goes with the sink, it may stop the pool from here.
+    drop(sink);
+}
+
+struct Worker<'a, W: Work> {
+    shared: &'a Shared<W>,
+    batch: VecDeque<W>,
+    finished: Vec<Finished>,
+    patience: Patience,
+}
+
+impl<'a, W: Work> Worker<'a, W> {
+    /// Waits for tasks and takes some. Returns false when the pool has stopped and nothing is left.
+    fn take(&mut self, mut backlog: MutexGuard<'a, Backlog<W>>) -> bool {
+        let mut looked = false;
+        loop {
+            backlog.take(&mut self.batch, &mut self.finished);
+            if !(self.batch.is_empty() && self.finished.is_empty()) {
+                backlog.busy += 1;
+                self.shared.share(backlog);
+                return true;
+            }
+            if backlog.stopping {
+                let me = std::thread::current().id();
+                backlog.workers.retain(|&worker| worker != me);
+                self.shared.calm.notify_all();
+                return false;
+            }
+            // Either way there is no scout but this worker, if it is one, until the lock is taken again. Whoever submits
+            // meanwhile sees the scout or the sleeper, so no task is left lying.
+            if !looked && !backlog.scout && self.patience.is_left() {
+                backlog.scout = true;
+                drop(backlog);
+                self.patience.look(|| self.shared.ready.get());
+                backlog = lock(&self.shared.backlog);
+                backlog.scout = false;
+                looked = true;
+            } else {
+                backlog = self.sleep(backlog);
+                looked = false;
+            }
+        }
+    }
+
+    /// Sleeps until called or until the pool stops.
+    fn sleep(&self, mut backlog: MutexGuard<'a, Backlog<W>>) -> MutexGuard<'a, Backlog<W>> {
+        backlog.asleep += 1;
+        while backlog.called == 0 && !backlog.stopping {
+            backlog = self.shared.calls.wait(backlog).unwrap_or_else(PoisonError::into_inner);
+        }
+        if backlog.called > 0 {
+            // The caller has made this worker the scout and struck it off the sleepers.
+            backlog.called -= 1;
+            backlog.scout = false;
+        } else {
+            backlog.asleep -= 1;
+        }
+        backlog
+    }
+
+    /// Does what was taken, or as much of it as goes quickly.
+    fn perform(&mut self) {
+        let start = (self.batch.len() > 1).then(Instant::now);
+        while let Some(task) = self.batch.pop_front() {
+            self.finished.extend(self.shared.turn(task, Path::NONE));
+            if !self.batch.is_empty() && start.is_some_and(|start| start.elapsed() > SLOW) {
+                let mut backlog = lock(&self.shared.backlog);
+                backlog.put_back(&mut self.batch);
+                self.shared.share(backlog);
+            }
+        }
+    }
+
+    /// Answers what is done. A panic in the sink has been reported by the panic hook and ends here: other requests need
+    /// this thread.
+    fn deliver(&mut self, sink: &dyn Sink) {
+        if !self.finished.is_empty() {
+            // Unwind safe: the sink is the driver's to keep sound, and nothing of the worker's own is touched.
+            let _ = catch_unwind(AssertUnwindSafe(|| sink.complete(&self.finished)));
+            self.finished.clear();
+        }
+    }
+}
