@@ -52,6 +52,7 @@ impl<S: Slots> Queue<S> {
         }
         let slot = self.slot_mut(index);
         slot.marks.ended = now;
+        slot.ended_in = slot.reached();
         if !slot.submitted {
             slot.marks.submitted = now;
         }
@@ -166,7 +167,7 @@ fn context(slot: &Slot, id: RequestId) -> Context {
         request: Some(id),
         tag: request.tag,
         operation: Some(request.operation),
-        stage: slot.reached(),
+        stage: slot.ended_in,
         path: slot.path,
         file: if let Location::File { file, .. } = named { Some(file) } else { None },
         offset: named.offset(),

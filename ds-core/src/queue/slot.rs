@@ -264,6 +264,8 @@ pub struct Slot {
     pub(super) request: Request,
     pub(super) plan: Plan,
     pub(super) stage: Stage,
+    /// How far it had come when it ended.
+    pub(super) ended_in: Stage,
     pub(super) stop: Stop,
     pub(super) lease: Option<LeaseId>,
     pub(super) parts: [Part; PARTS],
@@ -342,6 +344,7 @@ impl Slot {
                 lease_out: 0,
             },
             stage: Stage::Queued,
+            ended_in: Stage::Queued,
             stop: Stop::No,
             lease: None,
             parts: [Part::IDLE; PARTS],
