@@ -4,6 +4,8 @@ use super::window::Window;
 use crate::format::TILE_SIZE;
 
 const HEADS_LOG2: u32 = 16;
+/// Places for pairs in the heads.
+pub(super) const PAIRS_LOG2: u32 = HEADS_LOG2 - 1;
 const SHORT_HEADS_LOG2: u32 = 14;
 
 /// The longest distance at which a match of three bytes beats three literals, as a rule.
@@ -23,7 +25,7 @@ impl Match {
 }
 
 /// A hash table's worth of positions.
-pub(super) type Pairs = [[u16; 2]; 1 << (HEADS_LOG2 - 1)];
+pub(super) type Pairs = [[u16; 2]; 1 << PAIRS_LOG2];
 
 /// The chains of one tile.
 ///
@@ -41,7 +43,7 @@ pub(super) struct Chains {
 impl Chains {
     pub(super) const fn new() -> Self {
         Self {
-            heads: [[0; 2]; 1 << (HEADS_LOG2 - 1)],
+            heads: [[0; 2]; 1 << PAIRS_LOG2],
             short_heads: [0; 1 << SHORT_HEADS_LOG2],
             earlier: [0; TILE_SIZE],
         }
@@ -140,6 +142,6 @@ impl Chains {
 }
 
 #[inline(always)]
-fn hash(word: u32, log2: u32) -> usize {
+pub(super) fn hash(word: u32, log2: u32) -> usize {
     (word.wrapping_mul(0x9E37_79B1) >> (32 - log2)) as usize
 }

@@ -1,6 +1,6 @@
 //! Level 1: a hash table that remembers two positions a bucket, and greed.
 
-use super::chains::Pairs;
+use super::chains::{PAIRS_LOG2, Pairs, hash};
 use super::token::MAX_MATCH;
 use super::tokens::{CHUNK_SIZE, Tokens};
 use super::window::Window;
@@ -8,18 +8,14 @@ use super::window::Window;
 /// The shortest match looked for. Matches of three bytes gain too little to pay for a second table.
 const MIN_MATCH: usize = 4;
 
-/// Hash bits. Twice as many buckets would find little more and no longer fit into a first-level cache.
-const BUCKETS_LOG2: u32 = 14;
-
 /// Splits the tile in the window into tokens.
 ///
 /// A bucket is the two latest positions whose four bytes hash alike, the latest first. Position 0 also means "none
 /// yet": it comes before any other, and candidates are compared anyway.
 pub(super) fn parse(buckets: &mut Pairs, window: &Window, tokens: &mut Tokens) {
-    let buckets = &mut buckets[..1 << BUCKETS_LOG2];
     buckets.fill([0; 2]);
     let mut insert = |word: u32, at: u16| {
-        let bucket = &mut buckets[(word.wrapping_mul(0x9E37_79B1) >> (32 - BUCKETS_LOG2)) as usize];
+        let bucket = &mut buckets[hash(word, PAIRS_LOG2)];
         let before = *bucket;
         *bucket = [at, before[0]];
         before
