@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn read_twice(path: &std::path::Path, len: u64) -> Result<(), Box<dyn std::error::Error>> {
+    // readme:demo
     let runtime = Runtime::builder().build()?;
     let queue = runtime.queue(QueueOptions::default())?;
     let file = File::open(path)?;
@@ -24,5 +25,6 @@ fn read_twice(path: &std::path::Path, len: u64) -> Result<(), Box<dyn std::error
 
     println!("raw:       {}", String::from_utf8(raw.wait().check()?.buffer)?);
     println!("uppercase: {}", String::from_utf8(upper.wait().check()?.buffer)?);
+    // /readme:demo
     Ok(())
 }
