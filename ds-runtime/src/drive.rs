@@ -38,7 +38,6 @@ struct Batch {
     calls: Vec<(RequestId, Callback, Completion)>,
     wakers: Vec<Waker>,
     reports: Vec<ErrorReport>,
-    wake: Option<Option<Time>>,
     starved: bool,
 }
 
@@ -95,7 +94,7 @@ impl Shared {
 
     /// Polls the queue for a batch of actions and resolves their tokens. Returns whether there may be more.
     fn collect(
-        &self,
+        self: &Arc<Self>,
         queue: &QueueInner,
         state: &mut State,
         batch: &mut Batch,
@@ -118,7 +117,14 @@ impl Shared {
     }
 
     /// Turns an action into a job, or does it at once where it is short and the lock must be held.
-    fn resolve(&self, queue: &QueueInner, state: &mut State, batch: &mut Batch, action: Action, now: Time) {
+    fn resolve(
+        self: &Arc<Self>,
+        queue: &QueueInner,
+        state: &mut State,
+        batch: &mut Batch,
+        action: Action,
+        now: Time,
+    ) {
         match action {
             Action::Lease { op, len } => {
                 let result = match self.staging().lease(len) {
@@ -135,7 +141,8 @@ impl Shared {
                 }
             }
             Action::Notify(notice) => notify(state, notice),
-            Action::Wake { at } => batch.wake = Some(at),
+            // With the queue's lock held: of two wake-ups the later must win.
+            Action::Wake { at } => self.timer.set(self, queue.index, at),
             Action::Cancel { op } => {
                 let id = JobId { queue: queue.index, op };
                 let worker = state.worker_of(op);
@@ -257,9 +264,6 @@ impl Shared {
 
     /// Does what was collected. No lock is held.
     fn perform(self: &Arc<Self>, queue: &QueueInner, batch: &mut Batch) {
-        if let Some(at) = batch.wake.take() {
-            self.timer.set(self, queue.index, at);
-        }
         // Decoding first: it frees staging memory and ends requests.
         if !batch.codec.is_empty() {
             self.engines.codec.submit(&mut batch.codec);
