@@ -1,2 +1,9 @@
-//! Placeholder while the workspace takes shape.
-fn main() {}
+//! The `ds` program.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    ds_cli::cli::main(ds_cli::cli::Cli::parse())
+}

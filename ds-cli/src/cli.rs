@@ -1,0 +1,424 @@
+//! Arguments, help and exit codes.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use ds_gdeflate::Level;
+
+use crate::commands::{compress, decompress, doctor, list, pack, unpack};
+use crate::error::{Kind, Result};
+use crate::pack::Geometry;
+use crate::units;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    the system refused something: missing file, full disk, no permission
+  2    the arguments make no sense
+  3    the input is damaged, or is not what it should be
+  130  interrupted
+  141  the reader of standard output went away";
+
+/// Pack, unpack, inspect and stream game assets.
+///
+/// A *tile stream* (.gds) is one file compressed with GDeflate, the format that DirectStorage and GPUs decode.
+/// A *pack* (.dspak) is a directory of assets in one file, every chunk of which is a tile stream of its own.
+///
+/// Results go to standard output; progress bars, summaries and warnings to standard error. Outputs appear under
+/// their names when they are complete, never before.
+#[derive(Debug, Parser)]
+#[command(name = "ds", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    /// No progress bars, summaries or warnings
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Compress(Compress),
+    Decompress(Decompress),
+    Pack(Pack),
+    Unpack(Unpack),
+    List(List),
+    Doctor(Doctor),
+    Completions(Completions),
+}
+
+/// Compress a file into a GDeflate tile stream
+///
+/// The same input and level give the same bytes, whatever the number of threads. Memory stays within a few MiB per
+/// thread. Tile streams hold 4 294 901 760 bytes at most; `ds pack` takes files of any size.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds compress hero.bc7 -o hero.gds
+  ds compress level.bin -o level.gds --level 1 --threads 4
+  tar c assets | ds compress - -o assets.tar.gds
+  ds compress music.pcm -o - | ssh host 'cat > music.gds'")]
+struct Compress {
+    /// The file to compress; - is standard input
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// The stream to write; - is standard output
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    #[command(flatten)]
+    level: LevelArg,
+    /// Which codec identifier to write
+    #[arg(long, value_enum, default_value_t = CodecId::Reference)]
+    codec_id: CodecId,
+    #[command(flatten)]
+    threads: Threads,
+    /// Replace OUT if it exists
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// Decompress a GDeflate tile stream
+///
+/// Both codec identifiers are read. Input and output are passed over once, so both may be pipes. Bytes after the end
+/// of the stream are ignored, with a warning.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds decompress hero.gds -o hero.bc7
+  ds decompress assets.tar.gds -o - | tar x
+  ds decompress level.gds -o /dev/null --threads 1     check a stream")]
+struct Decompress {
+    /// The stream to decompress; - is standard input
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// The file to write; - is standard output
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    #[command(flatten)]
+    threads: Threads,
+    /// Replace OUT if it exists
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// Pack a directory into one file
+///
+/// Entries are sorted by name and carry neither times nor permissions, so the same content gives the same bytes.
+/// Files are cut into chunks that are compressed independently, and stored as they are where that is not smaller.
+/// Empty directories are kept. Symbolic links and special files are refused unless --skip-special is given.
+/// Memory stays within some 20 MiB per thread.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds pack assets -o game.dspak
+  ds pack assets -o game.dspak --align 4096            for readers that bypass the page cache
+  ds pack assets -o game.dspak --chunk 1M --force      finer pieces: less memory in flight
+  ds pack assets -o - | ssh host 'cat > game.dspak'")]
+struct Pack {
+    /// The directory to pack
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// The pack to write; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    level: LevelArg,
+    /// Begin every chunk at a multiple of this many bytes: a power of two, 16 to 64K
+    #[arg(long, value_name = "BYTES", default_value = "16", value_parser = log2_size)]
+    align: Log2,
+    /// Content of a chunk in bytes: a power of two, 64K to 4M
+    #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = log2_size)]
+    chunk: Log2,
+    /// Leave out symbolic links and special files, with a warning
+    #[arg(long)]
+    skip_special: bool,
+    #[command(flatten)]
+    threads: Threads,
+    /// Replace FILE if it exists
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// Unpack a pack into a directory
+///
+/// Every chunk's checksum is verified before its file appears. Nothing is written outside DIR, whatever the pack says
+/// and whatever symbolic links lie there. On failure what was made is removed again; files that --force replaced
+/// cannot be brought back.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds unpack game.dspak -o assets
+  ds unpack game.dspak -o assets --force               replace files that exist")]
+struct Unpack {
+    /// The pack to unpack
+    #[arg(value_name = "FILE")]
+    pack: PathBuf,
+    /// The directory to unpack into; made if missing
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    #[command(flatten)]
+    threads: Threads,
+    /// Replace files that exist
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// List what a pack holds
+///
+/// Reads the index alone, which is verified whole. --json adds every chunk with its offset and checksum.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds list game.dspak
+  ds list game.dspak | sort -n | tail                  the largest entries
+  ds list game.dspak --json | jq '.entries[].name'")]
+struct List {
+    /// The pack to list
+    #[arg(value_name = "FILE")]
+    pack: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show how a tile stream or a pack is made up
+///
+/// Walks every tile without writing it anywhere and counts blocks, literals and matches; prints a histogram of how
+/// well tiles compress.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds inspect hero.gds
+  ds inspect game.dspak --json")]
+struct Inspect {
+    /// The tile stream or pack to inspect
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Pack real assets, stream them back, verify every byte
+///
+/// Without --assets it generates textures, meshes, audio and text of its own (some 32 MiB, the same on every machine)
+/// in a temporary directory, which is removed afterwards.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds demo
+  ds demo --quick
+  ds demo --assets ~/game/assets")]
+struct Demo {
+    /// Use the files of this directory
+    #[arg(long, value_name = "DIR")]
+    assets: Option<PathBuf>,
+    /// Generate some 2 MiB only
+    #[arg(long, conflicts_with = "assets")]
+    quick: bool,
+    #[command(flatten)]
+    level: LevelArg,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Tell what this machine offers each engine, and what it does not
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds doctor
+  ds doctor /mnt/games                                 asks about the file system there
+  ds doctor --json")]
+struct Doctor {
+    /// A file or directory whose file system is of interest
+    #[arg(value_name = "PATH", default_value = ".")]
+    path: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Print completions for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds completions bash > ~/.local/share/bash-completion/completions/ds
+  ds completions fish > ~/.config/fish/completions/ds.fish
+  ds completions zsh  > ~/.zfunc/_ds")]
+struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+#[derive(Debug, Args)]
+struct LevelArg {
+    /// 0 stores, 1 is fast, 12 is smallest; levels without an own method use the nearest below or above
+    #[arg(short, long, value_name = "N", default_value_t = Level::DEFAULT.number(),
+          value_parser = clap::value_parser!(u8).range(0..=i64::from(Level::MAX.number())))]
+    level: u8,
+}
+
+impl LevelArg {
+    fn get(&self) -> Level {
+        Level::new(self.level).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Args)]
+struct Threads {
+    /// Worker threads [default: one per core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+impl Threads {
+    fn get(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.map_or_else(cores, usize::from)
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CodecId {
+    /// 04 FB: what the public reference writes and reads
+    Reference,
+    /// FE 01: what the DirectStorage runtime writes
+    Directstorage,
+}
+
+impl From<CodecId> for ds_gdeflate::CodecId {
+    fn from(id: CodecId) -> Self {
+        match id {
+            CodecId::Reference => Self::Reference,
+            CodecId::Directstorage => Self::DirectStorage,
+        }
+    }
+}
+
+/// The logarithm to base 2 of a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Log2(u8);
+
+/// Reads `4096`, `64K` or `1M`.
+fn log2_size(text: &str) -> core::result::Result<Log2, String> {
+    let (digits, shift) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 10),
+        None => text.strip_suffix(['m', 'M']).map_or((text, 0), |digits| (digits, 20)),
+    };
+    let number: u32 = digits.parse().map_err(|_| "not a number of bytes, like 4096, 64K or 1M".to_owned())?;
+    match number.checked_shl(shift) {
+        Some(size) if number.is_power_of_two() && size >> shift == number => {
+            Ok(Log2(size.trailing_zeros() as u8))
+        }
+        _ => Err("not a power of two in range".into()),
+    }
+}
+
+/// Runs the command, reports its error, and says what the program should exit with.
+pub fn main(cli: Cli) -> ExitCode {
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if error.kind() != Kind::ReaderGone {
+                eprintln!("ds: {error}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<()> {
+        let quiet = self.quiet;
+        let say = |text: String| {
+            if !quiet {
+                eprintln!("{text}");
+            }
+        };
+        match self.command {
+            Command::Compress(args) => {
+                let totals = compress::run(
+                    &args.input,
+                    &args.output,
+                    &compress::Options {
+                        level: args.level.get(),
+                        codec_id: args.codec_id.into(),
+                        threads: args.threads.get(),
+                        force: args.force,
+                        quiet,
+                    },
+                )?;
+                say(summary("compressed", totals.raw, totals.packed));
+            }
+            Command::Decompress(args) => {
+                let options = decompress::Options { threads: args.threads.get(), force: args.force, quiet };
+                let totals = decompress::run(&args.input, &args.output, &options)?;
+                say(summary("decompressed", totals.packed, totals.raw));
+            }
+            Command::Pack(args) => {
+                let geometry = Geometry::from_log2(args.align.0, args.chunk.0)
+                    .map_err(|e| crate::error::Error::usage(e.to_string()))?;
+                let options = pack::Options {
+                    level: args.level.get(),
+                    threads: args.threads.get(),
+                    geometry,
+                    skip_special: args.skip_special,
+                    force: args.force,
+                    quiet,
+                };
+                let done = pack::run(&args.dir, &args.output, &options)?;
+                say(summary(&format!("packed {}", units::count(done.files, "file")), done.raw, done.packed));
+            }
+            Command::Unpack(args) => {
+                let options = unpack::Options { threads: args.threads.get(), force: args.force, quiet };
+                let size = unpack::run(&args.pack, &args.output, &options)?;
+                say(format!("unpacked {}, every checksum right", units::bytes(size)));
+            }
+            Command::List(args) => list::run(&args.pack, args.json)?,
+            Command::Doctor(args) => doctor::run(&args.path, args.json)?,
+            Command::Completions(args) => {
+                clap_complete::generate(args.shell, &mut Self::command(), "ds", &mut io::stdout());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn summary(what: &str, from: u64, to: u64) -> String {
+    let ratio = units::ratio(from.max(to), from.min(to));
+    format!("{what}: {} to {}, ratio {ratio}", units::bytes(from), units::bytes(to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_argument_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_powers_of_two() {
+        for (text, log2) in [("16", 4), ("4096", 12), ("64K", 16), ("4M", 22), ("1", 0)] {
+            assert_eq!(log2_size(text), Ok(Log2(log2)));
+        }
+        for text in ["", "0", "3", "12K", "K", "-1", "1.5M", "4G", "4294967295M", "65536M"] {
+            assert!(log2_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Examples:\n  ds "), "{}", command.get_name());
+            assert!(command.get_about().is_some());
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Errors a person can act on: which file, what happened, what to do.
+
+use core::fmt;
+use std::io;
+use std::path::Path;
+
+/// Whose fault it is. Decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The system refused something: a missing file, a full disk, no permission.
+    System,
+    /// What was asked for makes no sense.
+    Usage,
+    /// The input is damaged, or is not what it should be.
+    Data,
+    /// Whoever read our standard output has gone away. Nothing to report: it was their choice.
+    ReaderGone,
+    /// The user interrupted the command.
+    Interrupted,
+}
+
+/// An error of a command.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+/// What commands return.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+impl Error {
+    /// An error with this message, without a hint.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    /// A system error: `action` is what was tried ("read", "create"), `path` what it was tried on.
+    pub fn system(action: &str, path: &Path, error: impl Into<io::Error>) -> Self {
+        let error = error.into();
+        let this = Self::new(Kind::System, format!("cannot {action} {}: {}", quoted(path), plain(&error)));
+        match advice(error.kind()) {
+            Some(hint) => this.hint(hint),
+            None => this,
+        }
+    }
+
+    /// Standard output could not be written.
+    pub fn stdout(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::new(Kind::ReaderGone, "standard output was closed"),
+            _ => Self::system("write to", Path::new("standard output"), error),
+        }
+    }
+
+    /// A file that is damaged or is not what it should be.
+    pub fn data(path: &Path, problem: impl fmt::Display) -> Self {
+        Self::new(Kind::Data, format!("{}: {problem}", quoted(path)))
+    }
+
+    /// A request that makes no sense.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Adds what the user can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Whose fault it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The program's exit code for this error.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::System => 1,
+            Kind::Usage => 2,
+            Kind::Data => 3,
+            Kind::Interrupted => 130,
+            Kind::ReaderGone => 141,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n    hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// The path as shown in messages. Names with control characters cannot upset a terminal.
+pub fn quoted(path: &Path) -> String {
+    format!("{:?}", path.display().to_string())
+}
+
+/// The system's own words, without the number that `io::Error` adds.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+fn advice(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::NotFound => Some("check the spelling; relative paths start at the current directory"),
+        io::ErrorKind::PermissionDenied => Some("check the permissions of the file and of its directories"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("the disk is full: free some space, or choose another place with -o")
+        }
+        io::ErrorKind::AlreadyExists => Some("choose another name, or give --force to replace it"),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some("the file system is read-only: choose another place with -o")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_the_file_and_say_what_to_do() {
+        let error = Error::system("create", Path::new("out\x1b.gds"), io::Error::from_raw_os_error(28));
+        let text = error.to_string();
+        assert!(text.starts_with(r#"cannot create "out\u{1b}.gds": No space left on device"#), "{text}");
+        assert!(text.contains("hint: the disk is full") && !text.contains("os error"), "{text}");
+        assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn a_closed_pipe_is_told_from_a_full_disk() {
+        assert_eq!(Error::stdout(io::ErrorKind::BrokenPipe.into()).exit_code(), 141);
+        assert_eq!(Error::stdout(io::ErrorKind::StorageFull.into()).exit_code(), 1);
+    }
+}

@@ -1,0 +1,11 @@
+//! Files as the commands need them.
+//!
+//! - [`input`]: what is read, and noticing when it changes meanwhile.
+//! - [`staged`]: a file that has no name until it is complete.
+//! - [`output`]: what is written: a staged file, a device, standard output.
+//! - [`confined`]: writing below a directory without ever leaving it.
+
+pub mod confined;
+pub mod input;
+pub mod output;
+pub mod staged;

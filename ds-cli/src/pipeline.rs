@@ -1,0 +1,179 @@
+//! Work on many threads, in and out in order.
+//!
+//! One thread reads jobs and writes results, both in order; workers do what lies between. However many workers there
+//! are, the bytes written are the same, and no more jobs are alive than are needed to keep the workers busy.
+
+use core::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+
+/// The two ends of a pipeline, both on the calling thread.
+pub trait Ends {
+    /// A piece of work with its buffers. Finished jobs can be kept and given out again.
+    type Job: Send;
+    /// What ends the pipeline early.
+    type Error;
+
+    /// The next job, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// An error here ends the pipeline.
+    fn next(&mut self) -> Result<Option<Self::Job>, Self::Error>;
+
+    /// Takes a finished job. Jobs come in the order in which [`next`](Self::next) gave them.
+    ///
+    /// # Errors
+    ///
+    /// An error here ends the pipeline.
+    fn done(&mut self, job: Self::Job) -> Result<(), Self::Error>;
+}
+
+/// Runs all jobs of `ends` on `threads` workers. `worker` makes each worker, on its own thread.
+///
+/// # Errors
+///
+/// The first error of either end. Jobs under way are then finished and dropped.
+///
+/// # Panics
+///
+/// If `threads` is 0, or a worker panics.
+pub fn run<E, M, W>(threads: usize, ends: &mut E, worker: M) -> Result<(), E::Error>
+where
+    E: Ends,
+    M: Fn() -> W + Sync,
+    W: FnMut(&mut E::Job),
+{
+    assert!(threads > 0, "a pipeline needs a worker");
+    // One job per worker in hand, and one waiting while the ends are busy with another.
+    let limit = 2 * threads;
+    let (job_sender, jobs) = mpsc::channel::<(usize, E::Job)>();
+    let jobs = Mutex::new(jobs);
+    let (result_sender, results) = mpsc::channel::<(usize, Result<E::Job, Box<dyn Any + Send>>)>();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let (jobs, worker, result_sender) = (&jobs, &worker, result_sender.clone());
+            scope.spawn(move || {
+                let mut work = None;
+                loop {
+                    let received = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok((number, mut job)) = received else { return };
+                    let outcome =
+                        catch_unwind(AssertUnwindSafe(|| work.get_or_insert_with(worker)(&mut job)));
+                    if result_sender.send((number, outcome.map(|()| job))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        // Dropped when this closure returns, on every path: that is what sends the workers home.
+        let job_sender = job_sender;
+        let (mut given, mut taken) = (0, 0);
+        let mut waiting: VecDeque<Option<E::Job>> = VecDeque::new();
+        let mut exhausted = false;
+        loop {
+            while !exhausted && given - taken < limit {
+                match ends.next()? {
+                    Some(job) => {
+                        // Workers outlive this loop, so somebody is listening.
+                        let _ = job_sender.send((given, job));
+                        given += 1;
+                        waiting.push_back(None);
+                    }
+                    None => exhausted = true,
+                }
+            }
+            if given == taken {
+                return Ok(());
+            }
+            if let Ok((number, outcome)) = results.recv() {
+                let job = outcome.unwrap_or_else(|panic| resume_unwind(panic));
+                waiting[number - taken] = Some(job);
+            }
+            while let Some(Some(job)) = waiting.front_mut().map(Option::take) {
+                waiting.pop_front();
+                taken += 1;
+                ends.done(job)?;
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    struct Numbers {
+        next: u64,
+        end: u64,
+        fail_at: Option<u64>,
+        out: Vec<u64>,
+        alive: usize,
+        most: usize,
+    }
+
+    impl Ends for Numbers {
+        type Job = u64;
+        type Error = u64;
+
+        fn next(&mut self) -> Result<Option<u64>, u64> {
+            if self.next == self.end {
+                return Ok(None);
+            }
+            self.next += 1;
+            self.alive += 1;
+            self.most = self.most.max(self.alive);
+            Ok(Some(self.next - 1))
+        }
+
+        fn done(&mut self, job: u64) -> Result<(), u64> {
+            self.alive -= 1;
+            self.out.push(job);
+            if self.fail_at == Some(self.out.len() as u64) { Err(job) } else { Ok(()) }
+        }
+    }
+
+    fn numbers(end: u64, fail_at: Option<u64>) -> Numbers {
+        Numbers { next: 0, end, fail_at, out: Vec::new(), alive: 0, most: 0 }
+    }
+
+    fn square() -> impl FnMut(&mut u64) {
+        |job| {
+            // Early jobs take longest, so results come out of order.
+            thread::sleep(Duration::from_micros(200 - (*job * 13) % 200));
+            *job *= *job;
+        }
+    }
+
+    #[test]
+    fn results_come_in_order_and_few_jobs_are_alive() {
+        for threads in [1, 2, 7] {
+            let mut ends = numbers(100, None);
+            run(threads, &mut ends, square).unwrap();
+            assert_eq!(ends.out, (0..100).map(|n| n * n).collect::<Vec<_>>());
+            assert!(ends.most <= 2 * threads, "{} jobs alive", ends.most);
+        }
+    }
+
+    #[test]
+    fn no_jobs_is_no_work() {
+        run(3, &mut numbers(0, None), square).unwrap();
+    }
+
+    #[test]
+    fn an_error_ends_the_pipeline() {
+        let mut ends = numbers(1000, Some(10));
+        assert_eq!(run(3, &mut ends, square), Err(81));
+        assert_eq!(ends.out.len(), 10);
+    }
+
+    #[test]
+    #[should_panic(expected = "worker 5")]
+    fn a_panic_in_a_worker_reaches_the_caller() {
+        let _ = run(2, &mut numbers(100, None), || |job: &mut u64| assert_ne!(*job, 5, "worker 5"));
+    }
+}
