@@ -5,6 +5,10 @@ use super::token::MAX_MATCH;
 use super::tokens::{CHUNK_SIZE, Tokens};
 use super::window::Window;
 
+/// Literals in a row after which only every other position is searched: what has not repeated for so long is
+/// compressed already, or noise.
+const PATIENCE: usize = 256;
+
 /// How far the search goes.
 #[derive(Clone, Copy)]
 pub(super) struct Effort {
@@ -25,6 +29,7 @@ pub(super) fn parse(chains: &mut Chains, window: &Window, effort: Effort, tokens
     tokens.clear();
     let len = window.len();
     let mut at = 0;
+    let mut matched_until = 0;
     let mut ahead = Match::NONE;
     let mut looked_ahead = false;
     while at < len {
@@ -32,8 +37,14 @@ pub(super) fn parse(chains: &mut Chains, window: &Window, effort: Effort, tokens
         let mut chunk = tokens.open_chunk();
         while at < chunk_end {
             let here = at as u16;
-            let found =
-                if looked_ahead { ahead } else { chains.find(window, here, 0, effort.depth, effort.nice) };
+            let found = if looked_ahead {
+                ahead
+            } else if at - matched_until >= PATIENCE && at % 2 == 1 {
+                chains.skip(window, at..at + 1);
+                Match::NONE
+            } else {
+                chains.find(window, here, 0, effort.depth, effort.nice)
+            };
             looked_ahead = false;
             if found.len < 3 {
                 chunk.literal(window.byte(here));
@@ -55,6 +66,7 @@ pub(super) fn parse(chains: &mut Chains, window: &Window, effort: Effort, tokens
             chunk.matched(taken, found.distance);
             chains.skip(window, inserted..at + taken);
             at += taken;
+            matched_until = at;
         }
         chunk.close(at);
     }

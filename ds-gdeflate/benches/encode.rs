@@ -1,0 +1,138 @@
+//! Encoding speed and ratio beside the reference's, class by class, one thread.
+//!
+//! `DS_CORPUS` names a folder of `.bin` files, one a class, of which 16 MiB each are read; without it, or in a test
+//! run, a few generated tiles stand in. The two encoders take turns, round by round, and the median round counts.
+//! Tiles that the reference refuses are left out of both columns and counted.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ds_gdeflate::{Encoder, Level, TILE_SIZE, tile_bound};
+
+const LEVELS: [Level; 3] = [Level::STORED, Level::FAST, Level::DEFAULT];
+const ROUNDS: usize = 5;
+const SLICE: usize = 4 << 20;
+
+fn main() {
+    // Cargo passes --bench for a measurement; anything else only asks whether the bench still runs.
+    let measuring = std::env::args().any(|argument| argument == "--bench");
+    let corpus = std::env::var_os("DS_CORPUS").filter(|_| measuring);
+    let classes = corpus.map_or_else(generated, |folder| read_corpus(Path::new(&folder)));
+    let rounds = if measuring { ROUNDS } else { 1 };
+
+    println!("against {}, {rounds} rounds", ds_reference::VERSION);
+    for level in LEVELS {
+        println!("\nlevel {level:<9}  ratio    ref.  smaller    MB/s    ref.  faster  refused");
+        let mut results = Vec::new();
+        for (name, content) in &classes {
+            let result = compare(level, content, rounds);
+            println!("{name:14} {result}");
+            results.push(result);
+        }
+        let mean = |value: fn(&Comparison) -> f64| {
+            (results.iter().map(|result| value(result).ln()).sum::<f64>() / results.len() as f64).exp()
+        };
+        let smaller = 100.0 * (mean(Comparison::smaller) - 1.0);
+        println!("geometric mean {smaller:+23.2}% {:23.2}x", mean(Comparison::faster));
+    }
+}
+
+/// One class at one level.
+struct Comparison {
+    raw: usize,
+    sizes: [usize; 2],
+    times: [Duration; 2],
+    refused: usize,
+}
+
+impl Comparison {
+    fn smaller(&self) -> f64 {
+        self.sizes[1] as f64 / self.sizes[0] as f64
+    }
+
+    fn faster(&self) -> f64 {
+        self.times[1].as_secs_f64() / self.times[0].as_secs_f64()
+    }
+}
+
+impl std::fmt::Display for Comparison {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let raw = self.raw as f64;
+        let [ratio, reference_ratio] = self.sizes.map(|size| raw / size as f64);
+        let [speed, reference_speed] = self.times.map(|time| raw / time.as_secs_f64() / 1e6);
+        let smaller = 100.0 * (self.smaller() - 1.0);
+        let (faster, refused) = (self.faster(), self.refused);
+        write!(
+            f,
+            "{ratio:7.4} {reference_ratio:7.4} {smaller:+7.2}% \
+             {speed:7.1} {reference_speed:7.1} {faster:6.2}x {refused:8}"
+        )
+    }
+}
+
+fn compare(level: Level, content: &[u8], rounds: usize) -> Comparison {
+    let mut ours = Encoder::boxed();
+    let mut theirs = ds_reference::Encoder::new(level.number()).expect("a level of the reference");
+    let mut out = vec![0; tile_bound(TILE_SIZE)];
+
+    // Every tile takes an entry of 4 bytes in the stream's table.
+    let mut sizes = [0; 2];
+    let mut tiles = Vec::new();
+    for tile in content.chunks(TILE_SIZE) {
+        if let Ok(payload) = theirs.encode_tile(tile) {
+            sizes[0] += 4 + ours.encode_tile(level, tile, &mut out).expect("there is room");
+            sizes[1] += 4 + payload.len();
+            tiles.push(tile);
+        }
+    }
+
+    let mut times = [vec![], vec![]];
+    for _ in 0..rounds {
+        let start = Instant::now();
+        for tile in &tiles {
+            ours.encode_tile(level, tile, &mut out).expect("there is room");
+        }
+        times[0].push(start.elapsed());
+        let start = Instant::now();
+        for tile in &tiles {
+            theirs.encode_tile(tile).expect("it did before");
+        }
+        times[1].push(start.elapsed());
+    }
+    let times = times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    });
+    let refused = content.chunks(TILE_SIZE).len() - tiles.len();
+    Comparison { raw: tiles.iter().map(|tile| tile.len()).sum(), sizes, times, refused }
+}
+
+/// Four slices, evenly spaced, of every class but `ktx2`, which is compressed already.
+fn read_corpus(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).expect("DS_CORPUS names a folder");
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "bin") && name(path) != "ktx2");
+    let read = |path: PathBuf| {
+        let whole = std::fs::read(&path).expect("a readable file");
+        let step = whole.len().saturating_sub(SLICE) / 3 / TILE_SIZE * TILE_SIZE;
+        let slice = |index: usize| &whole[index * step..whole.len().min(index * step + SLICE)];
+        let sample = if whole.len() <= 4 * SLICE { whole } else { [0, 1, 2, 3].map(slice).concat() };
+        (name(&path), sample)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn generated() -> Vec<(String, Vec<u8>)> {
+    let mut state = 1_u32;
+    let mut random = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let noise: Vec<u8> = (0..2 * TILE_SIZE).map(|_| random()).collect();
+    let skewed = noise.iter().map(|byte| byte & byte >> 3).collect();
+    let repetitive =
+        noise.iter().enumerate().map(|(at, byte)| if at % 11 < 7 { at as u8 } else { *byte }).collect();
+    vec![("noise".into(), noise), ("skewed".into(), skewed), ("repetitive".into(), repetitive)]
+}
