@@ -4,8 +4,10 @@
 //! run, a few generated tiles stand in. The two encoders take turns, round by round, and the median round counts.
 //! Tiles that the reference refuses are left out of both columns and counted.
 
+use core::fmt;
+use core::time::Duration;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ds_gdeflate::{Encoder, Level, TILE_SIZE, tile_bound};
 
@@ -55,8 +57,8 @@ impl Comparison {
     }
 }
 
-impl std::fmt::Display for Comparison {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let raw = self.raw as f64;
         let [ratio, reference_ratio] = self.sizes.map(|size| raw / size as f64);
         let [speed, reference_speed] = self.times.map(|time| raw / time.as_secs_f64() / 1e6);

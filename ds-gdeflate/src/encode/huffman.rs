@@ -149,3 +149,69 @@ fn canonical_words<const N: usize>(lengths: &[u8; N]) -> [u16; N] {
     }
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Share of the code space that is used, in units of the longest code word.
+    fn space<const N: usize>(code: &Code<N>) -> u32 {
+        code.lengths
+            .iter()
+            .filter(|&&length| length != 0)
+            .map(|&length| 1 << (MAX_LENGTH - length as usize))
+            .sum()
+    }
+
+    fn cost<const N: usize>(code: &Code<N>, counts: &[u32; N]) -> u32 {
+        counts.iter().zip(code.lengths).map(|(count, length)| count * u32::from(length)).sum()
+    }
+
+    #[test]
+    fn no_symbols_make_an_empty_code_and_one_gets_company() {
+        assert_eq!(Code::optimal(&[0; 32], 15).lengths, [0; 32]);
+        for symbol in [0, 1, 31] {
+            let mut counts = [0; 32];
+            counts[symbol] = 9;
+            let code = Code::optimal(&counts, 15);
+            assert_eq!(code.lengths[symbol], 1);
+            assert_eq!(space(&code), 1 << MAX_LENGTH);
+        }
+    }
+
+    #[test]
+    fn small_codes_are_optimal() {
+        let code = Code::optimal(&[1, 1, 2, 4, 8], 15);
+        assert_eq!(code.lengths, [4, 4, 3, 2, 1]);
+        assert_eq!(code.words, [0b0111, 0b1111, 0b011, 0b01, 0b0]);
+        assert_eq!(Code::optimal(&[5, 0, 5, 5, 5], 15).lengths, [2, 0, 2, 2, 2]);
+    }
+
+    /// Fibonacci counts make the deepest trees there are.
+    #[test]
+    fn limits_are_kept_and_codes_stay_complete() {
+        let mut counts = [0; 24];
+        let (mut a, mut b) = (1, 1);
+        for count in &mut counts {
+            *count = a;
+            (a, b) = (b, a + b);
+        }
+        let unlimited: u32 = 23 + (1..24).map(|step| (24 - step as u32) * counts[step]).sum::<u32>();
+        for limit in [5, 7, 12, 15] {
+            let code = Code::optimal(&counts, limit);
+            assert!(code.lengths.iter().all(|&length| (1..=limit).contains(&length.into())), "limit {limit}");
+            assert_eq!(space(&code), 1 << MAX_LENGTH, "limit {limit}");
+            assert!(cost(&code, &counts) >= unlimited, "limit {limit}");
+        }
+        // Eight bits short of the depth that the tree wants, the detour is still a small one.
+        let excess = cost(&Code::optimal(&counts, 15), &counts) - unlimited;
+        assert!(excess < unlimited / 500, "{excess} bits over {unlimited}");
+    }
+
+    #[test]
+    fn a_full_alphabet_of_equal_counts_is_flat() {
+        let code = Code::optimal(&[3; 256], 15);
+        assert!(code.lengths.iter().all(|&length| length == 8));
+        assert_eq!(code.words[1], 0b1000_0000);
+    }
+}

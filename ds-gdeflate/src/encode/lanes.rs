@@ -129,3 +129,59 @@ impl<'a> LaneWriter<'a> {
         self.taken as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(turns: impl FnOnce(&mut LaneWriter<'_>)) -> std::vec::Vec<u32> {
+        let mut words = [[0xEE; WORD]; 150];
+        let mut lanes = LaneWriter::new(&mut words);
+        turns(&mut lanes);
+        let size = lanes.finish();
+        words[..size].iter().map(|word| u32::from_le_bytes(*word)).collect()
+    }
+
+    #[test]
+    fn every_lane_starts_with_a_word() {
+        assert_eq!(written(|_| {}), [0; 32]);
+    }
+
+    #[test]
+    fn the_first_bit_of_a_word_takes_the_place_of_the_next() {
+        // Lane 7 takes word 32, lane 3 word 33; lane 7 fills its first word without another, then one bit more
+        // takes word 34.
+        let words = written(|lanes| {
+            lanes.turn(7, Bits::new(1, 1));
+            lanes.turn(3, Bits::new(1, 1));
+            lanes.turn(7, Bits::new(0x4000_0001, 31));
+            lanes.turn(7, Bits::new(1, 1));
+        });
+        assert_eq!(words.len(), 35);
+        assert_eq!((words[7], words[3]), (0x8000_0003, 1));
+        assert_eq!(words[32..], [1, 0, 0]);
+    }
+
+    #[test]
+    fn stored_bytes_go_where_turns_would_put_them() {
+        let bytes: std::vec::Vec<u8> = (0..=255).collect();
+        // Lanes at various fill levels, so that they refill in different rounds.
+        let prepare = |lanes: &mut LaneWriter<'_>| lanes.turns((0..32).map(|lane| Bits::new(0, lane % 31)));
+        let fast = written(|lanes| {
+            prepare(lanes);
+            lanes.bytes(&bytes[..200]);
+        });
+        let plain = written(|lanes| {
+            prepare(lanes);
+            lanes.turns(bytes[..200].iter().map(|&byte| Bits::new(byte.into(), 8)));
+        });
+        assert_eq!(fast, plain);
+    }
+
+    #[test]
+    fn words_without_room_are_counted() {
+        let mut lanes = LaneWriter::new(&mut []);
+        lanes.turns((0..64).map(|_| Bits::new(0, 20)));
+        assert_eq!(lanes.finish(), 32 + 64);
+    }
+}

@@ -53,7 +53,7 @@ const FRACTION: u32 = 4;
 /// Bits of a dynamic block's fixed part: kind, counts, the code-length code.
 const HEADER_BITS: i32 = 70;
 /// Bits that the length of each used symbol takes, in estimation units.
-const BITS_PER_SYMBOL: i32 = 72;
+const BITS_PER_SYMBOL: i32 = 60;
 
 /// About how many bits a dynamic block with these counts takes, extra bits left out, in sixteenths.
 fn estimate(histogram: &Histogram) -> i32 {
@@ -79,10 +79,14 @@ fn entropy(counts: &[u32]) -> i32 {
 fn count_log(count: u32) -> u32 {
     let exponent = (count | 1).ilog2();
     let mantissa = (count << (16 - exponent)) >> 8;
-    count * ((exponent << FRACTION << 4) + u32::from(LOG2[(mantissa & 0xFF) as usize])) >> 4
+    let log = (exponent << LOG2_FRACTION) + u32::from(LOG2[(mantissa & 0xFF) as usize]);
+    (count * log) >> (LOG2_FRACTION - FRACTION)
 }
 
-/// log2(1 + i / 256), in 1/256.
+/// Fraction bits of the table.
+const LOG2_FRACTION: u32 = 8;
+
+/// log2(1 + i / 256).
 static LOG2: [u8; 256] = {
     let mut table = [0; 256];
     let mut i = 0;
@@ -94,7 +98,7 @@ static LOG2: [u8; 256] = {
         while bit < 8 {
             x = (x * x) >> 30;
             log = log << 1 | (x >> 31) as u8;
-            x >>= x >> 31;
+            x = if x >> 31 != 0 { x >> 1 } else { x };
             bit += 1;
         }
         table[i] = log;

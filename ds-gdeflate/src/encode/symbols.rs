@@ -82,8 +82,8 @@ impl BlockCodes {
         for (symbol, literal) in codes.litlen[..256].iter_mut().enumerate() {
             *literal = word(symbol);
         }
-        for len in MIN_MATCH..=MAX_SHORT_MATCH {
-            let code = usize::from(LENGTH_CODES[len]);
+        for (len, &code) in LENGTH_CODES.iter().enumerate().skip(MIN_MATCH) {
+            let code = usize::from(code);
             let range = LENGTHS[code];
             let extra = len as u32 - u32::from(range.base);
             codes.litlen[256 + len] = word(257 + code).then(extra, range.extra.into());
