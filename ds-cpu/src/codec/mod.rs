@@ -19,7 +19,8 @@ mod gdeflate;
 mod whole;
 
 use core::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use core::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use ds_core::{Done, Fault, Path, Transform};

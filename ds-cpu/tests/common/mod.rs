@@ -1,0 +1,107 @@
+//! A sink that remembers, and memory to lend.
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
+use core::cell::UnsafeCell;
+use core::time::Duration;
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::sync::{Condvar, Mutex};
+use std::time::Instant;
+
+use ds_core::OpId;
+use ds_engine::{FileRef, Finished, HostBytes, JobId, Sink};
+
+/// Remembers every outcome.
+#[derive(Default)]
+pub(crate) struct Log {
+    finished: Mutex<HashMap<JobId, Finished>>,
+    news: Condvar,
+}
+
+impl Sink for Log {
+    fn complete(&self, batch: &[Finished]) {
+        let mut log = self.finished.lock().unwrap();
+        for finished in batch {
+            assert!(log.insert(finished.id, *finished).is_none(), "{:?} answered twice", finished.id);
+        }
+        self.news.notify_all();
+    }
+}
+
+impl Log {
+    pub(crate) fn len(&self) -> usize {
+        self.finished.lock().unwrap().len()
+    }
+
+    /// The outcome of a job, waited for and forgotten.
+    pub(crate) fn wait(&self, id: JobId) -> Finished {
+        let end = Instant::now() + Duration::from_secs(60);
+        let mut log = self.finished.lock().unwrap();
+        loop {
+            if let Some(finished) = log.remove(&id) {
+                return finished;
+            }
+            assert!(Instant::now() < end, "{id:?} is never answered");
+            log = self.news.wait_timeout(log, Duration::from_secs(1)).unwrap().0;
+        }
+    }
+}
+
+pub(crate) fn id(n: u64) -> JobId {
+    JobId { queue: 0, op: OpId::from_u64(n) }
+}
+
+/// Names an open file for jobs. The test keeps it open until they are answered.
+pub(crate) fn file(fd: impl AsFd) -> FileRef {
+    // SAFETY: every test keeps its files open until all jobs have been answered.
+    unsafe { FileRef::new(fd.as_fd()) }
+}
+
+/// Bytes that jobs may read and write while the test holds this too.
+pub(crate) struct Memory(Box<[UnsafeCell<u8>]>);
+
+// SAFETY: the bytes are read and written by whoever holds a job on them, and by the test when there is none.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    pub(crate) fn new(len: usize) -> Self {
+        Self::of(&vec![0xEE; len])
+    }
+
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(bytes.iter().copied().map(UnsafeCell::new).collect())
+    }
+
+    pub(crate) fn lend(&self) -> HostBytes {
+        // SAFETY: every test keeps its memory until all jobs have been answered, and reads it afterwards only.
+        unsafe { HostBytes::new(UnsafeCell::raw_get(self.0.as_ptr()), self.0.len()) }
+    }
+
+    pub(crate) fn part(&self, offset: usize, len: usize) -> HostBytes {
+        self.lend().part(offset as u64, len as u64).expect("a part is inside")
+    }
+
+    /// Writes bytes that no job concerns yet.
+    pub(crate) fn put(&self, offset: usize, bytes: &[u8]) {
+        // SAFETY: as in `lend`; nobody reads these yet.
+        unsafe { self.part(offset, bytes.len()).as_mut_slice() }.copy_from_slice(bytes);
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        // SAFETY: as in `lend`.
+        unsafe { self.lend().as_slice() }.to_vec()
+    }
+}
+
+/// Text with some order in it, the same every time.
+pub(crate) fn text(len: usize) -> Vec<u8> {
+    let words = ["tile ", "stream ", "of ", "the ", "asset ", "queue ", "\n", "decodes ", "x", "0123456789 "];
+    let mut state = 1_u64;
+    let mut text = Vec::with_capacity(len + 16);
+    while text.len() < len {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text.extend_from_slice(words[(state >> 33) as usize % words.len()].as_bytes());
+    }
+    text.truncate(len);
+    text
+}

@@ -1,0 +1,245 @@
+//! File I/O on real files, and on what only looks like one.
+
+mod common;
+
+use core::num::NonZeroUsize;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+
+use common::{Log, Memory, file, id};
+use ds_core::{Done, Fault, Path};
+use ds_cpu::{CpuEngine, CpuIo};
+use ds_engine::{FileRef, Finished, IoEngine, IoJob, IoOp, Sink};
+use rustix::io::Errno;
+
+/// Runs a test on both engines that do file I/O.
+fn on_each_engine(workers: usize, test: impl Fn(&dyn IoEngine, &Arc<Log>)) {
+    let workers = NonZeroUsize::new(workers).unwrap();
+    let engines: [Box<dyn IoEngine>; 2] =
+        [Box::new(CpuIo::new(workers)), Box::new(CpuEngine::shared(workers, Vec::new()))];
+    for engine in engines {
+        let log = Arc::new(Log::default());
+        engine.start(log.clone()).unwrap();
+        test(&*engine, &log);
+        engine.stop();
+        assert_eq!(log.len(), 0, "outcomes nobody asked for");
+    }
+}
+
+fn run(engine: &dyn IoEngine, log: &Log, op: IoOp) -> Finished {
+    engine.submit(&mut vec![IoJob { id: id(77), op }]);
+    log.wait(id(77))
+}
+
+fn read(file: FileRef, offset: u64, memory: &Memory) -> IoOp {
+    IoOp::Read { file, offset, into: memory.lend() }
+}
+
+fn write(file: FileRef, offset: u64, memory: &Memory) -> IoOp {
+    IoOp::Write { file, offset, from: memory.lend() }
+}
+
+fn errno(errno: Errno) -> Result<Done, Fault> {
+    Err(Fault::Os(errno.raw_os_error()))
+}
+
+#[test]
+fn reads_writes_and_syncs() {
+    on_each_engine(2, |engine, log| {
+        assert_eq!((engine.name(), engine.path()), ("cpu", Path::IO_CPU));
+        let real = tempfile::tempfile().unwrap();
+        let source = Memory::of(b"0123456789");
+        let written = run(engine, log, write(file(&real), 5, &source));
+        assert_eq!((written.result, written.path), (Ok(Done::Moved(10)), Path::IO_CPU));
+        for data_only in [false, true] {
+            let synced = run(engine, log, IoOp::Sync { file: file(&real), data_only });
+            assert_eq!((synced.result, synced.path), (Ok(Done::Synced), Path::IO_CPU));
+        }
+        let target = Memory::new(8);
+        assert_eq!(run(engine, log, read(file(&real), 3, &target)).result, Ok(Done::Moved(8)));
+        assert_eq!(target.bytes(), b"\0\x00012345");
+        assert_eq!(run(engine, log, read(file(&real), 12, &target)).result, Ok(Done::Moved(3)), "short");
+        assert_eq!(run(engine, log, read(file(&real), 15, &target)).result, Ok(Done::Moved(0)), "at the end");
+        assert_eq!(
+            run(engine, log, read(file(&real), 1 << 40, &target)).result,
+            Ok(Done::Moved(0)),
+            "behind"
+        );
+        let nothing = Memory::new(0);
+        assert_eq!(run(engine, log, read(file(&real), 0, &nothing)).result, Ok(Done::Moved(0)));
+        assert_eq!(run(engine, log, write(file(&real), 0, &nothing)).result, Ok(Done::Moved(0)));
+    });
+}
+
+#[test]
+fn the_kernel_s_refusals_come_through() {
+    on_each_engine(1, |engine, log| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, b"content").unwrap();
+        let memory = Memory::new(16);
+        let refused = |op| run(engine, log, op).result;
+
+        let read_only = File::open(&path).unwrap();
+        assert_eq!(refused(write(file(&read_only), 0, &memory)), errno(Errno::BADF), "opened for reading");
+        let write_only = File::options().write(true).open(&path).unwrap();
+        assert_eq!(refused(read(file(&write_only), 0, &memory)), errno(Errno::BADF), "opened for writing");
+        let folder = File::open(directory.path()).unwrap();
+        assert_eq!(refused(read(file(&folder), 0, &memory)), errno(Errno::ISDIR));
+        let (end, mut other) = UnixStream::pair().unwrap();
+        other.write_all(b"x").unwrap();
+        assert_eq!(refused(read(file(&end), 0, &memory)), errno(Errno::SPIPE), "socket");
+        let (pipe, _other) = std::io::pipe().unwrap();
+        assert_eq!(refused(read(file(&pipe), 0, &memory)), errno(Errno::SPIPE), "pipe");
+        let sync = IoOp::Sync { file: file(&pipe), data_only: false };
+        assert_eq!(refused(sync), errno(Errno::INVAL), "a pipe cannot be made durable");
+        assert_eq!(refused(read(file(&read_only), u64::MAX, &memory)), errno(Errno::INVAL), "no such offset");
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        assert_eq!(refused(write(file(&full), 0, &memory)), errno(Errno::NOSPC));
+        let high = i64::MAX as u64 - 7;
+        let far = run(engine, log, read(file(&read_only), high, &memory)).result;
+        assert!(far == Ok(Done::Moved(0)) || far == errno(Errno::INVAL), "{far:?}");
+    });
+}
+
+#[test]
+fn a_descriptor_that_is_closed_is_an_error_and_no_more() {
+    // A number that nothing in this process will ever get: the limit on descriptors is far below.
+    // SAFETY: the number names no descriptor, so nothing is closed twice; that nobody owns it is the point of the test.
+    let none = unsafe { OwnedFd::from_raw_fd(0x3FFF_FFFF) };
+    on_each_engine(1, |engine, log| {
+        let memory = Memory::new(16);
+        assert_eq!(run(engine, log, read(file(&none), 0, &memory)).result, errno(Errno::BADF));
+        assert_eq!(run(engine, log, write(file(&none), 0, &memory)).result, errno(Errno::BADF));
+        let sync = IoOp::Sync { file: file(&none), data_only: true };
+        assert_eq!(run(engine, log, sync).result, errno(Errno::BADF));
+    });
+    let _ = none.into_raw_fd();
+}
+
+#[test]
+fn thousands_of_reads_from_many_threads_are_each_answered_once_and_right() {
+    const BLOCK: usize = 512;
+    const EACH: usize = 2000;
+    let real = tempfile::tempfile().unwrap();
+    let content: Vec<u8> = (0..256 * BLOCK).map(|n| (n / BLOCK) as u8).collect();
+    real.write_all_at(&content, 0).unwrap();
+    for workers in [1, 2, 8] {
+        on_each_engine(workers, |engine, log| {
+            let memory: Vec<Memory> = (0..4).map(|_| Memory::new(EACH * BLOCK)).collect();
+            std::thread::scope(|scope| {
+                for (thread, memory) in memory.iter().enumerate() {
+                    let real = real.as_fd();
+                    scope.spawn(move || {
+                        let mut jobs = Vec::new();
+                        for n in 0..EACH {
+                            let into = memory.part(n * BLOCK, BLOCK);
+                            let op = IoOp::Read { file: file(real), offset: (n % 256 * BLOCK) as u64, into };
+                            jobs.push(IoJob { id: id((thread * EACH + n) as u64), op });
+                            if n % 50 == 49 {
+                                engine.submit(&mut jobs);
+                                assert!(jobs.is_empty());
+                            }
+                            if n % 7 == 0 {
+                                engine.drive(&**log);
+                            }
+                        }
+                    });
+                }
+            });
+            for n in 0..4 * EACH {
+                assert_eq!(log.wait(id(n as u64)).result, Ok(Done::Moved(BLOCK as u64)));
+            }
+            for memory in &memory {
+                let bytes = memory.bytes();
+                let right = |(n, block): (usize, &[u8])| block.iter().all(|&b| b == (n % 256) as u8);
+                assert!(bytes.chunks(BLOCK).enumerate().all(right));
+            }
+        });
+    }
+}
+
+#[test]
+fn stopping_with_work_queued_answers_all_of_it() {
+    let real = tempfile::tempfile().unwrap();
+    real.write_all_at(&[7; 4096], 0).unwrap();
+    on_each_engine(2, |engine, log| {
+        let memory = Memory::new(4096 * 500);
+        let mut jobs = (0..500)
+            .map(|n| {
+                let into = memory.part(n * 4096, 4096);
+                IoJob { id: id(n as u64), op: IoOp::Read { file: file(&real), offset: 0, into } }
+            })
+            .collect();
+        engine.submit(&mut jobs);
+        engine.cancel(id(499));
+        engine.stop();
+        for n in 0..500 {
+            let finished = log.wait(id(n));
+            if n < 499 {
+                assert_eq!(finished.result, Ok(Done::Moved(4096)), "{n}");
+            } else {
+                let cancelled = (Err(Fault::Cancelled), Path::NONE);
+                let done = (Ok(Done::Moved(4096)), Path::IO_CPU);
+                assert!([cancelled, done].contains(&(finished.result, finished.path)));
+            }
+        }
+        assert!(!engine.drive(&**log));
+    });
+}
+
+#[test]
+fn a_thread_that_drives_is_named_in_the_path() {
+    let real = tempfile::tempfile().unwrap();
+    real.write_all_at(b"abc", 0).unwrap();
+    let engine = CpuIo::new(NonZeroUsize::MIN);
+    let (log, memory) = (Log::default(), Memory::new(3));
+    engine.submit(&mut vec![IoJob { id: id(1), op: read(file(&real), 0, &memory) }]);
+    assert!(engine.drive(&log));
+    assert!(!engine.drive(&log));
+    assert_eq!(log.wait(id(1)).path, Path::IO_CPU | Path::INLINE);
+    assert_eq!(memory.bytes(), b"abc");
+}
+
+/// Where outcomes were delivered: names and ids of threads.
+#[derive(Default)]
+struct Threads(Mutex<BTreeSet<(String, i32)>>);
+
+impl Sink for Threads {
+    fn complete(&self, _: &[Finished]) {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        self.0.lock().unwrap().insert((name, rustix::thread::gettid().as_raw_nonzero().get()));
+    }
+}
+
+#[test]
+fn threads_have_names_and_are_gone_after_stop() {
+    let real = tempfile::tempfile().unwrap();
+    let workers = NonZeroUsize::new(2).unwrap();
+    let engines: [(Box<dyn IoEngine>, &str); 2] = [
+        (Box::new(CpuIo::new(workers)), "ds-io-"),
+        (Box::new(CpuEngine::shared(workers, Vec::new())), "ds-cpu-"),
+    ];
+    for (engine, prefix) in engines {
+        let threads = Arc::new(Threads::default());
+        engine.start(threads.clone()).unwrap();
+        let memory = Memory::new(16);
+        let mut jobs = (0..100).map(|n| IoJob { id: id(n), op: read(file(&real), 0, &memory) }).collect();
+        engine.submit(&mut jobs);
+        engine.stop();
+        let threads = threads.0.lock().unwrap();
+        assert!(!threads.is_empty());
+        for (name, number) in &*threads {
+            assert!(["0", "1"].contains(&name.strip_prefix(prefix).unwrap()), "{name}");
+            assert!(
+                !std::path::Path::new(&format!("/proc/self/task/{number}")).exists(),
+                "{name} still runs"
+            );
+        }
+    }
+}
