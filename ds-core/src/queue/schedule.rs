@@ -50,13 +50,14 @@ impl<S: Slots> Queue<S> {
             return;
         }
         let over = slot.is_stopped() || slot.is_complete();
-        let work = if over { slot.flying() == 0 } else { slot.is_begun() && self.wants_work(index) };
+        let work = if over {
+            slot.flying() == 0
+        } else {
+            slot.is_begun() && !self.is_in(List::Parked, index) && self.wants_work(index)
+        };
         let transfer = !over && self.slot(index).is_begun() && self.wants_transfer(index);
-        if work {
-            self.unlink(List::Parked, index);
-            if Lists::is_free_for(self.slots.as_ref(), List::Work, index) {
-                self.push(List::Work, index);
-            }
+        if work && Lists::is_free_for(self.slots.as_ref(), List::Work, index) {
+            self.push(List::Work, index);
         }
         if transfer && Lists::is_free_for(self.slots.as_ref(), List::Transfer, index) {
             self.push(List::Transfer, index);
@@ -65,7 +66,7 @@ impl<S: Slots> Queue<S> {
 
     /// The first waiting request asks for its lease again.
     pub(super) fn unpark_next(&mut self) {
-        if let Some(index) = self.lists.head(List::Parked) {
+        if let Some(index) = self.pop(List::Parked) {
             self.resume(index);
         }
     }
