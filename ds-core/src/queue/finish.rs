@@ -33,6 +33,11 @@ impl<S: Slots> Queue<S> {
         if flying {
             self.push(List::Cancel, index);
         }
+        let slot = self.slot(index);
+        if slot.is_begun() && slot.lease.is_none() && slot.plan.lease_len() > 0 {
+            // It may have been the one a release woke; that chance passes to the next in line.
+            self.unpark_next();
+        }
         if self.planted_early_release() && Lists::is_free_for(self.slots.as_ref(), List::Work, index) {
             self.push(List::Work, index);
         }
