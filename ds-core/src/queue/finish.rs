@@ -143,14 +143,22 @@ impl<S: Slots> Queue<S> {
 fn byte_counts(slot: &Slot) -> ByteCounts {
     let request = &slot.request;
     let succeeded = !slot.is_stopped();
-    let through_kernel = slot.plan.fetch != Fetch::Nothing || request.operation != Operation::Read;
-    let read = match (through_kernel, succeeded) {
-        (true, _) => slot.moved,
-        (false, true) => request.source.len(),
-        (false, false) => 0,
+    let read = match slot.plan.fetch {
+        Fetch::File => slot.moved,
+        Fetch::Device if slot.fetched => request.source.len(),
+        Fetch::Nothing if request.operation != Operation::Read => slot.moved,
+        Fetch::Nothing if succeeded => request.source.len(),
+        Fetch::Device | Fetch::Nothing => 0,
     };
     let produced = if request.transform == Transform::None { read } else { slot.produced };
-    ByteCounts { read, produced, delivered: if succeeded { produced } else { 0 } }
+    // A file that grew while it was read may have given bytes behind a gap: those are no result.
+    let gapless = produced.min(slot.eof.unwrap_or(u64::MAX));
+    let delivered = match request.transform {
+        _ if !succeeded => 0,
+        Transform::None => gapless,
+        _ => produced,
+    };
+    ByteCounts { read, produced, delivered }
 }
 
 fn failure(slot: &Slot, index: u32) -> Option<Failure> {

@@ -190,7 +190,6 @@ impl<S: Slots> Queue<S> {
             }
             (Work::Fetch, Ok(Done::Moved(moved))) if moved == slot.request.source.len() => {
                 slot.fetched = true;
-                slot.moved = moved;
                 slot.marks.fetched = now;
             }
             (Work::Place, Ok(Done::Moved(moved))) if moved == slot.placed_len() => slot.placed = true,
