@@ -167,6 +167,9 @@ impl<S: Slots> Queue<S> {
         }
         slot.fetched = true;
         slot.marks.fetched = now;
+        if !slot.plan.decode && got == 0 {
+            slot.placed = true;
+        }
     }
 
     fn work_done(&mut self, index: u32, result: Result<Done, Fault>, now: Time) {

@@ -183,7 +183,7 @@ impl<S: Slots> Queue<S> {
             };
             (Work::Decode, Action::Decode(decode))
         } else {
-            let from = if plan.decode { output(slot) } else { input(slot) };
+            let from = if plan.decode { output(slot) } else { input(slot).part(0, slot.placed_len()) };
             (Work::Place, Action::Copy { op, from, into: end(slot.request.destination).part(0, from.len) })
         };
         slot.work = Some(work);

@@ -434,7 +434,7 @@ impl Slot {
 
     /// Bytes that a copy to the destination moves.
     pub(super) fn placed_len(&self) -> u64 {
-        if self.plan.decode { self.request.uncompressed_size } else { self.request.source.len() }
+        if self.plan.decode { self.request.uncompressed_size } else { self.available() }
     }
 
     /// How many bytes from the start of the transfer have been moved without a gap.
