@@ -277,7 +277,8 @@ impl<S: Slots> Queue<S> {
     fn begin_next(&mut self, now: Time) -> bool {
         let Some(index) = self.lists.head(List::Begin) else { return false };
         let footprint = self.slot(index).footprint();
-        let bytes = self.stats.bytes_in_flight.saturating_add(footprint);
+        // More bytes than 64 bits count are more than any limit.
+        let Some(bytes) = self.stats.bytes_in_flight.checked_add(footprint) else { return false };
         if self.begun > 0 && bytes > self.config.max_bytes_in_flight {
             return false;
         }
