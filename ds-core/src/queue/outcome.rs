@@ -181,6 +181,9 @@ impl<S: Slots> Queue<S> {
             self.transfers_flying -= 1;
         }
         let slot = self.slot_mut(index);
+        if result.is_ok() {
+            slot.work_stalls = 0;
+        }
         match (work, result) {
             (Work::Lease, Ok(Done::Leased(lease))) => {
                 slot.lease = Some(lease);
