@@ -133,7 +133,8 @@ impl<S: Slots> Queue<S> {
             self.stop(index, exhausted);
             return;
         }
-        let due = now.map(|now| now.after_nanos(delay << (*stalls - 1).min(MAX_BACKOFF_SHIFT)));
+        let due =
+            now.map(|now| now.after_nanos(delay.saturating_mul(1 << (*stalls - 1).min(MAX_BACKOFF_SHIFT))));
         if number == WORK_PART {
             slot.work_backoff = due;
         } else {
