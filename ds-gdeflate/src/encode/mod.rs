@@ -3,8 +3,8 @@
 //! In data-path order:
 //!
 //! 1. [`window`]: a padded copy of the tile.
-//! 2. A parser makes [`tokens`] of it, literals and matches, and counts their symbols by chunk: [`fast`] with its
-//!    own small table, or [`lazy`] over the hash [`chains`].
+//! 2. A parser makes [`tokens`] of it, literals and matches, and counts their symbols by chunk: [`fast`], or [`lazy`]
+//!    over the hash [`chains`].
 //! 3. [`split`] joins chunks into blocks.
 //! 4. [`block`] gives each block the cheapest of the three kinds, with codes from [`huffman`], and writes it: code
 //!    lengths in [`header`], tokens as [`symbols`].
@@ -47,7 +47,7 @@ use lanes::LaneWriter;
 use tokens::Tokens;
 use window::Window;
 
-/// An encoder's workspace: some 600 KiB of plain arrays, for one tile at a time.
+/// An encoder's workspace: some 630 KiB of plain arrays, for one tile at a time.
 ///
 /// Nothing is allocated while encoding and nothing is carried from one tile to the next, so a workspace serves any
 /// number of tiles at any levels. It is too large for most stacks: keep it in a `static`, or use
