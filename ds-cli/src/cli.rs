@@ -1,5 +1,6 @@
 //! Arguments, help and exit codes.
 
+use core::num::NonZeroUsize;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,9 +9,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ds_gdeflate::Level;
 
-use crate::commands::{compress, decompress, doctor, list, pack, unpack};
+use crate::commands::{compress, decompress, demo, doctor, inspect, list, pack, stream, unpack};
 use crate::error::{Kind, Result};
 use crate::pack::Geometry;
+use crate::stream::{CodecKind, IoKind};
 use crate::units;
 
 const EXIT_CODES: &str = "\
@@ -46,6 +48,9 @@ enum Command {
     Pack(Pack),
     Unpack(Unpack),
     List(List),
+    Inspect(Inspect),
+    Stream(Stream),
+    Demo(Demo),
     Doctor(Doctor),
     Completions(Completions),
 }
@@ -227,6 +232,82 @@ struct Demo {
     threads: Threads,
 }
 
+/// Stream a pack through the runtime's queue, verify it, and tell how fast that was
+///
+/// Every chunk of every entry is one request: read, decoded, checked against its checksum. Memory in use is bounded by
+/// the depth times the pack's chunk size (4 MiB at most) plus 64 MiB, however big the pack is. A named engine never falls
+/// back to another; `auto` takes the best there is. The pack may come from the page cache: drop that first to measure the
+/// disk.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds stream game.dspak
+  ds stream game.dspak --depth 64 --workers 4
+  ds stream game.dspak --engine cpu --codec cpu --json")]
+struct Stream {
+    /// The pack to stream
+    #[arg(value_name = "FILE")]
+    pack: PathBuf,
+    /// Which engine reads
+    #[arg(long, value_name = "ENGINE", value_enum, default_value = "auto")]
+    engine: IoArg,
+    /// Which engine decodes
+    #[arg(long, value_name = "ENGINE", value_enum, default_value = "auto")]
+    codec: CodecArg,
+    /// Requests in flight
+    #[arg(short, long, value_name = "N", default_value_t = crate::stream::Options::DEPTH)]
+    depth: NonZeroUsize,
+    /// Largest single read asked of the engine: longer ones are cut, so that none blocks others (K or M may follow)
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = log2_size)]
+    request_size: Log2,
+    /// Threads for reading, and as many for decoding [default: one per core]
+    #[arg(short, long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Stream {
+    fn options(&self) -> crate::stream::Options {
+        crate::stream::Options {
+            io: match self.engine {
+                IoArg::Auto => IoKind::Auto,
+                IoArg::Cpu => IoKind::Cpu,
+                IoArg::Uring => IoKind::Uring,
+            },
+            codec: match self.codec {
+                CodecArg::Auto => CodecKind::Auto,
+                CodecArg::Cpu => CodecKind::Cpu,
+                CodecArg::Vulkan => CodecKind::Vulkan,
+            },
+            depth: self.depth,
+            read_size: 1 << self.request_size.0,
+            workers: self.workers,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IoArg {
+    /// The best there is
+    Auto,
+    /// Reads on a thread pool
+    Cpu,
+    /// io_uring: not in this release
+    Uring,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CodecArg {
+    /// The best there is
+    Auto,
+    /// Decoding on a thread pool
+    Cpu,
+    /// Decoding on a GPU: not in this release
+    Vulkan,
+}
+
 /// Tell what this machine offers each engine, and what it does not
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -380,6 +461,15 @@ impl Cli {
                 say(format!("unpacked {}, every checksum right", units::bytes(size)));
             }
             Command::List(args) => list::run(&args.pack, args.json)?,
+            Command::Stream(args) => stream::run(&args.pack, &args.options(), args.json)?,
+            Command::Inspect(args) => inspect::run(&args.file, args.json, args.threads.get(), quiet)?,
+            Command::Demo(args) => demo::run(&demo::Options {
+                assets: args.assets,
+                quick: args.quick,
+                level: args.level.get(),
+                threads: args.threads.get(),
+                quiet,
+            })?,
             Command::Doctor(args) => doctor::run(&args.path, args.json)?,
             Command::Completions(args) => {
                 clap_complete::generate(args.shell, &mut Self::command(), "ds", &mut io::stdout());

@@ -7,6 +7,7 @@
 //! - [`files`]: reading, and writing so that no half file is ever seen.
 //! - [`pipeline`]: work on many threads, in and out in order.
 //! - [`pack`]: the pack format: reader, writer and validated index.
+//! - [`stream`]: chunks of a pack through the runtime's queue, verified.
 //! - [`assets`]: a generator of small realistic assets, for the demo and for tests.
 //! - [`error`], [`progress`], [`units`]: what people see.
 #![forbid(unsafe_code)]
@@ -19,4 +20,5 @@ pub mod files;
 pub mod pack;
 pub mod pipeline;
 pub mod progress;
+pub mod stream;
 pub mod units;

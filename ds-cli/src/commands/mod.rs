@@ -8,11 +8,12 @@ use crate::pack::{OpenError, Pack, PackError};
 
 pub mod compress;
 pub mod decompress;
-//X pub mod demo;
+pub mod demo;
 pub mod doctor;
-//X pub mod inspect;
+pub mod inspect;
 pub mod list;
 pub mod pack;
+pub mod stream;
 pub mod unpack;
 
 /// Opens a pack, with advice where it is none.

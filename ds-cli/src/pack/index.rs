@@ -85,7 +85,12 @@ impl<'a> Entry<'a> {
 
     /// Its chunks, in the order of its content. All but the last hold [`Geometry::chunk_size`] bytes.
     pub fn chunks(&self) -> &'a [Chunk] {
-        &self.index.chunks[self.slot.chunks.start as usize..self.slot.chunks.end as usize]
+        &self.index.chunks[self.chunk_numbers()]
+    }
+
+    /// Where its chunks are among [`PackIndex::chunks`].
+    pub fn chunk_numbers(&self) -> Range<usize> {
+        self.slot.chunks.start as usize..self.slot.chunks.end as usize
     }
 }
 

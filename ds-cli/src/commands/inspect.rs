@@ -1,0 +1,294 @@
+//! `ds inspect`: how a tile stream or a pack is made up.
+
+use std::io::{self, BufWriter, Write};
+use std::ops::AddAssign;
+use std::path::Path;
+
+use ds_gdeflate::{CodecId, Decoder, TILE_SIZE, TileError, TileTable};
+use serde_json::{Value, json};
+
+use super::decompress::{not_a_stream, read_table};
+use super::open_pack;
+use crate::error::{Error, Result};
+use crate::files::input::{Input, changed};
+use crate::pack::layout::HEADER_MAGIC;
+use crate::pack::{Chunk, Method, Pack};
+use crate::pipeline::{self, Ends};
+use crate::progress::Progress;
+use crate::units;
+
+/// Tiles of one job.
+const JOB_TILES: usize = 16;
+
+/// Prints what the tile stream or pack `file` is made of.
+///
+/// # Errors
+///
+/// What the system reports; a file that is neither, or is damaged.
+pub fn run(file: &Path, json: bool, threads: usize, quiet: bool) -> Result<()> {
+    let mut input = Input::open(file)?;
+    let prefix = read_table(&mut input)?;
+    let is_pack = prefix.starts_with(&HEADER_MAGIC);
+    let report = if is_pack {
+        inspect_pack(file, &open_pack(file)?, threads, quiet)?
+    } else {
+        inspect_stream(&mut input, &prefix, threads, quiet)?
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = if json { writeln!(out, "{:#}", report.json()) } else { report.write(&mut out) };
+    written.and_then(|()| out.flush()).map_err(Error::stdout)
+}
+
+fn inspect_stream(input: &mut Input, prefix: &[u8], threads: usize, quiet: bool) -> Result<Report> {
+    let table =
+        TileTable::parse(prefix, input.len().unwrap_or(u64::MAX)).map_err(|e| not_a_stream(input, e))?;
+    let header = *table.header();
+    let codec_id = match header.codec_id() {
+        CodecId::Reference => "04 FB (reference)",
+        CodecId::DirectStorage => "FE 01 (DirectStorage)",
+    };
+    let facts = vec![("kind", "tile stream".into()), ("codec_id", codec_id.into())];
+    let (size, packed) = (header.uncompressed_size(), table.stream_end());
+    let progress = Progress::bytes("inspecting", Some(size), quiet);
+    let mut tiles =
+        Walk { source: Tiles { input, table, next: 0 }, progress: &progress, tally: Tally::default() };
+    pipeline::run(threads, &mut tiles, worker)?;
+    Ok(Report { facts, size, packed, tally: tiles.tally })
+}
+
+fn inspect_pack(path: &Path, pack: &Pack, threads: usize, quiet: bool) -> Result<Report> {
+    let index = pack.index();
+    let stored = index.chunks().iter().filter(|chunk| chunk.method == Method::Stored);
+    let facts = vec![
+        ("kind", "pack".into()),
+        ("entries", index.len().into()),
+        ("chunks", index.chunks().len().into()),
+        ("chunks_stored", stored.count().into()),
+        ("chunk_size", index.geometry().chunk_size().into()),
+        ("alignment", index.geometry().align().into()),
+    ];
+    let progress = Progress::bytes("inspecting", Some(index.raw_size()), quiet);
+    let chunks = index.chunks().iter().enumerate();
+    let source = Chunks { pack, path, chunks };
+    let mut chunks = Walk { source, progress: &progress, tally: Tally::default() };
+    pipeline::run(threads, &mut chunks, worker)?;
+    Ok(Report { facts, size: index.raw_size(), packed: pack.file_len(), tally: chunks.tally })
+}
+
+/// Gives out payloads of tiles.
+trait Source {
+    /// Fills `job`, or says that there are no more.
+    fn fill(&mut self, job: &mut Job) -> Result<bool>;
+
+    /// The error for a damaged tile.
+    fn error(&self, job: &Job, tile: usize, error: TileError) -> Error;
+}
+
+/// Tiles of a stream.
+struct Tiles<'a> {
+    input: &'a mut Input,
+    table: TileTable<'a>,
+    next: usize,
+}
+
+impl Source for Tiles<'_> {
+    fn fill(&mut self, job: &mut Job) -> Result<bool> {
+        job.first = self.next;
+        self.next = self.table.len().min(self.next + JOB_TILES);
+        job.sizes.clear();
+        job.sizes.extend((job.first..self.next).map(|tile| sizes(&self.table, tile)));
+        let size = job.sizes.iter().map(|(packed, _)| packed).sum();
+        job.packed.resize(size, 0);
+        if self.input.read_up_to(&mut job.packed)? < size {
+            return Err(changed(self.input.path()));
+        }
+        Ok(job.first < self.next)
+    }
+
+    fn error(&self, _: &Job, tile: usize, error: TileError) -> Error {
+        Error::data(self.input.path(), format_args!("tile {tile}: {error}"))
+    }
+}
+
+/// Chunks of a pack, as far as they are tile streams.
+struct Chunks<'a> {
+    pack: &'a Pack,
+    path: &'a Path,
+    chunks: core::iter::Enumerate<core::slice::Iter<'a, Chunk>>,
+}
+
+impl Source for Chunks<'_> {
+    fn fill(&mut self, job: &mut Job) -> Result<bool> {
+        let Some((number, chunk)) = self.chunks.find(|(_, chunk)| chunk.method == Method::GDeflate) else {
+            return Ok(false);
+        };
+        self.pack.read_chunk(chunk, &mut job.packed).map_err(|e| Error::system("read", self.path, e))?;
+        let table = TileTable::parse(&job.packed, job.packed.len() as u64)
+            .map_err(|e| Error::data(self.path, format_args!("chunk {number}: {e}")))?;
+        job.sizes.clear();
+        job.sizes.extend((0..table.len()).map(|tile| sizes(&table, tile)));
+        (job.chunk, job.first, job.skip) = (number, 0, table.header().table_end());
+        Ok(true)
+    }
+
+    fn error(&self, job: &Job, tile: usize, error: TileError) -> Error {
+        Error::data(self.path, format_args!("chunk {}, tile {tile}: {error}", job.chunk))
+    }
+}
+
+/// Bytes of a tile's payload and of its content.
+fn sizes(table: &TileTable<'_>, tile: usize) -> (usize, usize) {
+    let (packed, raw) = (table.compressed_range(tile), table.uncompressed_range(tile));
+    ((packed.end - packed.start) as usize, (raw.end - raw.start) as usize)
+}
+
+/// The inspecting pipeline: payloads in, counts out.
+struct Walk<'a, S> {
+    source: S,
+    progress: &'a Progress,
+    tally: Tally,
+}
+
+/// Some tiles in a row, and what was counted in them.
+#[derive(Default)]
+struct Job {
+    packed: Vec<u8>,
+    /// Bytes of `packed` before the first payload.
+    skip: usize,
+    /// Size of each tile's payload and content.
+    sizes: Vec<(usize, usize)>,
+    chunk: usize,
+    first: usize,
+    tally: Tally,
+    failure: Option<(usize, TileError)>,
+}
+
+impl<S: Source> Ends for Walk<'_, S> {
+    type Job = Job;
+    type Error = Error;
+
+    fn next(&mut self) -> Result<Option<Job>> {
+        let mut job = Job::default();
+        Ok(self.source.fill(&mut job)?.then_some(job))
+    }
+
+    fn done(&mut self, job: Job) -> Result<()> {
+        if let Some((tile, error)) = job.failure {
+            let hint = "the file is damaged: copy it again from where it came from";
+            return Err(self.source.error(&job, tile, error).hint(hint));
+        }
+        self.progress.advance(job.tally.raw);
+        self.tally += job.tally;
+        Ok(())
+    }
+}
+
+fn worker() -> impl FnMut(&mut Job) {
+    let mut walker = Walker { decoder: Decoder::boxed(), content: vec![0; TILE_SIZE] };
+    move |job| {
+        let mut at = job.skip;
+        for (i, (packed, raw)) in job.sizes.iter().enumerate() {
+            match walker.walk(&job.packed[at..at + packed], *raw) {
+                Ok(tally) => job.tally += tally,
+                Err(error) => {
+                    job.failure = Some((job.first + i, error));
+                    return;
+                }
+            }
+            at += packed;
+        }
+    }
+}
+
+/// Decodes a tile for the sake of what can be learnt from it.
+struct Walker {
+    decoder: Box<Decoder>,
+    content: Vec<u8>,
+}
+
+impl Walker {
+    fn walk(&mut self, payload: &[u8], raw: usize) -> Result<Tally, TileError> {
+        self.decoder.decode_tile(payload, &mut self.content[..raw])?;
+        let mut tally = Tally { tiles: 1, raw: raw as u64, packed: payload.len() as u64, ..Tally::default() };
+        tally.sizes[(10 * payload.len() / raw).min(Tally::BARS - 1)] = 1;
+        Ok(tally)
+    }
+}
+
+/// What was counted.
+#[derive(Default)]
+struct Tally {
+    tiles: u64,
+    raw: u64,
+    packed: u64,
+    /// Tiles by payload, in tenths of their content; the last is for all that are larger than it.
+    sizes: [u64; Self::BARS],
+}
+
+impl Tally {
+    const BARS: usize = 11;
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.tiles += other.tiles;
+        self.raw += other.raw;
+        self.packed += other.packed;
+        self.sizes.iter_mut().zip(other.sizes).for_each(|(sum, n)| *sum += n);
+    }
+}
+
+/// Everything there is to print.
+struct Report {
+    facts: Vec<(&'static str, Value)>,
+    size: u64,
+    packed: u64,
+    tally: Tally,
+}
+
+impl Report {
+    fn json(&self) -> Value {
+        let Tally { tiles, raw, packed, sizes } = &self.tally;
+        let mut object: serde_json::Map<_, _> =
+            self.facts.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let rest = json!({
+            "size": self.size,
+            "packed_size": self.packed,
+            "tiles": tiles,
+            "tile_content": raw,
+            "tile_payload": packed,
+            "tiles_by_tenth_of_content": sizes,
+        });
+        if let Value::Object(rest) = rest {
+            object.extend(rest);
+        }
+        Value::Object(object)
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        for (key, value) in &self.facts {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            writeln!(out, "{:<14} {text}", key.replace('_', " "))?;
+        }
+        let Tally { tiles, raw, packed, sizes } = &self.tally;
+        writeln!(out, "{:<14} {} ({} bytes)", "content", units::bytes(self.size), self.size)?;
+        writeln!(out, "{:<14} {} ({} bytes)", "packed", units::bytes(self.packed), self.packed)?;
+        writeln!(out, "{:<14} {}", "ratio", units::ratio(self.size, self.packed))?;
+        writeln!(out, "{:<14} {tiles}, every one sound, ratio {}", "tiles", units::ratio(*raw, *packed))?;
+        if *tiles == 0 {
+            return Ok(());
+        }
+        writeln!(out, "\ntiles by payload, in percent of their content")?;
+        let most = sizes.iter().max().copied().unwrap_or(1).max(1);
+        for (tenth, count) in sizes.iter().enumerate() {
+            let range = match tenth {
+                10 => "  >= 100".to_owned(),
+                _ => format!("{:>3} -{:>3}", 10 * tenth, 10 * tenth + 10),
+            };
+            // Rounded up: a bar is empty only where nothing was counted.
+            let bar = "#".repeat((40 * count).div_ceil(most) as usize);
+            writeln!(out, "{range:>9} {count:>8} {bar}")?;
+        }
+        Ok(())
+    }
+}

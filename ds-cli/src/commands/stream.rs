@@ -1,0 +1,177 @@
+//! `ds stream`: read a pack through the runtime's queue, verify it, and tell how fast that was.
+
+use core::time::Duration;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use ds_runtime::{BuildError, Selection};
+use serde_json::json;
+
+use super::open_pack;
+use crate::error::{Error, Kind, Result};
+use crate::pack::Pack;
+use crate::progress::Progress;
+use crate::stream::{Options, Report, Streamer};
+use crate::units;
+
+/// Streams every entry of `pack` and verifies it.
+///
+/// # Errors
+///
+/// What the system reports; an engine that is not available; a pack that is damaged, after all of it has been streamed.
+pub fn run(path: &Path, options: &Options, json: bool) -> Result<()> {
+    let pack = open_pack(path)?;
+    let mut streamer = start(options)?;
+    let progress = Progress::bytes("stream", Some(pack.index().raw_size()), json);
+    let report = streamer.run(&pack, 0..pack.index().chunks().len(), |bytes| {
+        progress.advance(bytes);
+        true
+    });
+    drop(progress);
+    let report = report.map_err(|error| Error::system("read", path, error))?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = if json {
+        write_json(&mut out, &pack, options, streamer.selection(), &report)
+    } else {
+        write_text(&mut out, options, streamer.selection(), &report)
+    };
+    written.and_then(|()| out.flush()).map_err(Error::stdout)?;
+    verdict(path, &pack, &report)
+}
+
+/// Starts the engines, with advice where one is missing.
+///
+/// # Errors
+///
+/// An engine that is not available.
+pub fn start(options: &Options) -> Result<Streamer> {
+    Streamer::new(options).map_err(|error| {
+        let unavailable = matches!(error, BuildError::Unavailable(_) | BuildError::NoEngine { .. });
+        let error = Error::new(Kind::System, error.to_string());
+        if unavailable {
+            error.hint("`ds doctor` tells which engines there are, and why not others")
+        } else {
+            error
+        }
+    })
+}
+
+/// The error for a pack with damaged chunks.
+///
+/// # Errors
+///
+/// The first fault, with the entry it is in, if there is one.
+pub fn verdict(path: &Path, pack: &Pack, report: &Report) -> Result<()> {
+    let Some((chunk, fault)) = report.faults.first() else { return Ok(()) };
+    let name = entry_of(pack, *chunk).unwrap_or("?");
+    let more = match report.failed {
+        1 => String::new(),
+        n => format!(" (and {} more)", units::count(n - 1, "damaged chunk")),
+    };
+    Err(Error::data(path, format!("entry {name:?}, chunk {chunk}: {fault}{more}"))
+        .hint("the pack is damaged: copy it again from where it came from"))
+}
+
+fn entry_of(pack: &Pack, chunk: usize) -> Option<&str> {
+    let mut first = 0;
+    for entry in pack.index().entries() {
+        let end = first + entry.chunks().len();
+        if (first..end).contains(&chunk) {
+            return Some(entry.name());
+        }
+        first = end;
+    }
+    None
+}
+
+/// Shares of requests whose latency is told.
+const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
+
+fn write_text(
+    out: &mut impl Write,
+    options: &Options,
+    selection: &Selection,
+    report: &Report,
+) -> io::Result<()> {
+    let seconds = report.wall.as_secs_f64().max(1e-9);
+    writeln!(
+        out,
+        "engine      {} (I/O) + {} (codec), depth {}",
+        selection.io, selection.codec, options.depth
+    )?;
+    writeln!(
+        out,
+        "content     {} from {} read, {} in {:.3} s",
+        units::bytes(report.content),
+        units::bytes(report.read),
+        units::count(report.requests, "request"),
+        seconds
+    )?;
+    writeln!(
+        out,
+        "throughput  {:.0} MB/s of content, {:.0} MB/s read, {:.0} requests/s",
+        units::rate(report.content, report.wall),
+        units::rate(report.read, report.wall),
+        report.requests as f64 / seconds
+    )?;
+    write!(out, "latency    ")?;
+    for (name, share) in QUANTILES {
+        write!(out, " {name} {},", millis(report.latency.quantile(share)))?;
+    }
+    writeln!(out, " max {}", millis(report.latency.max()))?;
+    let cpu = report.cpu.as_secs_f64();
+    writeln!(out, "CPU time    {cpu:.3} s, {:.2} cores busy, verifying included", cpu / seconds)?;
+    for (path, requests) in &report.paths {
+        writeln!(out, "path        {path}: {}", units::count(*requests, "request"))?;
+    }
+    match report.failed {
+        0 => writeln!(out, "verified    every checksum is right"),
+        n => writeln!(out, "DAMAGED     {}", units::count(n, "chunk")),
+    }
+}
+
+fn millis(latency: Duration) -> String {
+    format!("{:.3} ms", latency.as_secs_f64() * 1e3)
+}
+
+fn write_json(
+    out: &mut impl Write,
+    pack: &Pack,
+    options: &Options,
+    selection: &Selection,
+    report: &Report,
+) -> io::Result<()> {
+    let seconds = report.wall.as_secs_f64().max(1e-9);
+    let mut latency: serde_json::Map<_, _> = QUANTILES
+        .into_iter()
+        .map(|(name, share)| (name.to_owned(), nanos(report.latency.quantile(share))))
+        .collect();
+    latency.insert("max".to_owned(), nanos(report.latency.max()));
+    let faults = report.faults.iter().map(|(chunk, fault)| {
+        json!({ "chunk": chunk, "entry": entry_of(pack, *chunk), "error": fault.to_string() })
+    });
+    let refused = selection.refused.iter().map(ToString::to_string);
+    let report = json!({
+        "engine": selection.io,
+        "codec": selection.codec,
+        "refused": refused.collect::<Vec<_>>(),
+        "depth": options.depth,
+        "read_size": options.read_size,
+        "requests": report.requests,
+        "content_bytes": report.content,
+        "read_bytes": report.read,
+        "wall_seconds": seconds,
+        "cpu_seconds": report.cpu.as_secs_f64(),
+        "content_bytes_per_second": report.content as f64 / seconds,
+        "requests_per_second": report.requests as f64 / seconds,
+        "latency_ns": latency,
+        "paths": report.paths,
+        "failed": report.failed,
+        "faults": faults.collect::<Vec<_>>(),
+    });
+    writeln!(out, "{report}")
+}
+
+fn nanos(latency: Duration) -> serde_json::Value {
+    u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX).into()
+}
