@@ -56,7 +56,7 @@ pub struct Decode {
     pub available: u64,
     /// What the codec's last [`DecodeStep::cursor`] was; 0 in the first step.
     pub cursor: u64,
-    /// The whole output.
+    /// The whole output: as long as the request's uncompressed size.
     pub into: Span,
 }
 

@@ -333,6 +333,7 @@ fn output(slot: &super::Slot) -> Span {
         Some(lease) if slot.plan.lease_out > 0 => {
             Span { memory: Memory::Lease(lease), offset: slot.plan.output_offset(), len: slot.plan.lease_out }
         }
-        _ => end(slot.request.destination),
+        // A device's object may take more bytes than its own terms show.
+        _ => Span { len: slot.request.uncompressed_size, ..end(slot.request.destination) },
     }
 }
