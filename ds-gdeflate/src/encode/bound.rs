@@ -48,7 +48,7 @@ pub const fn tile_bound(raw_len: usize) -> usize {
 
 /// The largest size, in bytes, of a stream of `raw_len` bytes of content, container included.
 ///
-/// `None` above [`MAX_STREAM_SIZE`](crate::MAX_STREAM_SIZE).
+/// `None` above [`MAX_STREAM_SIZE`].
 ///
 /// ```
 /// use ds_gdeflate::stream_bound;

@@ -8,7 +8,7 @@ use crate::format::{MAX_STREAM_SIZE, TILE_SIZE};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The tile to encode is empty, or larger than [`TILE_SIZE`](crate::TILE_SIZE).
+    /// The tile to encode is empty, or larger than [`TILE_SIZE`].
     RawSize {
         /// Bytes given.
         actual: usize,

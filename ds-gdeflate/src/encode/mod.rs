@@ -88,7 +88,7 @@ impl Encoder {
 
     /// Encodes one tile and returns its payload's size in bytes, a multiple of 4.
     ///
-    /// `raw` is the tile, 1 to [`TILE_SIZE`](crate::TILE_SIZE) bytes; the payload goes to the start of `out`.
+    /// `raw` is the tile, 1 to [`TILE_SIZE`] bytes; the payload goes to the start of `out`.
     /// [`tile_bound`] bytes are always enough, and that bound is exact for incompressible data. Bytes of `out` behind
     /// the payload, up to the bound, are left unspecified.
     ///
