@@ -36,8 +36,8 @@ pub enum Scale {
 /// What the system reports.
 pub fn write(root: &Path, scale: Scale, seed: u64, mut made: impl FnMut(u64)) -> io::Result<()> {
     let (textures, side, meshes, grid, sounds, seconds, scripts, lines, media) = match scale {
-        Scale::Quick => (1, 256, 1, 64, 1, 2, 4, 1_000, 1),
-        Scale::Full => (3, 1024, 4, 192, 6, 6, 24, 2_500, 8),
+        Scale::Quick => (1, 256, 1, 64, 2, 2, 4, 1_000, 2),
+        Scale::Full => (3, 1024, 3, 192, 5, 6, 24, 2_500, 8),
     };
     let mut file = |name: String, bytes: Vec<u8>| {
         let path = root.join(name);

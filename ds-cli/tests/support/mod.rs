@@ -1,5 +1,5 @@
 //! Hand-made packs, and a program to run.
-#![allow(dead_code)] // each test program uses its own part
+#![allow(dead_code, unreachable_pub)] // each test program uses its own part
 
 use std::ffi::OsStr;
 use std::io::Write;

@@ -1,0 +1,138 @@
+//! The program as a whole: help, exit codes, completions, doctor and demo.
+
+use std::fs;
+
+use support::{ds, fails, run, stderr, succeeds};
+
+mod support;
+
+const COMMANDS: [&str; 10] = [
+    "compress",
+    "decompress",
+    "pack",
+    "unpack",
+    "list",
+    "inspect",
+    "stream",
+    "demo",
+    "doctor",
+    "completions",
+];
+
+#[test]
+fn help_has_examples_and_exit_codes() {
+    let help = run(["--help"]);
+    succeeds(&help);
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("Exit codes:") && help.contains("141"), "{help}");
+    for command in COMMANDS {
+        assert!(help.contains(&format!("  {command} ")), "{command}");
+        let own = run([command, "--help"]);
+        succeeds(&own);
+        assert!(
+            String::from_utf8_lossy(&own.stdout).contains(&format!("Examples:\n  ds {command}")),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_code_2() {
+    for args in [
+        &[][..],
+        &["nonsense"],
+        &["compress"],
+        &["compress", "x"],
+        &["compress", "x", "-o", "y", "--level", "13"],
+        &["compress", "x", "-o", "y", "--threads", "0"],
+        &["demo", "--quick", "--assets", "x"],
+        &["completions", "tcl"],
+    ] {
+        assert_eq!(run(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn completions_name_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = run(["completions", shell]);
+        succeeds(&output);
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(COMMANDS.iter().all(|command| script.contains(command)), "{shell}");
+    }
+}
+
+#[test]
+fn doctor_is_honest_about_engines() {
+    let output = run(["doctor", "--json"]);
+    succeeds(&output);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["engines"]["cpu"]["offered"], true);
+    for engine in ["uring", "vulkan"] {
+        assert_eq!(found["engines"][engine]["offered"], false);
+        assert!(found["engines"][engine]["why"].as_str().unwrap().contains("not in this release"));
+    }
+    assert!(found["machine"]["cores"].as_u64().unwrap() > 0);
+    let text = run(["doctor"]);
+    succeeds(&text);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("kernel") && text.contains("page size") && text.contains("direct io"), "{text}");
+    fails(&run(["doctor", "/no/such/place"]), 1, "No such file");
+    succeeds(&run(["doctor", "/proc/version"]));
+}
+
+#[test]
+fn the_demo_verifies_and_cleans_up() {
+    let place = tempfile::tempdir().unwrap();
+    let output = ds(["demo", "--quick"]).env("TMPDIR", place.path()).output().unwrap();
+    succeeds(&output);
+    let table = String::from_utf8(output.stdout).unwrap();
+    for word in ["audio", "meshes", "scripts", "textures", "textures-bc1", "media", "total", "verified: all"]
+    {
+        assert!(table.contains(word), "no {word} in:\n{table}");
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_demo_takes_real_assets() {
+    let place = tempfile::tempdir().unwrap();
+    let (assets, temp) = (place.path().join("assets"), place.path().join("tmp"));
+    fs::create_dir_all(assets.join("models")).unwrap();
+    fs::create_dir_all(&temp).unwrap();
+    for (name, content) in [("models/m", "mmmm"), ("t.txt", "text"), ("map.bin", "map"), ("plain", "")] {
+        fs::write(assets.join(name), content).unwrap();
+    }
+    let demo = |dir: &std::path::Path| {
+        ds(["demo", "--assets", dir.to_str().unwrap()]).env("TMPDIR", &temp).output().unwrap()
+    };
+    let output = demo(&assets);
+    succeeds(&output);
+    let table = String::from_utf8(output.stdout).unwrap();
+    for class in ["models ", "txt ", "map ", "plain ", "total "] {
+        assert!(table.lines().any(|line| line.starts_with(class)), "no {class} in:\n{table}");
+    }
+    fails(&demo(&place.path().join("missing")), 1, "missing");
+    let empty = place.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let output = demo(&empty);
+    assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
+    assert_eq!(fs::read_dir(&temp).unwrap().count(), 0);
+}
+
+#[test]
+fn an_interrupted_demo_cleans_up() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let place = tempfile::tempdir().unwrap();
+    let mut child =
+        ds(["demo"]).env("TMPDIR", place.path()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    // As soon as the first assets are there.
+    let made = || fs::read_dir(place.path()).unwrap().any(|e| e.unwrap().path().join("assets").exists());
+    while !made() {
+        assert!(child.try_wait().unwrap().is_none(), "done before it could be interrupted");
+        std::thread::sleep(core::time::Duration::from_millis(1));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+}
