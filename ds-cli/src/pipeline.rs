@@ -4,8 +4,9 @@
 //! are, the bytes written are the same, and no more jobs are alive than are needed to keep the workers busy.
 
 use core::any::Any;
+use core::panic::AssertUnwindSafe;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 

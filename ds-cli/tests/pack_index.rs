@@ -287,7 +287,7 @@ fn mutated_indexes_never_panic_and_never_lie() {
                     bytes.copy_within(from..from + len, at);
                 }
                 4 if random.below(8) == 0 => bytes.truncate(at),
-                4 => drop(bytes.splice(at..at, [random.next() as u8])),
+                4 => drop(bytes.splice(at..at, [random.draw() as u8])),
                 _ => bytes[at] = bytes[at].wrapping_add(random.below(5) as u8).wrapping_sub(2),
             }
             if bytes.len() <= tail_at {
@@ -297,7 +297,7 @@ fn mutated_indexes_never_panic_and_never_lie() {
         if random.below(8) != 0 {
             reseal(&mut bytes);
         }
-        let file_len = bytes.len() as u64 + if random.below(50) == 0 { random.next() % 100 } else { 0 };
+        let file_len = bytes.len() as u64 + if random.below(50) == 0 { random.draw() % 100 } else { 0 };
         let verdict = match PackIndex::parse(&bytes, file_len) {
             Ok(index) => {
                 check_promises(&index, file_len);

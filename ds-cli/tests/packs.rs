@@ -172,7 +172,7 @@ fn what_cannot_be_packed_is_named() {
     // Files that say they are empty and are not.
     fails(&run(["pack", "/proc/self/fdinfo", "-o", &place.path("p")]), 1, "changed while it was being read");
     // To the superuser nothing is unreadable.
-    fs::set_permissions(place.path("in/a"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.path("in/a"), fs::Permissions::from_mode(0o000)).unwrap();
     if File::open(place.path("in/a")).is_err() {
         fails(&run(["pack", &place.path("in"), "-o", &place.path("p")]), 1, "Permission denied");
     }

@@ -76,7 +76,7 @@ pub fn write(root: &Path, scale: Scale, seed: u64, mut made: impl FnMut(u64)) ->
     for i in 0..media {
         // What a video or a photograph looks like to a compressor.
         let mut random = Random::new(seed ^ (0x500 + i));
-        file(format!("media/clip_{i:02}.bin"), (0..1 << 18).map(|_| random.next() as u8).collect())?;
+        file(format!("media/clip_{i:02}.bin"), (0..1 << 18).map(|_| random.draw() as u8).collect())?;
     }
     file("media/empty.bin".into(), Vec::new())
 }

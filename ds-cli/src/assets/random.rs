@@ -13,19 +13,19 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.state)
     }
 
     /// A number below `limit`, which must not be 0.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+        self.draw() % limit
     }
 
     /// A number from -1 to 1.
     pub fn signed(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
+        (self.draw() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 
     /// One of `choices`, which must not be empty.
@@ -49,7 +49,7 @@ pub struct Noise {
 impl Noise {
     /// A noise of its own.
     pub fn new(random: &mut Random) -> Self {
-        Self { seed: random.next() }
+        Self { seed: random.draw() }
     }
 
     /// The value at a point; features are about `1.0` in size, with detail down to `2^-(octaves - 1)` of that.

@@ -49,7 +49,7 @@ pub struct Totals {
 /// What the system reports; an input that is too large or changes meanwhile.
 pub fn run(input: &Path, output: &Path, options: &Options) -> Result<Totals> {
     let mut input = Input::open(input)?;
-    let expected = input.len();
+    let expected = input.size();
     if expected.is_some_and(|size| size > MAX_STREAM_SIZE) {
         return Err(too_large(input.path()));
     }

@@ -37,7 +37,7 @@ pub fn run(input: &Path, output: &Path, options: &Options) -> Result<Totals> {
     let mut input = Input::open(input)?;
     let prefix = read_table(&mut input)?;
     let table =
-        TileTable::parse(&prefix, input.len().unwrap_or(u64::MAX)).map_err(|e| not_a_stream(&input, e))?;
+        TileTable::parse(&prefix, input.size().unwrap_or(u64::MAX)).map_err(|e| not_a_stream(&input, e))?;
     let totals = Totals { raw: table.header().uncompressed_size(), packed: table.stream_end() };
     let mut output = Output::create(output, options.force)?;
     let progress = Progress::bytes("decompressing", Some(totals.raw), options.quiet);
@@ -53,12 +53,12 @@ pub fn run(input: &Path, output: &Path, options: &Options) -> Result<Totals> {
         let mut decoder = Decoder::boxed();
         move |job: &mut Job| job.decode(&mut decoder)
     })?;
-    match input.len() {
+    match input.size() {
         None if input.has_more()? => warn_of_tail(&input, None, options.quiet),
         Some(len) if len > totals.packed => warn_of_tail(&input, Some(len - totals.packed), options.quiet),
         _ => {}
     }
-    if let Some(len) = input.len() {
+    if let Some(len) = input.size() {
         input.check_unchanged(len)?;
     }
     output.commit()?;
@@ -138,7 +138,7 @@ impl Ends for Tiles<'_> {
         let size = job.sizes.iter().map(|(packed, _)| packed).sum();
         job.packed.resize(size, 0);
         if self.input.read_up_to(&mut job.packed)? < size {
-            return Err(match self.input.len() {
+            return Err(match self.input.size() {
                 Some(_) => changed(self.input.path()),
                 None => Error::data(
                     self.input.path(),

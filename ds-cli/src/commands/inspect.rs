@@ -1,7 +1,7 @@
 //! `ds inspect`: how a tile stream or a pack is made up.
 
+use core::ops::AddAssign;
 use std::io::{self, BufWriter, Write};
-use std::ops::AddAssign;
 use std::path::Path;
 
 use ds_gdeflate::{CodecId, Decoder, TILE_SIZE, TileError, TileTable};
@@ -41,7 +41,7 @@ pub fn run(file: &Path, json: bool, threads: usize, quiet: bool) -> Result<()> {
 
 fn inspect_stream(input: &mut Input, prefix: &[u8], threads: usize, quiet: bool) -> Result<Report> {
     let table =
-        TileTable::parse(prefix, input.len().unwrap_or(u64::MAX)).map_err(|e| not_a_stream(input, e))?;
+        TileTable::parse(prefix, input.size().unwrap_or(u64::MAX)).map_err(|e| not_a_stream(input, e))?;
     let header = *table.header();
     let codec_id = match header.codec_id() {
         CodecId::Reference => "04 FB (reference)",

@@ -3,7 +3,6 @@
 //! The kernel resolves every path with `openat2`: beneath the root and through no symbolic link. A pack cannot make
 //! us write elsewhere, and neither can somebody who swaps a directory for a link while we work.
 
-use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -97,7 +96,7 @@ impl Confined {
                 _ => self.root.try_clone().map_err(|_| Errno::MFILE),
             };
             if let Ok(parent) = parent {
-                let _ = unlinkat(parent, path.file_name().unwrap_or(OsStr::new("")), flags);
+                let _ = unlinkat(parent, path.file_name().unwrap_or_default(), flags);
             }
         }
     }

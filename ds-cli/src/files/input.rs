@@ -46,7 +46,7 @@ impl Input {
     /// Bytes in the input, where that is known beforehand.
     ///
     /// Files that say 0 may be of the kind that is made up as it is read (`/proc`), so 0 counts as unknown.
-    pub fn len(&self) -> Option<u64> {
+    pub fn size(&self) -> Option<u64> {
         self.stamp.map(|stamp| stamp.len).filter(|len| *len > 0)
     }
 

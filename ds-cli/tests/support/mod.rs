@@ -154,6 +154,6 @@ pub fn sample(len: usize) -> Vec<u8> {
     let mut random = ds_cli::assets::random::Random::new(len as u64);
     let mut bytes = ds_cli::assets::text::script(400, &mut random).into_bytes();
     bytes.extend(ds_cli::assets::mesh::terrain(64, &mut random));
-    bytes.extend((0..150_000).map(|_| random.next() as u8));
+    bytes.extend((0..150_000).map(|_| random.draw() as u8));
     bytes.iter().copied().cycle().take(len).collect()
 }

@@ -1,7 +1,9 @@
-//! The engines by name: offered, or why not.
+//! The engines by name: offered, or why not. The runtime is asked for each; what it says is what a program would get.
 
+use core::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use ds_runtime::{Builder, CodecKind, IoKind, Runtime};
 use serde_json::json;
 
 use super::Fact;
@@ -17,13 +19,23 @@ pub(super) fn facts(uring: &Uring) -> Vec<Fact> {
         None => "no Vulkan loader (libvulkan.so.1) was found".into(),
     };
     vec![
-        engine("cpu", true, "reads and decodes on threads; the default"),
-        engine("uring", false, &format!("not in this release ({on_machine})")),
-        engine("vulkan", false, &format!("not in this release ({loader})")),
+        engine(
+            "cpu",
+            |builder| builder.io(IoKind::Cpu).codec(CodecKind::Cpu),
+            "reads and decodes on threads",
+        ),
+        engine("uring", |builder| builder.io(IoKind::Uring), &on_machine),
+        engine("vulkan", |builder| builder.codec(CodecKind::Vulkan), &loader),
     ]
 }
 
-fn engine(name: &'static str, offered: bool, why: &str) -> Fact {
+/// Starts a runtime with the engine, as small as can be, and lets it go again.
+fn engine(name: &'static str, choose: impl Fn(Builder) -> Builder, note: &str) -> Fact {
+    let builder = Runtime::builder().workers(NonZeroUsize::MIN).codec_workers(NonZeroUsize::MIN);
+    let (offered, why) = match choose(builder).build() {
+        Ok(_) => (true, note.to_owned()),
+        Err(error) => (false, format!("{error} ({note})")),
+    };
     let text = format!("{}: {why}", if offered { "offered" } else { "not offered" });
     Fact::shown(name, json!({ "offered": offered, "why": why }), text)
 }

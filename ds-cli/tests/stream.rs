@@ -1,0 +1,99 @@
+//! `ds stream` from outside: what it prints, and what it refuses.
+
+use std::fs;
+
+use serde_json::Value;
+use support::{Parts, fails, run, sample, stderr, succeeds};
+
+mod support;
+
+/// A directory, and in it a pack with compressed, stored, empty and many small entries.
+fn packed() -> (tempfile::TempDir, String) {
+    let place = tempfile::tempdir().unwrap();
+    let input = place.path().join("in");
+    fs::create_dir(&input).unwrap();
+    for (name, len) in [("big", 9_000_000), ("small", 70_000), ("tiny", 3), ("empty", 0)] {
+        fs::write(input.join(name), sample(len)).unwrap();
+    }
+    for i in 0..100 {
+        fs::write(input.join(format!("n{i}")), sample(1000 + i)).unwrap();
+    }
+    let pack = place.path().join("p").to_str().unwrap().to_owned();
+    succeeds(&run(["pack", input.to_str().unwrap(), "-o", &pack]));
+    (place, pack)
+}
+
+#[test]
+fn every_chunk_is_one_verified_request() {
+    let (_place, pack) = packed();
+    let expected = 9_000_000 + 70_000 + 3 + (1000..1100).sum::<u64>();
+    for args in [&[][..], &["--depth", "1"], &["--depth", "200", "--workers", "3"], &["--request-size", "4K"]]
+    {
+        let output = run([&["stream", &pack, "--json"], args].concat());
+        succeeds(&output);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (report["requests"].as_u64(), report["failed"].as_u64()),
+            (Some(105), Some(0)),
+            "{args:?}"
+        );
+        assert_eq!(report["content_bytes"].as_u64(), Some(expected), "{args:?}");
+        assert!(report["read_bytes"].as_u64().unwrap() <= expected);
+        let latency = |name: &str| report["latency_ns"][name].as_u64().unwrap();
+        assert!(latency("p50") <= latency("p99") && latency("p99") <= latency("max"));
+    }
+}
+
+#[test]
+fn people_get_throughput_latency_and_the_path_taken() {
+    let (_place, pack) = packed();
+    let output = run(["stream", &pack, "--engine", "cpu", "--codec", "cpu"]);
+    succeeds(&output);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for word in ["requests/s", "p99", "CPU time", "path ", "every checksum is right"] {
+        assert!(text.contains(word), "no {word} in:\n{text}");
+    }
+}
+
+#[test]
+fn an_engine_named_never_falls_back() {
+    let (_place, pack) = packed();
+    for args in [["--engine", "uring"], ["--codec", "vulkan"]] {
+        let output = run([&["stream", &pack][..], &args].concat());
+        fails(&output, 1, args[1]);
+        assert!(stderr(&output).contains("ds doctor") && output.stdout.is_empty());
+    }
+    assert_eq!(run(["stream", &pack, "--engine", "tape"]).status.code(), Some(2));
+    assert_eq!(run(["stream", &pack, "--depth", "0"]).status.code(), Some(2));
+}
+
+#[test]
+fn damage_is_told_with_the_entry_it_is_in() {
+    let (place, pack) = packed();
+    let mut bytes = fs::read(&pack).unwrap();
+    bytes[100_000] ^= 0x40;
+    let bad = place.path().join("bad").to_str().unwrap().to_owned();
+    fs::write(&bad, &bytes).unwrap();
+    let output = run(["stream", &bad, "--json"]);
+    fails(&output, 3, "entry \"big\"");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((report["failed"].as_u64(), report["faults"][0]["entry"].as_str()), (Some(1), Some("big")));
+
+    let mut parts = Parts::new().file("a", b"sound").file("b", b"wrong");
+    parts.chunks[1].checksum ^= 1;
+    fs::write(&bad, parts.bytes()).unwrap();
+    fails(&run(["stream", &bad]), 3, "entry \"b\", chunk 1: wrong checksum");
+}
+
+#[test]
+fn nothing_streams_as_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let pack = place.path().join("p");
+    for parts in [Parts::new(), Parts::new().file("empty", b"").directory("void")] {
+        fs::write(&pack, parts.bytes()).unwrap();
+        succeeds(&run(["stream", pack.to_str().unwrap()]));
+    }
+    fs::write(&pack, b"no pack").unwrap();
+    fails(&run(["stream", pack.to_str().unwrap()]), 3, "too short");
+    fails(&run(["stream", place.path().to_str().unwrap()]), 1, "directory");
+}
