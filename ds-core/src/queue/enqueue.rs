@@ -23,7 +23,7 @@ impl<S: Slots> Queue<S> {
         slot.fetched = plan.fetch == Fetch::Nothing || request.source.is_empty();
         slot.decoded = !plan.decode;
         slot.placed = match plan.place {
-            Place::Nothing => true,
+            Place::Nothing => !plan.sync,
             Place::Copy if plan.decode => plan.lease_out == 0,
             Place::Copy => request.destination.is_empty(),
             Place::Write => request.destination.is_empty(),
