@@ -1,12 +1,12 @@
 //! Hot 4 KiB reads through the engine beside a plain `pread` loop on one thread: same file, same order of magnitude of
-//! offsets, rounds interleaved, every block's first bytes verified on both sides.
+//! offsets, rounds interleaved, every block's first bytes verified on both sides. Beside the rates, the CPU time of the whole
+//! process per read: it means something on a busy machine, too.
 //!
-//! `cargo bench -p ds-cpu --bench io [-- SECONDS_PER_CELL]`
+//! `cargo bench -p ds-cpu --bench io [-- SECONDS_PER_CELL [WORKERS]]`
 
 use core::hint::black_box;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use core::time::Duration;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -17,6 +17,7 @@ use std::time::Instant;
 use ds_core::{Done, OpId};
 use ds_cpu::CpuIo;
 use ds_engine::{FileRef, Finished, HostBytes, IoEngine, IoJob, IoOp, JobId, Sink};
+use rustix::time::{ClockId, clock_gettime};
 
 const BLOCK: usize = 4096;
 const BLOCKS: u64 = 16_384;
@@ -103,6 +104,26 @@ enum Shape {
     SingleHelped,
 }
 
+/// How fast, and how dear.
+#[derive(Clone, Copy)]
+struct Speed {
+    /// Reads per second.
+    rate: f64,
+    /// Nanoseconds of CPU time per read.
+    cost: f64,
+}
+
+/// Runs something and divides what it took by its reads, which it returns.
+fn speed(run: impl FnOnce() -> u64) -> Speed {
+    let cpu = || {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+    };
+    let (start, cpu_start) = (Instant::now(), cpu());
+    let reads = run() as f64;
+    Speed { rate: reads / start.elapsed().as_secs_f64(), cost: (cpu() - cpu_start) / reads }
+}
+
 struct Bench {
     engine: Arc<CpuIo>,
     load: Arc<Load>,
@@ -140,14 +161,26 @@ impl Bench {
         self.load.left.load(Ordering::Acquire) == 0
     }
 
-    /// Reads per second.
-    fn run(&self, shape: Shape, reads: u64) -> f64 {
+    /// Waits without sleeping, but lets others have the core now and then.
+    fn wait_awake(&self) {
+        let mut looks = 0_u32;
+        while !self.is_done() {
+            looks += 1;
+            if looks.is_multiple_of(64) {
+                std::thread::yield_now();
+            } else {
+                core::hint::spin_loop();
+            }
+        }
+    }
+
+    /// Does so many reads or a few more, and says how many.
+    fn run(&self, shape: Shape, reads: u64) -> u64 {
         let load = &*self.load;
         let mut jobs = Vec::with_capacity(DEPTH);
         load.issued.store(0, Ordering::Relaxed);
         load.done.store(0, Ordering::Relaxed);
         load.total.store(reads, Ordering::Relaxed);
-        let start = Instant::now();
         match shape {
             Shape::Flow => {
                 self.submit(&mut jobs, DEPTH);
@@ -168,7 +201,7 @@ impl Bench {
                     self.submit(&mut jobs, DEPTH);
                     while !self.is_done() {
                         if !self.engine.drive(load) {
-                            core::hint::spin_loop();
+                            std::thread::yield_now();
                         }
                     }
                 }
@@ -179,19 +212,15 @@ impl Bench {
                     if matches!(shape, Shape::SingleHelped) {
                         self.engine.drive(load);
                     }
-                    while !self.is_done() {
-                        core::hint::spin_loop();
-                    }
+                    self.wait_awake();
                 }
             }
         }
-        let seconds = start.elapsed().as_secs_f64();
-        load.done.load(Ordering::Relaxed) as f64 / seconds
+        load.done.load(Ordering::Relaxed)
     }
 }
 
-fn plain(file: &File, memory: &mut [u8], reads: u64) -> f64 {
-    let start = Instant::now();
+fn plain(file: &File, memory: &mut [u8], reads: u64) -> u64 {
     for n in 0..reads {
         let slot = n as usize % DEPTH * BLOCK;
         let bytes = &mut memory[slot..slot + BLOCK];
@@ -200,16 +229,19 @@ fn plain(file: &File, memory: &mut [u8], reads: u64) -> f64 {
         assert_eq!(read, BLOCK);
         check(black_box(bytes), block(n));
     }
-    reads as f64 / start.elapsed().as_secs_f64()
+    reads
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
 fn main() {
-    let seconds = std::env::args().skip(1).find_map(|arg| arg.parse::<f64>().ok()).unwrap_or(0.2);
+    let mut numbers = std::env::args().skip(1).filter_map(|arg| arg.parse::<f64>().ok());
+    let seconds = numbers.next().unwrap_or(0.2);
+    let workers = numbers.next().map_or(vec![1, 2, 4], |workers| vec![workers as usize]);
     let mut file = tempfile::tempfile().expect("a temporary file");
     let mut bytes = vec![0x5A; BLOCK];
     for n in 0..BLOCKS {
@@ -217,11 +249,14 @@ fn main() {
         file.write_all(&bytes).expect("room for 64 MiB");
     }
     let mut memory = vec![0; DEPTH * BLOCK];
-    let rate = plain(&file, &mut memory, 100_000);
-    let reads = (rate * seconds / ROUNDS as f64) as u64;
+    let first = speed(|| plain(&file, &mut memory, 100_000));
+    let reads = (first.rate * seconds / ROUNDS as f64) as u64;
 
-    println!("hot reads of {BLOCK} bytes; plain pread loop: {rate:.0}/s; cells: median of {ROUNDS} rounds");
-    println!("{:<44} {:>8} {:>10} {:>9}", "", "workers", "reads/s", "x plain");
+    println!("hot reads of {BLOCK} bytes; cells: medians of {ROUNDS} rounds");
+    println!(
+        "{:<40} {:>7} {:>10} {:>8} {:>8} {:>8}",
+        "", "workers", "reads/s", "x plain", "CPU ns", "x plain"
+    );
     for (name, shape) in [
         ("64 in flight, each answer brings the next", Shape::Flow),
         ("64 at once, caller asleep", Shape::Batches),
@@ -229,18 +264,21 @@ fn main() {
         ("one at a time, caller awake", Shape::Single),
         ("one at a time, caller helps", Shape::SingleHelped),
     ] {
-        for workers in [1, 2, 4] {
-            let (mut rates, mut ratios) = (Vec::new(), Vec::new());
+        for &workers in &workers {
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
                 let bench = Bench::new(&file, &mut memory, workers, matches!(shape, Shape::Flow));
                 bench.run(shape, reads / 10);
-                let rate = bench.run(shape, reads);
+                ours.push(speed(|| bench.run(shape, reads)));
                 bench.engine.stop();
-                rates.push(rate);
-                ratios.push(rate / plain(&file, &mut memory, reads));
-                std::thread::sleep(Duration::from_millis(1));
+                theirs.push(speed(|| plain(&file, &mut memory, reads)));
             }
-            println!("{name:<44} {workers:>8} {:>10.0} {:>9.2}", median(rates), median(ratios));
+            let over = |of: fn(&Speed) -> f64| {
+                let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| of(a) / of(b)).collect();
+                (median(&ours.iter().map(of).collect::<Vec<_>>()), median(&ratios))
+            };
+            let ((rate, faster), (cost, dearer)) = (over(|speed| speed.rate), over(|speed| speed.cost));
+            println!("{name:<40} {workers:>7} {rate:>10.0} {faster:>8.2} {cost:>8.0} {dearer:>8.2}");
         }
     }
 }

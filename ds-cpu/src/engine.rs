@@ -34,6 +34,7 @@ impl Work for Task {
         }
     }
 
+    #[inline]
     fn run(self, tools: &Tools, by: Path) -> Turn<Self> {
         match self {
             Self::Io(job) => job.run(&(), by).map(Self::Io),

@@ -27,6 +27,7 @@ impl Work for IoJob {
         }
     }
 
+    #[inline]
     fn run(self, (): &(), by: Path) -> Turn<Self> {
         let result = perform(self.op).map_err(|errno| Fault::Os(errno.raw_os_error()));
         Turn::Done(Finished { id: self.id, result, path: Path::IO_CPU | by })

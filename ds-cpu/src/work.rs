@@ -33,6 +33,7 @@ pub(crate) enum Turn<W> {
 
 impl<W> Turn<W> {
     /// The same turn, of a task seen as another type.
+    #[inline]
     pub(crate) fn map<V>(self, wrap: impl FnOnce(W) -> V) -> Turn<V> {
         match self {
             Self::Done(finished) => Turn::Done(finished),

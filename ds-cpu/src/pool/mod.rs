@@ -181,6 +181,7 @@ impl<W: Work> Shared<W> {
     }
 
     /// Gives a task its turn; puts into the queue what is to go there. Returns its answer, if it has one now.
+    #[inline]
     fn turn(&self, mut task: W, by: Path) -> Option<Finished> {
         loop {
             match task.run(&self.tools, by) {

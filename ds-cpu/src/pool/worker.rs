@@ -18,7 +18,7 @@ use crate::work::Work;
 /// How long a batch of short tasks may take before its answers are due and its rest goes back.
 const SLOW: Duration = Duration::from_micros(50);
 /// Tasks of a batch from one look at the clock to the next.
-const LOOK_EVERY: usize = 4;
+const LOOK_EVERY: usize = 8;
 
 /// Works until the pool stops and nothing is left.
 pub(super) fn run<W: Work>(shared: &Shared<W>, sink: Arc<dyn Sink>) {
