@@ -145,6 +145,12 @@ impl Request {
         self
     }
 
+    /// The bytes it was to write, or to read from memory.
+    #[must_use]
+    pub fn into_source(self) -> Vec<u8> {
+        self.source
+    }
+
     /// Checks what the queue cannot know: whether the file was opened for this.
     pub(crate) fn check_access(&self) -> Result<(), Error> {
         if let Some(file) = &self.file {

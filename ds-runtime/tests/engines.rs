@@ -1,0 +1,71 @@
+//! The suite, over every engine and over engines made unreliable.
+
+mod suite;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use ds_cpu::CpuIo;
+use ds_engine::FaultyIo;
+use ds_engine::faulty::IoFaults;
+use ds_runtime::{CodecKind, IoKind, Runtime};
+
+fn cpu() -> Runtime {
+    Runtime::builder().io(IoKind::Cpu).codec(CodecKind::Cpu).build().unwrap()
+}
+
+/// One worker each, and staging for one or two requests of the suite at a time.
+fn cramped() -> Runtime {
+    let builder = Runtime::builder().workers(NonZeroUsize::MIN).codec_workers(NonZeroUsize::MIN);
+    builder.staging(8 << 20).build().unwrap()
+}
+
+/// Short transfers, interruptions and refusals every so often, which the queue must mend.
+fn faulty() -> Runtime {
+    let faults =
+        IoFaults { seed: 7, short: 13_000, interrupted: 6_000, try_again: 3_000, error: 0, errno: 0 };
+    let workers = NonZeroUsize::new(2).unwrap();
+    Runtime::builder().io_engine(Arc::new(FaultyIo::new(CpuIo::new(workers), faults))).build().unwrap()
+}
+
+macro_rules! suite {
+    ($engine:ident: $($module:ident { $($test:ident)* })*) => {
+        mod $engine {
+            $($(
+                #[test]
+                fn $test() {
+                    super::suite::$module::$test(super::$engine);
+                }
+            )*)*
+        }
+    };
+}
+
+macro_rules! every_engine {
+    ($($engine:ident)*) => {
+        $(suite! { $engine:
+            requests {
+                raw_reads_at_many_offsets gdeflate_of_every_size a_large_stream_decodes_in_small_reads
+                upper_case_and_memory_sources writes_come_back short_reads_fail_or_are_allowed nothing_at_all_is_fine
+                reused_buffers_are_not_reallocated the_application_pulls_custom_formats
+                small_queues_and_staging_carry_any_load
+            }
+            telling {
+                the_inbox_and_its_event callbacks_may_go_on a_panic_in_a_callback_harms_nobody tickets_are_futures
+                scopes_lend_buffers markers_fire_in_order_and_tell_the_first_failure hooks_hear_of_failures_once
+                waits_time_out
+            }
+            lifecycle {
+                full_queues_say_so_or_wait cancellation_is_counted_and_final what_waits_for_a_failure_is_cancelled
+                closing_waits_and_refuses dropping_with_work_in_flight_loses_nothing
+                stragglers_are_reported_and_keep_their_memory the_runtime_may_go_first no_priority_starves
+            }
+            bad_input {
+                damaged_streams_are_corrupt a_bad_request_beside_good_ones_harms_only_itself hostile_sizes_are_refused
+                files_that_cannot files_that_shrink
+            }
+        })*
+    };
+}
+
+every_engine! { cpu cramped faulty }

@@ -1,0 +1,141 @@
+//! Bad input gets a typed error, and its buffer shows no bytes.
+
+use std::os::fd::OwnedFd;
+
+use super::{Make, content, file_of, packed, queue, queue_of};
+use ds_runtime::{Completion, CorruptReason, ErrorKind, File, Misuse, QueueOptions, Request};
+
+fn corrupt(done: &Completion) -> Option<(CorruptReason, Option<u32>)> {
+    assert!(done.result.is_ok() || done.buffer.is_empty(), "a failed request shows no bytes");
+    match done.result {
+        Err(error) => match error.kind {
+            ErrorKind::Corrupt(corrupt) => Some((corrupt.reason, corrupt.tile)),
+            kind => panic!("{kind}"),
+        },
+        Ok(()) => None,
+    }
+}
+
+pub(crate) fn damaged_streams_are_corrupt(make: Make) {
+    let queue = queue(make);
+    let bytes = content(200_000, 1);
+    let good = packed(&bytes);
+    let run = |stream: &[u8], size: u64| {
+        let file = file_of(stream);
+        queue.enqueue(Request::read(&file, 0, stream.len() as u64).gdeflate(size)).unwrap().wait()
+    };
+    for cut in [0, 1, 7, 8, 20, good.len() / 2, good.len() - 1] {
+        assert!(corrupt(&run(&good[..cut], 200_000)).is_some(), "cut at {cut}");
+    }
+    let (reason, _) = corrupt(&run(&good, 199_999)).unwrap();
+    assert_eq!(reason, CorruptReason::Size);
+    let mut header = good.clone();
+    header[0] ^= 1;
+    assert_eq!(corrupt(&run(&header, 200_000)), Some((CorruptReason::Header, None)));
+    // Damage in the third tile's payload is found there, or (rarely) makes other bytes of the right number.
+    let mut named = 0;
+    for flip in 0..40 {
+        let mut damaged = good.clone();
+        let third = u32::from_le_bytes(good[16..20].try_into().unwrap()) as usize + 24;
+        damaged[third + flip * 3] ^= 0x10;
+        match corrupt(&run(&damaged, 200_000)) {
+            Some((_, tile)) => named += usize::from(tile == Some(2)),
+            None => continue,
+        }
+    }
+    assert!(named > 20, "{named}");
+    let random = content(5000, 99);
+    assert!(corrupt(&run(&random, 200_000)).is_some());
+}
+
+pub(crate) fn a_bad_request_beside_good_ones_harms_only_itself(make: Make) {
+    let queue = queue(make);
+    let bytes = content(300_000, 1);
+    let good = packed(&bytes);
+    let mut bad = good.clone();
+    let last = bad.len() - 200;
+    bad[last..].fill(0xFF);
+    let file = file_of(&[good.as_slice(), &bad].concat());
+    let len = good.len() as u64;
+    let tickets: Vec<_> = (0..60)
+        .map(|n| {
+            let offset = if n % 3 == 1 { len } else { 0 };
+            queue.enqueue(Request::read(&file, offset, len).gdeflate(300_000)).unwrap()
+        })
+        .collect();
+    for (n, ticket) in tickets.into_iter().enumerate() {
+        let done = ticket.wait();
+        assert_eq!(corrupt(&done).is_some(), n % 3 == 1);
+        assert!(n % 3 == 1 || done.buffer == bytes);
+    }
+}
+
+pub(crate) fn hostile_sizes_are_refused(make: Make) {
+    let queue = queue_of(&make(), QueueOptions::default());
+    let file = file_of(b"0123456789");
+    let refuse = |request| queue.enqueue(request).unwrap_err().error.kind;
+    assert_eq!(refuse(Request::read(&file, 0, 10).gdeflate(1 << 60)), ErrorKind::OutOfMemory);
+    assert_eq!(
+        refuse(Request::read(&file, i64::MAX as u64 - 4, 5)),
+        ErrorKind::Invalid(Misuse::RangeOverflow { offset: i64::MAX as u64 - 4, len: 5 })
+    );
+    assert!(matches!(
+        refuse(Request::read(&file, 0, 1 << 30).gdeflate(10)),
+        ErrorKind::TooLarge { requested, limit } if requested == 1 << 30 && limit < requested
+    ));
+    assert_eq!(
+        refuse(Request::read(&file, 0, 10).gdeflate(10).allow_short()),
+        ErrorKind::Invalid(Misuse::ShortNotAllowed)
+    );
+    let far = queue.enqueue(Request::read(&file, i64::MAX as u64 - 5, 5)).unwrap().wait();
+    let kind = far.result.unwrap_err().kind;
+    assert!(
+        matches!(kind, ErrorKind::EndOfFile { requested: 5, got: 0 } | ErrorKind::Io { errno: 22 }),
+        "{kind}"
+    );
+}
+
+pub(crate) fn files_that_cannot(make: Make) {
+    let queue = queue(make);
+    let read = |file: &File| queue.enqueue(Request::read(file, 0, 10)).map(|ticket| ticket.wait().result);
+    let dir = tempfile::tempdir().unwrap();
+    let directory = File::open(dir.path()).unwrap();
+    assert_eq!(read(&directory).unwrap().unwrap_err().kind, ErrorKind::Io { errno: 21 });
+    let (reader, writer) = std::io::pipe().unwrap();
+    let pipe = File::from(OwnedFd::from(reader));
+    assert_eq!(read(&pipe).unwrap().unwrap_err().kind, ErrorKind::Io { errno: 29 });
+    drop(writer);
+    let path = dir.path().join("file");
+    std::fs::write(&path, b"content").unwrap();
+    let read_only = File::open(&path).unwrap();
+    let write = queue.enqueue(Request::write(&read_only, 0, vec![1, 2, 3])).unwrap_err();
+    assert_eq!(write.error.kind, ErrorKind::Invalid(Misuse::AccessMode));
+    assert_eq!(write.request.into_source(), [1, 2, 3], "nothing is lost");
+    let write_only = File::from(std::fs::OpenOptions::new().write(true).open(&path).unwrap());
+    assert_eq!(read(&write_only).unwrap_err().error.kind, ErrorKind::Invalid(Misuse::AccessMode));
+    let full = File::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let write = queue.enqueue(Request::write(&full, 0, vec![9; 100])).unwrap().wait();
+    assert_eq!(write.result.unwrap_err().kind, ErrorKind::Io { errno: 28 });
+    assert_eq!(write.source, [9; 100], "what could not be written comes back");
+    assert!(File::open(dir.path().join("none")).unwrap_err().to_string().contains("none"));
+}
+
+/// The file shrinks while it is being read: every read succeeds with the right bytes or meets the end.
+pub(crate) fn files_that_shrink(make: Make) {
+    let queue = queue(make);
+    let bytes = content(4 << 20, 6);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &bytes).unwrap();
+    let open = File::open(file.path()).unwrap();
+    let tickets: Vec<_> =
+        (0..256).map(|n| queue.enqueue(Request::read(&open, n << 14, 1 << 14)).unwrap()).collect();
+    queue.submit();
+    file.as_file().set_len(1 << 20).unwrap();
+    for (n, ticket) in tickets.into_iter().enumerate() {
+        let done = ticket.wait();
+        match done.result {
+            Ok(()) => assert!(done.buffer == bytes[n << 14..][..1 << 14]),
+            Err(error) => assert!(n >= 64 && matches!(error.kind, ErrorKind::EndOfFile { .. }), "{error}"),
+        }
+    }
+}
