@@ -22,7 +22,12 @@ pub(super) fn copy_match(out: &mut [u8], at: usize, distance: usize) {
 ///
 /// `None` if that would leave `out`.
 #[inline(always)]
-pub(super) fn copy_literals(out: &mut [u8], at: usize, literals: &[u8; 2 * LANES], from: usize) -> Option<()> {
+pub(super) fn copy_literals(
+    out: &mut [u8],
+    at: usize,
+    literals: &[u8; 2 * LANES],
+    from: usize,
+) -> Option<()> {
     let source: &[u8; LANES] = literals.get(from..)?.first_chunk()?;
     *out.get_mut(at..)?.first_chunk_mut()? = *source;
     Some(())

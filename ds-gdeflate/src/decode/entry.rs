@@ -14,9 +14,7 @@
 //!   subtable's place, `drop` the number of bits that index it) or a symbol that ends the block or the tile's
 //!   hopes (`value` is the symbol, or [`UNUSED`] for a codeword that stands for nothing).
 
-use crate::format::{
-    DISTANCE_SYMBOLS, DISTANCES, END_OF_BLOCK, LENGTHS, LITLEN_SYMBOLS, MIN_MATCH, Range,
-};
+use crate::format::{DISTANCE_SYMBOLS, DISTANCES, END_OF_BLOCK, LENGTHS, LITLEN_SYMBOLS, MIN_MATCH, Range};
 
 pub(super) const LENGTH: u32 = 1 << 28;
 pub(super) const ODD: u32 = 1 << 29;

@@ -117,6 +117,7 @@ fn decode(
     let mut dealt = 0_usize;
     let mut literals = 0_usize;
     for quad in 0..LANES / 4 {
+        #[expect(clippy::needless_range_loop, reason = "one index into seven arrays, unrolled by four")]
         for lane in 4 * quad..4 * quad + 4 {
             let bits = lanes.bits[lane];
             let table = (before[lane] >> 16) as usize & DISTANCE_AT;

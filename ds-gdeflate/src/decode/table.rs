@@ -208,11 +208,7 @@ enum Shape {
     Empty,
 }
 
-fn judge(
-    code: Code,
-    counts: &[u16; MAX_CODE_BITS + 1],
-    longest: usize,
-) -> Result<Shape, TileErrorKind> {
+fn judge(code: Code, counts: &[u16; MAX_CODE_BITS + 1], longest: usize) -> Result<Shape, TileErrorKind> {
     let room = 1 << longest;
     let used: u32 = (1..=longest).map(|bits| u32::from(counts[bits]) << (longest - bits)).sum();
     if used > room {

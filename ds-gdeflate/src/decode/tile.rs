@@ -182,7 +182,9 @@ impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
         if entry & entry::ODD != 0 {
             match entry::value(entry) as usize {
                 crate::format::END_OF_BLOCK => {}
-                symbol if symbol == entry::UNUSED as usize => return Err(TileErrorKind::UnusedCodeword(code)),
+                symbol if symbol == entry::UNUSED as usize => {
+                    return Err(TileErrorKind::UnusedCodeword(code));
+                }
                 symbol => return Err(TileErrorKind::ReservedSymbol { symbol: symbol as u16 }),
             }
         }
