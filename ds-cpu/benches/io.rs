@@ -241,7 +241,7 @@ fn median(values: &[f64]) -> f64 {
 fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|arg| arg.parse::<f64>().ok());
     let seconds = numbers.next().unwrap_or(0.2);
-    let workers = numbers.next().map_or(vec![1, 2, 4], |workers| vec![workers as usize]);
+    let workers = numbers.next().map_or_else(|| vec![1, 2, 4], |workers| vec![workers as usize]);
     let mut file = tempfile::tempfile().expect("a temporary file");
     let mut bytes = vec![0x5A; BLOCK];
     for n in 0..BLOCKS {

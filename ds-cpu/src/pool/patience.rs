@@ -3,8 +3,8 @@
 use core::time::Duration;
 use std::time::Instant;
 
-/// About what waking a sleeper costs both sides.
-const LOOK: Duration = Duration::from_micros(20);
+/// About what it takes a caller that slept to wake up and submit more: waking costs some 20 us on each side.
+const LOOK: Duration = Duration::from_micros(50);
 /// Looks between two glances at the clock, and two offers of the core to someone else.
 const GLANCES: u32 = 16;
 /// After so many looks in vain a worker goes to sleep at once...
