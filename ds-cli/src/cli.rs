@@ -1,7 +1,7 @@
 //! Arguments, help and exit codes.
 
 use core::num::NonZeroUsize;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use ds_gdeflate::Level;
 
 use crate::commands::{compress, decompress, demo, doctor, inspect, list, pack, stream, unpack};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::pack::Geometry;
 use crate::stream::{CodecKind, IoKind};
 use crate::units;
@@ -191,8 +191,8 @@ struct List {
 
 /// Show how a tile stream or a pack is made up
 ///
-/// Walks every tile without writing it anywhere and counts blocks, literals and matches; prints a histogram of how
-/// well tiles compress.
+/// Decodes every tile without writing it anywhere, tells how many begin with a block of which kind, and prints a
+/// histogram of how well tiles compress.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -338,7 +338,7 @@ struct Completions {
 
 #[derive(Debug, Args)]
 struct LevelArg {
-    /// 0 stores, 1 is fast, 12 is smallest; levels without an own method use the nearest below or above
+    /// 0 stores, 1 is fast, 12 is smallest; a level that does not exist yet uses its nearest
     #[arg(short, long, value_name = "N", default_value_t = Level::DEFAULT.number(),
           value_parser = clap::value_parser!(u8).range(0..=i64::from(Level::MAX.number())))]
     level: u8,
@@ -406,7 +406,8 @@ pub fn main(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if error.kind() != Kind::ReaderGone {
-                eprintln!("ds: {error}");
+                // With standard error closed as well, the exit code has to do.
+                let _ = writeln!(io::stderr(), "ds: {error}");
             }
             ExitCode::from(error.exit_code())
         }
@@ -443,7 +444,7 @@ impl Cli {
             }
             Command::Pack(args) => {
                 let geometry = Geometry::from_log2(args.align.0, args.chunk.0)
-                    .map_err(|e| crate::error::Error::usage(e.to_string()))?;
+                    .map_err(|e| Error::usage(e.to_string()))?;
                 let options = pack::Options {
                     level: args.level.get(),
                     threads: args.threads.get(),
@@ -472,7 +473,11 @@ impl Cli {
             })?,
             Command::Doctor(args) => doctor::run(&args.path, args.json)?,
             Command::Completions(args) => {
-                clap_complete::generate(args.shell, &mut Self::command(), "ds", &mut io::stdout());
+                // Not straight to standard output: the generator panics where that is closed.
+                let mut script = Vec::new();
+                clap_complete::generate(args.shell, &mut Self::command(), "ds", &mut script);
+                let mut out = io::stdout();
+                out.write_all(&script).and_then(|()| out.flush()).map_err(Error::stdout)?;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The program as a whole: help, exit codes, completions, doctor and demo.
 
 use std::fs;
+use std::process::Stdio;
 
 use support::{ds, fails, run, stderr, succeeds};
 
@@ -60,6 +61,16 @@ fn completions_name_every_command() {
         let script = String::from_utf8(output.stdout).unwrap();
         assert!(COMMANDS.iter().all(|command| script.contains(command)), "{shell}");
     }
+}
+
+#[test]
+fn completions_for_nobody_are_no_panic() {
+    let mut child =
+        ds(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    // Whether the program writes before or after its reader goes is a race; both are fine.
+    assert!([Some(0), Some(141)].contains(&output.status.code()) && stderr(&output).is_empty());
 }
 
 #[test]
@@ -124,8 +135,7 @@ fn the_demo_takes_real_assets() {
 fn an_interrupted_demo_cleans_up() {
     use rustix::process::{Pid, Signal, kill_process};
     let place = tempfile::tempdir().unwrap();
-    let mut child =
-        ds(["demo"]).env("TMPDIR", place.path()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut child = ds(["demo"]).env("TMPDIR", place.path()).stderr(Stdio::null()).spawn().unwrap();
     // As soon as the first assets are there.
     let made = || fs::read_dir(place.path()).unwrap().any(|e| e.unwrap().path().join("assets").exists());
     while !made() {

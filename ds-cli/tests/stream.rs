@@ -55,6 +55,29 @@ fn people_get_throughput_latency_and_the_path_taken() {
     }
 }
 
+/// Packed data waits for its decoder in staging memory. Where more is in flight than that holds, requests
+/// must take turns and not wait for each other.
+#[test]
+fn more_in_flight_than_staging_holds_is_no_deadlock() {
+    let place = tempfile::tempdir().unwrap();
+    let input = place.path().join("in");
+    fs::create_dir(&input).unwrap();
+    // Seven bits of noise in every byte: it compresses, but hardly.
+    let mut random = ds_cli::assets::random::Random::new(1);
+    let noise: Vec<u8> = (0..8 << 20).map(|_| random.draw() as u8 & 0x7f).collect();
+    for i in 0..8 {
+        fs::write(input.join(format!("noise{i}")), &noise).unwrap();
+    }
+    let pack = place.path().join("p").to_str().unwrap().to_owned();
+    succeeds(&run(["pack", input.to_str().unwrap(), "-o", &pack, "--level", "1"]));
+    for depth in ["4", "16", "64"] {
+        let output = run(["stream", &pack, "--json", "--depth", depth]);
+        succeeds(&output);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["content_bytes"].as_u64(), Some(64 << 20), "depth {depth}");
+    }
+}
+
 #[test]
 fn an_engine_named_never_falls_back() {
     let (_place, pack) = packed();

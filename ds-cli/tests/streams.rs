@@ -270,5 +270,6 @@ fn inspect_counts_tiles() {
     let json = run(["inspect", &gds, "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((json["tiles"].as_u64(), json["size"].as_u64()), (Some(4), Some(200_000)));
+    assert_eq!(json["tiles_by_first_block"]["dynamic"].as_u64(), Some(4));
     assert_eq!(json["packed_size"].as_u64(), Some(fs::metadata(&gds).unwrap().len()));
 }

@@ -29,7 +29,7 @@ pub enum Scale {
     Full,
 }
 
-/// Writes the asset set below `root`, one directory per class, calling `made` with the size of each file.
+/// Writes the asset set into the directory `root`, one directory per class, calling `made` with the size of each file.
 ///
 /// # Errors
 ///
@@ -41,8 +41,10 @@ pub fn write(root: &Path, scale: Scale, seed: u64, mut made: impl FnMut(u64)) ->
     };
     let mut file = |name: String, bytes: Vec<u8>| {
         let path = root.join(name);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+        // One level only: where `root` has been removed meanwhile, it stays removed.
+        match path.parent().map(fs::create_dir) {
+            Some(Err(e)) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => {}
         }
         made(bytes.len() as u64);
         fs::write(path, bytes)

@@ -1,5 +1,6 @@
 //! `ds demo`: assets are packed, streamed back through the runtime's queue, and verified, every byte.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
@@ -48,6 +49,12 @@ pub fn run(options: &Options) -> Result<()> {
     let scratch = scratch.map_err(|e| Error::system("create a directory in", &temp_dir, e))?;
     remove_when_interrupted(scratch.path())?;
     let result = show(options, &scratch);
+    if INTERRUPTED.load(Ordering::Acquire) {
+        // What failed did so for want of a directory that is being removed. The program ends any moment.
+        loop {
+            thread::park();
+        }
+    }
     let path = scratch.path().to_owned();
     let removed = scratch.close().map_err(|e| Error::system("remove", &path, e));
     result.and(removed)
@@ -88,11 +95,15 @@ fn show(options: &Options, scratch: &TempDir) -> Result<()> {
 
 fn generate(options: &Options, dir: &Path) -> Result<PathBuf> {
     let (scale, about) = if options.quick { (Scale::Quick, 2 << 20) } else { (Scale::Full, 32 << 20) };
+    fs::create_dir(dir).map_err(|e| Error::system("create", dir, e))?;
     let progress = Progress::bytes("generating", Some(about), options.quiet);
     assets::write(dir, scale, SEED, |bytes| progress.advance(bytes))
         .map_err(|e| Error::system("write assets into", dir, e))?;
     Ok(dir.to_owned())
 }
+
+/// Set when the user has had enough.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Destructors do not run on signals, so a thread waits for them and cleans up instead.
 fn remove_when_interrupted(dir: &Path) -> Result<()> {
@@ -101,6 +112,7 @@ fn remove_when_interrupted(dir: &Path) -> Result<()> {
     let mut signals = signals.map_err(|e| Error::new(Kind::System, format!("cannot catch signals: {e}")))?;
     thread::spawn(move || {
         if signals.forever().next().is_some() {
+            INTERRUPTED.store(true, Ordering::Release);
             // Other threads may be writing still, so once may not be enough.
             for _ in 0..8 {
                 if fs::remove_dir_all(&dir).is_err() && !dir.exists() {

@@ -17,6 +17,9 @@ use crate::pipeline::{self, Ends};
 use crate::progress::Progress;
 use crate::units;
 
+/// The kinds of blocks by their number in the format. A sound tile has no other.
+const BLOCK_KINDS: [&str; 3] = ["stored", "static", "dynamic"];
+
 /// Tiles of one job.
 const JOB_TILES: usize = 16;
 
@@ -209,7 +212,9 @@ struct Walker {
 impl Walker {
     fn walk(&mut self, payload: &[u8], raw: usize) -> Result<Tally, TileError> {
         self.decoder.decode_tile(payload, &mut self.content[..raw])?;
+        let kind = usize::from(payload[0] >> 1 & 3);
         let mut tally = Tally { tiles: 1, raw: raw as u64, packed: payload.len() as u64, ..Tally::default() };
+        tally.blocks[kind] = 1;
         tally.sizes[(10 * payload.len() / raw).min(Tally::BARS - 1)] = 1;
         Ok(tally)
     }
@@ -221,6 +226,8 @@ struct Tally {
     tiles: u64,
     raw: u64,
     packed: u64,
+    /// Tiles by the kind of their first block, in the order of [`BLOCK_KINDS`].
+    blocks: [u64; BLOCK_KINDS.len()],
     /// Tiles by payload, in tenths of their content; the last is for all that are larger than it.
     sizes: [u64; Self::BARS],
 }
@@ -234,6 +241,7 @@ impl AddAssign for Tally {
         self.tiles += other.tiles;
         self.raw += other.raw;
         self.packed += other.packed;
+        self.blocks.iter_mut().zip(other.blocks).for_each(|(sum, n)| *sum += n);
         self.sizes.iter_mut().zip(other.sizes).for_each(|(sum, n)| *sum += n);
     }
 }
@@ -248,7 +256,9 @@ struct Report {
 
 impl Report {
     fn json(&self) -> Value {
-        let Tally { tiles, raw, packed, sizes } = &self.tally;
+        let Tally { tiles, raw, packed, blocks, sizes } = &self.tally;
+        let blocks =
+            BLOCK_KINDS.iter().zip(blocks).map(|(kind, count)| ((*kind).to_owned(), (*count).into()));
         let mut object: serde_json::Map<_, _> =
             self.facts.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let rest = json!({
@@ -257,6 +267,7 @@ impl Report {
             "tiles": tiles,
             "tile_content": raw,
             "tile_payload": packed,
+            "tiles_by_first_block": Value::Object(blocks.collect()),
             "tiles_by_tenth_of_content": sizes,
         });
         if let Value::Object(rest) = rest {
@@ -270,7 +281,7 @@ impl Report {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             writeln!(out, "{:<14} {text}", key.replace('_', " "))?;
         }
-        let Tally { tiles, raw, packed, sizes } = &self.tally;
+        let Tally { tiles, raw, packed, blocks, sizes } = &self.tally;
         writeln!(out, "{:<14} {} ({} bytes)", "content", units::bytes(self.size), self.size)?;
         writeln!(out, "{:<14} {} ({} bytes)", "packed", units::bytes(self.packed), self.packed)?;
         writeln!(out, "{:<14} {}", "ratio", units::ratio(self.size, self.packed))?;
@@ -278,6 +289,8 @@ impl Report {
         if *tiles == 0 {
             return Ok(());
         }
+        let blocks = BLOCK_KINDS.iter().zip(blocks).map(|(kind, count)| format!("{kind} {count}"));
+        writeln!(out, "{:<14} {}", "first block", blocks.collect::<Vec<_>>().join(", "))?;
         writeln!(out, "\ntiles by payload, in percent of their content")?;
         let most = sizes.iter().max().copied().unwrap_or(1).max(1);
         for (tenth, count) in sizes.iter().enumerate() {
