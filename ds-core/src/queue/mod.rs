@@ -126,6 +126,8 @@ pub struct Queue<S> {
     transfers_flying: u32,
     /// Requests begun and not ended.
     begun: u32,
+    /// Whether a request began since a transfer last had its turn.
+    begun_last: bool,
     heap_len: u32,
     /// Counts the times staging memory was given back: a request refused for lack of it that sees the count changed since
     /// it asked tries again instead of waiting for a release that has already been.
@@ -163,6 +165,7 @@ impl<S: Slots> Queue<S> {
             held: 0,
             transfers_flying: 0,
             begun: 0,
+            begun_last: false,
             heap_len: 0,
             staging_epoch: 0,
             announced: None,

@@ -1,8 +1,8 @@
 //! Actions out: what to do next.
 //!
-//! Ending comes before beginning: notices, cancellations, then work on requests under way, then their transfers, then new
-//! requests. Within each list the queue goes round robin, one operation per turn, so a huge request and a small one
-//! alternate.
+//! Ending comes before beginning: notices, cancellations, then work on requests under way; then their transfers and new
+//! requests in turn. Within each list the queue goes round robin, one operation per turn, so a huge request and a small
+//! one alternate.
 
 use super::slot::{Entry, List, Lists, PartState, WORK_PART, Work};
 use super::{Queue, Slots};
@@ -25,6 +25,13 @@ impl<S: Slots> Queue<S> {
                 return action;
             }
             if room == Room::Any {
+                // Those that wait to begin and those under way take turns, or a driver that performs each action before it
+                // asks for the next would see one huge request to its end first.
+                if !self.begun_last && self.begin_next(now) {
+                    self.begun_last = true;
+                    continue;
+                }
+                self.begun_last = false;
                 if let Some(action) = self.next_transfer() {
                     return Some(action);
                 }
