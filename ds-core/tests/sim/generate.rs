@@ -83,7 +83,7 @@ pub(crate) fn request(rng: &mut Rng, now: Time, config: &Config, big: u64, earli
         2..=5 => rng.between(1, 4096),
         6..=8 => rng.between(1, big),
         // Far more than a few chunks only where a chunk is as large.
-        _ if config.chunk_size == u64::MAX => 1 << rng.between(20, 62),
+        _ if config.chunk_size == u64::MAX => pick(rng, &[1 << 20, 1 << 40, i64::MAX as u64]),
         _ => rng.between(1, 4 * big),
     };
     let mut request = match rng.below(20) {

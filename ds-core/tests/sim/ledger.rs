@@ -217,11 +217,14 @@ impl Ledger {
         if action.is_transfer() {
             self.transfers += 1;
             ensure!(self.transfers <= self.config.max_transfers, "{} transfers at once", self.transfers);
+            // One turn each for those under way; before that, one each for those that begin first.
+            let patience = 2 * self.capacity;
+            let limit = self.config.max_bytes_in_flight < u64::MAX;
             for &other in &self.live {
                 let record = &mut self.records[other];
-                if other != number && record.is_hungry() {
+                if other != number && record.is_hungry(limit) {
                     record.passed_over += 1;
-                    ensure!(record.passed_over <= self.capacity, "{} waits behind others", record.id);
+                    ensure!(record.passed_over <= patience, "{} waits behind others", record.id);
                 }
             }
         }

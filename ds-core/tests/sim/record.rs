@@ -225,9 +225,11 @@ impl Record {
         if self.needs.decode { self.request.uncompressed_size } else { self.input() }
     }
 
-    /// Whether it could start a file transfer right now, if it were its turn. Requests with staging memory are left out.
-    pub(crate) fn is_hungry(&self) -> bool {
-        self.begun
+    /// Whether it could start a file transfer right now, if it were its turn. Requests with staging memory are left out, and
+    /// those that have not begun where there is a `limit` to beginning.
+    pub(crate) fn is_hungry(&self, limit: bool) -> bool {
+        let waiting = self.submitted && self.after.is_none() && !limit;
+        (self.begun || waiting)
             && self.stop.is_none()
             && !self.maybe_cancelled
             && self.needs.lease_len() == 0
