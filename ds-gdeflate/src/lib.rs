@@ -1,6 +1,7 @@
 //! GDeflate: the compression format of DirectStorage game assets, decoded and encoded in safe Rust.
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
