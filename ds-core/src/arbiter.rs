@@ -65,13 +65,36 @@ impl Lane {
 #[derive(Debug)]
 pub struct Arbiter<L> {
     lanes: L,
+    #[cfg(feature = "__defects")]
+    ageless: bool,
 }
 
 impl<L: AsRef<[Lane]> + AsMut<[Lane]>> Arbiter<L> {
     /// An arbiter over these lanes, all unused.
     pub fn new(mut lanes: L) -> Self {
         lanes.as_mut().fill(Lane::new());
-        Self { lanes }
+        Self {
+            lanes,
+            #[cfg(feature = "__defects")]
+            ageless: false,
+        }
+    }
+
+    /// Plants a defect for the simulation to find: waiting gains a lane nothing.
+    #[cfg(feature = "__defects")]
+    pub fn plant_starvation(&mut self) {
+        self.ageless = true;
+    }
+
+    #[cfg(feature = "__defects")]
+    const fn is_ageless(&self) -> bool {
+        self.ageless
+    }
+
+    #[cfg(not(feature = "__defects"))]
+    #[expect(clippy::unused_self, reason = "the same call as with defects")]
+    const fn is_ageless(&self) -> bool {
+        false
     }
 
     /// Takes a lane for a queue of that priority. `None` if all are taken.
@@ -92,6 +115,7 @@ impl<L: AsRef<[Lane]> + AsMut<[Lane]>> Arbiter<L> {
     /// `ready` is called once for every taken lane.
     pub fn pick(&mut self, mut ready: impl FnMut(LaneId) -> bool) -> Option<LaneId> {
         let mut best: Option<(usize, u32)> = None;
+        let ageless = self.is_ageless();
         for (index, lane) in self.lanes.as_mut().iter_mut().enumerate() {
             let Some(priority) = lane.priority else { continue };
             if !ready(LaneId(index)) {
@@ -99,7 +123,7 @@ impl<L: AsRef<[Lane]> + AsMut<[Lane]>> Arbiter<L> {
                 lane.age = 0;
                 continue;
             }
-            let claim = priority.claim() + lane.age;
+            let claim = priority.claim() + if ageless { 0 } else { lane.age };
             lane.age = lane.age.saturating_add(1);
             // Strictly greater: among equals the first wins now and, aged less from then on, loses next time.
             if best.is_none_or(|(_, highest)| claim > highest) {
