@@ -1,4 +1,48 @@
 //! GDeflate: the compression format of DirectStorage game assets, decoded and encoded in safe Rust.
+//!
+//! `no_std`; the decoder never allocates; any input whatever gets bytes or a typed error with numbers. Compatible with the public
+//! reference codec (`04 FB` streams) and with DirectStorage's own streams (`FE 01`).
+//!
+//! ```
+//! # #[cfg(feature = "alloc")] {
+//! use ds_gdeflate::{CodecId, Level, compress, decompress};
+//!
+//! let raw = b"to be or not to be ".repeat(1000);
+//! let stream = compress(&raw, Level::DEFAULT, CodecId::default()).unwrap();
+//! assert_eq!(decompress(&stream).unwrap(), raw);
+//! # }
+//! ```
+//!
+//! Without an allocator, tile by tile, into memory of one's own:
+//!
+//! ```
+//! use ds_gdeflate::{CodecId, Decoder, Encoder, Level, TileStream, tile_bound, write_table};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let raw = [7; 300];
+//! # let (mut encoder, mut payload) = (Encoder::new(), [0; tile_bound(300)]);
+//! # let len = encoder.encode_tile(Level::FAST, &raw, &mut payload)?;
+//! # let mut stream = [0; 12 + tile_bound(300)];
+//! # write_table(CodecId::default(), 300, [len], &mut stream)?;
+//! # stream[12..12 + len].copy_from_slice(&payload[..len]);
+//! let mut decoder = Decoder::new(); // the workspace: 24 KiB, reusable
+//! let mut content = [0; ds_gdeflate::TILE_SIZE];
+//! for tile in TileStream::parse(&stream)?.tiles() {
+//!     let content = &mut content[..tile.uncompressed_size()];
+//!     decoder.decode_tile(tile.payload(), content)?;
+//! #   assert_eq!(content, raw);
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Along the data path:
+//!
+//! 1. [`TileStream`] (with [`Header`] and [`TileTable`], which also work before the payloads have arrived) finds the tiles;
+//! 2. [`Decoder`] decodes one, independently of all others, so that tiles spread over threads in any order;
+//! 3. [`Encoder`] makes one, at a [`Level`], never larger than [`tile_bound`];
+//! 4. [`StreamWriter`] and [`write_table`] put tiles into a stream.
+//!
+//! Features: `alloc` adds whole streams in and out of vectors and [`Encoder`] in a box; `std` implies `alloc`. Memory: [`Decoder`]
+//! is 24 KiB, [`Encoder`] 628 KiB, both plain values. The format itself is described in `docs/gdeflate.md` of the repository.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
@@ -15,7 +59,11 @@ mod format;
 mod stream;
 
 pub use decode::Decoder;
-pub use encode::*;
+#[cfg(feature = "alloc")]
+pub use decode::decompress;
+#[cfg(feature = "alloc")]
+pub use encode::compress;
+pub use encode::{EncodeError, Encoder, Level, stream_bound, tile_bound};
 pub use error::{Code, DecodeError, StreamError, TileError, TileErrorKind};
 pub use format::{MAX_STREAM_SIZE, MAX_TILE_PAYLOAD, MAX_TILES, MIN_TILE_PAYLOAD, TILE_SIZE};
 pub use stream::{CodecId, Header, StreamWriter, Tile, TileStream, TileTable, WriteError, write_table};

@@ -94,3 +94,22 @@ impl Default for Decoder {
         Self::new()
     }
 }
+
+/// Decodes a whole tile stream into a vector of its own.
+///
+/// A stream cannot make this allocate much more than its own length warrants: a tile of 64 KiB takes at least 128 bytes of payload,
+/// so the content is at most 512 times as large.
+///
+/// # Errors
+///
+/// Any [`DecodeError`]; [`DecodeError::OutputSize`] if there is no memory for the content.
+#[cfg(feature = "alloc")]
+pub fn decompress(stream: &[u8]) -> Result<alloc::vec::Vec<u8>, DecodeError> {
+    let stream = TileStream::parse(stream).map_err(DecodeError::Stream)?;
+    let expected = stream.uncompressed_size();
+    let mut content = alloc::vec::Vec::new();
+    let size = usize::try_from(expected).ok().filter(|&size| content.try_reserve_exact(size).is_ok());
+    content.resize(size.ok_or(DecodeError::OutputSize { expected, actual: 0 })?, 0);
+    Decoder::new().decode_stream(&stream, &mut content)?;
+    Ok(content)
+}
