@@ -35,7 +35,8 @@ impl<S: Slots> Queue<S> {
         }
         let slot = self.slot(index);
         if slot.is_begun() && slot.lease.is_none() && slot.plan.lease_len() > 0 {
-            // It may have been the one a release woke; that chance passes to the next in line.
+            // It may have been the one a release woke, or the one the others waited behind: that passes to the next in line.
+            self.woken.take_if(|woken| *woken == index);
             self.unpark_next();
         }
         if self.planted_early_release() && Lists::is_free_for(self.slots.as_ref(), List::Work, index) {

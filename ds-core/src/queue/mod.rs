@@ -132,6 +132,9 @@ pub struct Queue<S> {
     /// Counts the times staging memory was given back: a request refused for lack of it that sees the count changed since
     /// it asked tries again instead of waiting for a release that has already been.
     staging_epoch: u64,
+    /// The request a release has woken, until it has its lease, is refused again or stops. Meanwhile nobody else asks: what
+    /// was given back is for the one that has waited longest.
+    woken: Option<u32>,
     /// The wake-up last announced.
     announced: Option<Time>,
     /// Failure of a request that left the order list with no entry behind it.
@@ -168,6 +171,7 @@ impl<S: Slots> Queue<S> {
             begun_last: false,
             heap_len: 0,
             staging_epoch: 0,
+            woken: None,
             announced: None,
             carried: None,
             record: ErrorRecord::default(),

@@ -188,11 +188,21 @@ impl<S: Slots> Queue<S> {
         match (work, result) {
             (Work::Lease, Ok(Done::Leased(lease))) => {
                 slot.lease = Some(lease);
+                self.woken.take_if(|woken| *woken == index);
                 self.unpark_next();
             }
             (Work::Lease, Err(Fault::Busy)) => {
-                if !stopped && slot.lease_epoch == epoch {
+                let missed_release = slot.lease_epoch != epoch;
+                if stopped {
+                    return;
+                }
+                if self.woken.take_if(|woken| *woken == index).is_some() {
                     self.lists.push_front(self.slots.as_mut(), List::Parked, index);
+                } else {
+                    self.push(List::Parked, index);
+                }
+                if missed_release {
+                    self.unpark_next();
                 }
             }
             (Work::Fetch, Ok(Done::Moved(moved))) if moved == slot.request.source.len() => {

@@ -73,9 +73,21 @@ impl<S: Slots> Queue<S> {
 
     /// The first waiting request asks for its lease again.
     pub(super) fn unpark_next(&mut self) {
-        if let Some(index) = self.pop(List::Parked) {
+        if self.woken.is_none()
+            && let Some(index) = self.pop(List::Parked)
+        {
+            self.woken = Some(index);
             self.resume(index);
         }
+    }
+
+    /// Whether the request needs a lease and others have waited longer for theirs.
+    fn must_queue_for_lease(&self, index: u32) -> bool {
+        self.wants_lease(index)
+            && match self.woken {
+                Some(woken) => woken != index,
+                None => self.lists.head(List::Parked).is_some(),
+            }
     }
 
     fn fire_marker(&mut self) -> Option<Action> {
@@ -135,7 +147,9 @@ impl<S: Slots> Queue<S> {
                 }
                 continue;
             }
-            if self.wants_work(index) {
+            if self.must_queue_for_lease(index) {
+                self.push(List::Parked, index);
+            } else if self.wants_work(index) {
                 return Some(self.start_work(index));
             }
         }

@@ -129,7 +129,7 @@ fn decode(rng: &mut Rng, len: u64) -> Request {
     request
 }
 
-fn file(rng: &mut Rng, len: u64) -> Location {
+pub(crate) fn file(rng: &mut Rng, len: u64) -> Location {
     let offset = if chance(rng, 5) { i64::MAX as u64 - len } else { rng.below(10_000) };
     Location::File { file: FileId(rng.below(3)), offset: offset.min(i64::MAX as u64 - len), len }
 }
@@ -138,7 +138,7 @@ fn host(rng: &mut Rng, len: u64) -> Location {
     Location::Host { buffer: BufferId(rng.below(1000)), offset: rng.below(100), len }
 }
 
-fn device(rng: &mut Rng, len: u64) -> Location {
+pub(crate) fn device(rng: &mut Rng, len: u64) -> Location {
     Location::Device {
         device: DeviceId(rng.below(2) as u32),
         handle: rng.below(9),

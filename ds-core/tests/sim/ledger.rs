@@ -326,7 +326,17 @@ impl Ledger {
             {
                 met.add(Bucket::Short);
             }
-            (Ok(Done::Leased(_)), _) => met.add(Bucket::Leases),
+            (Ok(Done::Leased(_)), _) => {
+                met.add(Bucket::Leases);
+                for &other in &self.live {
+                    let record = &mut self.records[other];
+                    if record.refused && record.stop.is_none() {
+                        record.outrun += 1;
+                        // Those who asked at the same time, and those who were refused before it.
+                        ensure!(record.outrun <= 2 * self.capacity, "{} never gets its lease", record.id);
+                    }
+                }
+            }
             (Ok(Done::Decoded(step)), _) if !step.finished => met.add(Bucket::Steps),
             (Err(ds_core::Fault::Os(4)), _) => met.add(Bucket::Interrupted),
             (Err(ds_core::Fault::Os(11)), _) => met.add(Bucket::TryAgain),

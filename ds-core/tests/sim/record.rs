@@ -132,6 +132,10 @@ pub(crate) struct Record {
     pub(crate) lease: Option<LeaseId>,
     /// The live request it waits for.
     pub(crate) after: Option<usize>,
+    /// It was refused a lease and has none yet.
+    pub(crate) refused: bool,
+    /// Leases granted to others meanwhile.
+    pub(crate) outrun: u32,
     /// Operations of other requests that were started while it could have had a turn.
     pub(crate) passed_over: u32,
     parts: Vec<Part>,
@@ -168,6 +172,8 @@ impl Record {
             flying: Vec::new(),
             lease: None,
             after,
+            refused: false,
+            outrun: 0,
             passed_over: 0,
             parts: Vec::new(),
             dealt: 0,
@@ -471,8 +477,11 @@ impl Record {
             self.work_stalls = 0;
         }
         match (*action, result) {
-            (Action::Lease { .. }, Ok(Done::Leased(lease))) => self.lease = Some(lease),
-            (Action::Lease { .. }, Err(Fault::Busy)) => {}
+            (Action::Lease { .. }, Ok(Done::Leased(lease))) => {
+                self.lease = Some(lease);
+                self.refused = false;
+            }
+            (Action::Lease { .. }, Err(Fault::Busy)) => self.refused = true,
             (Action::Copy { from, .. }, Ok(Done::Moved(moved))) if moved == from.len => {
                 if self.needs.copy_in && !self.fetched { self.fetched = true } else { self.placed = true }
             }

@@ -1,7 +1,7 @@
 //! The driver: performs what the queues ask for, at random times and in random order, and does to them whatever a program
 //! may do.
 
-use ds_core::fault::{FaultEngine, Rng};
+use ds_core::fault::{FaultEngine, FaultPlan, Rng};
 use ds_core::{
     Action, Arbiter, Done, ErrorKind, EventToken, Fault, Lane, LaneId, Notice, OpId, Outcome, Queue, Request,
     RequestId, Room, SignalToken, Slot, StatusToken, Time, Transform,
@@ -48,6 +48,8 @@ pub(crate) struct World {
     big: u64,
     /// Out of 100 outcomes, how many break the engine's contract.
     liar: u64,
+    /// Most requests need staging memory, some nearly all there is.
+    staged: bool,
     /// Each operation is performed before the next is asked for, where it takes no time.
     synchronous: bool,
 }
@@ -56,20 +58,25 @@ impl World {
     pub(crate) fn new(seed: u64, plant: Plant) -> Result<Self, String> {
         let mut rng = Rng::new(seed);
         let pool = generate::pick(&mut rng, &[1 << 62, 300_000, 60_000, 20_000]);
-        // Now and then a queue of high priority has work all the time.
+        // Now and then a queue of high priority has work all the time, or all need staging memory.
         let crowded = chance(&mut rng, 1);
+        let staged = !crowded && chance(&mut rng, 2);
         let count = if crowded { 2 } else { generate::pick(&mut rng, &[1, 1, 2, 2, 3]) };
         let mut arbiter = Arbiter::new(vec![Lane::new(); count]);
         (plant.arbiter)(&mut arbiter);
         let mut members = Vec::new();
         for number in 0..count {
-            let capacity = generate::capacity(&mut rng);
+            let capacity = if staged { 4 } else { generate::capacity(&mut rng) };
             let mut config = generate::config(&mut rng, pool);
             let mut plan = generate::plan(&mut rng);
             if crowded {
                 config.priority = [ds_core::Priority::Low, ds_core::Priority::Realtime][number];
                 config.chunk_size = 4096;
                 (plan.delay, plan.file_size) = (0..=0, u64::MAX);
+            }
+            if staged {
+                config.max_lease = pool;
+                plan = FaultPlan { delay: 0..=1000, reorder: plan.reorder, ..FaultPlan::default() };
             }
             let mut queue = Queue::new(vec![Slot::new(); capacity].into_boxed_slice(), config)
                 .map_err(|error| error.to_string())?;
@@ -91,12 +98,12 @@ impl World {
         let big = if crowded { 300_000 } else { generate::pick(&mut rng, &[6000, 20_000, 60_000]) };
         let liar = if chance(&mut rng, 10) { 10 } else { 0 };
         let synchronous = chance(&mut rng, 20);
-        Ok(Self { rng, now: Time::ZERO, members, arbiter, room, pool, big, liar, synchronous })
+        Ok(Self { rng, now: Time::ZERO, members, arbiter, room, pool, big, liar, staged, synchronous })
     }
 
     pub(crate) fn run(mut self, met: &mut Met) -> Check {
         met.add(Bucket::Schedules);
-        let steps = self.rng.between(5, 220);
+        let steps = if self.staged { 600 } else { self.rng.between(5, 220) };
         let eager = self.rng.below(150);
         for _ in 0..steps {
             self.step(eager, met)?;
@@ -106,6 +113,15 @@ impl World {
 
     fn step(&mut self, eager: u64, met: &mut Met) -> Check {
         let at = self.rng.below(self.members.len() as u64) as usize;
+        if self.staged && chance(&mut self.rng, 70) {
+            // Always something waiting, and always something ending.
+            self.take(at)?;
+            self.enqueue(at, met)?;
+            self.submit(at)?;
+            self.pump(u64::MAX, met)?;
+            self.now = self.now.after_nanos(100);
+            return self.answer(at, 2, met);
+        }
         match self.rng.below(100 + eager) {
             0..=29 => self.enqueue(at, met)?,
             30..=35 => self.mark(at, met)?,
@@ -154,6 +170,10 @@ impl World {
         let (rng, member) = (&mut self.rng, &mut self.members[at]);
         let earlier = &member.known[member.known.len().saturating_sub(8)..];
         let mut request = generate::request(rng, self.now, member.queue.config(), self.big, earlier);
+        if self.staged && chance(rng, 90) {
+            let len = if chance(rng, 30) { self.pool.min(100_000) } else { rng.between(1, 2000) };
+            request = Request::read(generate::file(rng, len), generate::device(rng, len));
+        }
         let spoilt = chance(rng, 2);
         if spoilt {
             generate::spoil(rng, &mut request);
