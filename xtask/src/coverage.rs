@@ -15,6 +15,9 @@ pub(crate) const MIN_LINE_PERCENT: f64 = 80.0;
 /// counting makes them slow. The full budgets belong to the plain test run.
 const QUICK: (&str, &str) = ("DS_TEST_QUICK", "1");
 
+/// Builds with less optimisation than the plain tests have: the build is the longer part here.
+const LIGHT: (&str, &str) = ("CARGO_PROFILE_TEST_OPT_LEVEL", "1");
+
 /// Runs the tests with counters and prints a line for each crate; with `html`, also writes pages.
 ///
 /// # Errors
@@ -24,7 +27,7 @@ pub(crate) fn run(project: &Project, min: f64, html: bool) -> Result<()> {
     let sh = &project.sh;
     let output = project.workspace.target_directory.join("coverage.json");
     let scope = ["--workspace", "--exclude", "xtask", "--all-features", "--lib", "--bins", "--tests"];
-    cmd!(sh, "cargo llvm-cov --no-report --no-cfg-coverage {scope...}").env(QUICK.0, QUICK.1).run()?;
+    cmd!(sh, "cargo llvm-cov --no-report --no-cfg-coverage {scope...}").envs([QUICK, LIGHT]).run()?;
     cmd!(sh, "cargo llvm-cov report --json --summary-only --output-path {output}").run()?;
     if html {
         cmd!(sh, "cargo llvm-cov report --html").run()?;
