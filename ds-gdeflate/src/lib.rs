@@ -38,6 +38,7 @@
 //!
 //! 1. [`TileStream`] (with [`Header`] and [`TileTable`], which also work before the payloads have arrived) finds the tiles;
 //! 2. [`Decoder`] decodes one, independently of all others, so that tiles spread over threads in any order;
+//!    [`TileReport`] tells what a tile is made of;
 //! 3. [`Encoder`] makes one, at a [`Level`], never larger than [`tile_bound`];
 //! 4. [`StreamWriter`] and [`write_table`] put tiles into a stream.
 //!
@@ -56,6 +57,7 @@ mod decode;
 mod encode;
 mod error;
 mod format;
+mod inspect;
 mod stream;
 
 pub use decode::Decoder;
@@ -66,4 +68,5 @@ pub use encode::compress;
 pub use encode::{EncodeError, Encoder, Level, stream_bound, tile_bound};
 pub use error::{Code, DecodeError, StreamError, TileError, TileErrorKind};
 pub use format::{MAX_STREAM_SIZE, MAX_TILE_PAYLOAD, MAX_TILES, MIN_TILE_PAYLOAD, TILE_SIZE};
+pub use inspect::TileReport;
 pub use stream::{CodecId, Header, StreamWriter, Tile, TileStream, TileTable, WriteError, write_table};

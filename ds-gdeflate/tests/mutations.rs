@@ -41,6 +41,7 @@ struct Jury {
     used: Decoder,
     clean: Vec<u8>,
     dirty: Vec<u8>,
+    careful: Vec<u8>,
     secret: Vec<u8>,
     verdicts: BTreeMap<&'static str, usize>,
     /// Refused after some output: past all headers of some block.
@@ -53,6 +54,7 @@ impl Jury {
             used: Decoder::new(),
             clean: vec![0; 65_536],
             dirty: vec![0; 65_536],
+            careful: vec![0; 65_536],
             secret: SECRET.iter().copied().cycle().take(65_536).collect(),
             verdicts: BTreeMap::new(),
             under_way: 0,
@@ -65,9 +67,14 @@ impl Jury {
         dirty.copy_from_slice(&self.secret[..len]);
         let verdict = Decoder::new().decode_tile(payload, clean);
         assert_eq!(self.used.decode_tile(payload, dirty), verdict, "the verdict depends on what was before");
+        // The careful decoder alone, without the fast paths, defines what is right.
+        let careful = &mut self.careful[..len];
+        careful.fill(0x5A);
+        let report = self.used.inspect_tile(payload, careful);
+        assert_eq!(report.map(drop), verdict, "the fast path judges differently");
         match verdict {
             Ok(()) => {
-                assert!(clean == dirty, "accepted with stale output");
+                assert!(clean == dirty && clean == careful, "accepted with stale or wrong output");
                 assert!(
                     !dirty.windows(SECRET.len()).any(|bytes| bytes == SECRET),
                     "accepted with the secret"

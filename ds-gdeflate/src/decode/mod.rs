@@ -8,6 +8,7 @@
 //! | `tile` | the careful decoder: every check, turn by turn |
 //! | `rounds` | the fast path: 32 turns at once, written one round late |
 //! | `stored` | the fast path of stored blocks |
+//! | `watch` | counting what a tile is made of |
 //! | `copy` | copying matches, exactly or not |
 
 mod copy;
@@ -18,12 +19,15 @@ mod rounds;
 mod stored;
 mod table;
 mod tile;
+mod watch;
 
 use crate::error::{DecodeError, TileError, TileErrorKind};
 use crate::format::{MAX_TILE_PAYLOAD, TILE_SIZE};
+use crate::inspect::TileReport;
 use crate::stream::TileStream;
 use table::Tables;
 use tile::TileDecoder;
+use watch::{Unwatched, Watch};
 
 /// A decoder's workspace: under 32 KiB, no allocation, ready at compile time.
 ///
@@ -56,6 +60,22 @@ impl Decoder {
     /// Nothing that this or another tile left in the workspace ever gets there, and a tile is never
     /// reported as decoded unless every byte of `out` came from its payload.
     pub fn decode_tile(&mut self, payload: &[u8], out: &mut [u8]) -> Result<(), TileError> {
+        self.decode_watched(payload, out, Unwatched)
+    }
+
+    /// Decodes one tile, as [`decode_tile`](Self::decode_tile) does but some times slower, and counts what it is
+    /// made of.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`decode_tile`](Self::decode_tile), the same for the same tile.
+    pub fn inspect_tile(&mut self, payload: &[u8], out: &mut [u8]) -> Result<TileReport, TileError> {
+        let mut report = TileReport::default();
+        self.decode_watched(payload, out, &mut report)?;
+        Ok(report)
+    }
+
+    fn decode_watched(&mut self, payload: &[u8], out: &mut [u8], watch: impl Watch) -> Result<(), TileError> {
         let refused = |kind| TileError { kind, lane: 0, input: 0, output: 0 };
         if out.is_empty() || out.len() > TILE_SIZE {
             return Err(refused(TileErrorKind::OutputSize { actual: out.len() }));
@@ -66,7 +86,7 @@ impl Decoder {
         if payload.len() > MAX_TILE_PAYLOAD {
             return Err(refused(TileErrorKind::PayloadSize { actual: payload.len() }));
         }
-        TileDecoder::new(&mut self.tables, words, out).run()
+        TileDecoder::new(&mut self.tables, words, out, watch).run()
     }
 
     /// Decodes every tile of a stream to the start of `out` and returns the size of the content.

@@ -72,7 +72,7 @@ impl Round {
 }
 
 /// Decodes rounds from the start of a block's symbols for as long as they are ordinary.
-pub(super) fn run(tile: &mut TileDecoder<'_, '_, '_>) {
+pub(super) fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
     let mut rounds = [Round::EMPTY, Round::EMPTY];
     let mut spare_lanes = Lanes::EMPTY;
     let [before, this] = &mut rounds;

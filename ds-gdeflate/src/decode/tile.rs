@@ -11,6 +11,7 @@ use super::lanes::Deal;
 use super::rounds;
 use super::stored;
 use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
+use super::watch::Watch;
 use crate::error::{Code, TileError, TileErrorKind};
 use crate::format::{LANES, MIN_MATCH, WORD};
 
@@ -43,18 +44,19 @@ impl Pending {
 
 /// A tile being decoded.
 #[derive(Debug)]
-pub(super) struct TileDecoder<'t, 'i, 'o> {
+pub(super) struct TileDecoder<'t, 'i, 'o, W> {
     pub(super) tables: &'t mut Tables,
     pub(super) deal: Deal<'i>,
     pub(super) out: &'o mut [u8],
     /// Bytes of output written or reserved.
     pub(super) settled: usize,
     pub(super) pending: [Pending; LANES],
+    watch: W,
 }
 
-impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
-    pub(super) fn new(tables: &'t mut Tables, words: &'i [[u8; WORD]], out: &'o mut [u8]) -> Self {
-        Self { tables, deal: Deal::new(words), out, settled: 0, pending: [Pending::NONE; LANES] }
+impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
+    pub(super) fn new(tables: &'t mut Tables, words: &'i [[u8; WORD]], out: &'o mut [u8], watch: W) -> Self {
+        Self { tables, deal: Deal::new(words), out, settled: 0, pending: [Pending::NONE; LANES], watch }
     }
 
     /// Decodes the tile.
@@ -85,10 +87,12 @@ impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
         match block_type {
             0 => self.stored()?,
             1 => {
+                self.watch.static_codes();
                 self.tables.load_static();
                 self.compressed()?;
             }
             2 => {
+                self.watch.dynamic_codes();
                 let lengths = CodeLengths::read(&mut self.deal)?;
                 self.tables.load_dynamic(lengths.litlen(), lengths.distance()).map_err(Fault::on(0))?;
                 self.compressed()?;
@@ -105,10 +109,13 @@ impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
             let kind = TileErrorKind::OutputOverrun { expected: self.out.len(), actual: end };
             return Err(Fault { kind, lane: 0 });
         }
+        self.watch.stored(len);
         // The length is no turn of its own, but lane 0 may refill after it all the same: it gets the same words
         // either way, as no other lane comes between. (An empty block does refill here.)
         self.deal.refill(0).map_err(Fault::on(0))?;
-        self.settled += stored::run(&mut self.deal, &mut self.out[self.settled..end]);
+        if !W::SYMBOLS {
+            self.settled += stored::run(&mut self.deal, &mut self.out[self.settled..end]);
+        }
         // Whole rounds are done, so the rest begins at lane 0 as well.
         for (turn, byte) in self.out[self.settled..end].iter_mut().enumerate() {
             let lane = turn % LANES;
@@ -121,7 +128,9 @@ impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
 
     /// Decodes the symbols of a block whose tables are loaded.
     fn compressed(&mut self) -> Result<(), Fault> {
-        rounds::run(self);
+        if !W::SYMBOLS {
+            rounds::run(self);
+        }
         loop {
             for lane in 0..LANES {
                 if !self.turn(lane).map_err(Fault::on(lane))? {
@@ -144,6 +153,7 @@ impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
         let (entry, value) = self.symbol(lane, Code::LiteralLength)?;
         if entry & entry::LITERAL != 0 {
             self.reserve(1)?;
+            self.watch.literal();
             self.out[self.settled] = value as u8;
             self.settled += 1;
         } else if entry & entry::LENGTH != 0 {
@@ -167,6 +177,7 @@ impl<'t, 'i, 'o> TileDecoder<'t, 'i, 'o> {
             if distance > at {
                 return Err(TileErrorKind::DistanceTooFar { expected: at, actual: distance });
             }
+            self.watch.copied(len, distance);
             copy_match(&mut self.out[..at + len], at, distance);
             self.pending[lane] = Pending::NONE;
             self.deal.refill(lane)?;
