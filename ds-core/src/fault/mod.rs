@@ -17,8 +17,8 @@
 //! let destination = Location::Host { buffer: BufferId(1), offset: 0, len: 100_000 };
 //! queue.try_enqueue(&Request::read(source, destination), now)?;
 //! queue.submit(now);
+//! let mut wake = None;
 //! while !queue.is_idle() {
-//!     let mut wake = None;
 //!     while let Some(action) = queue.poll_action(now, Room::Any) {
 //!         match action {
 //!             Action::Wake { at } => wake = at,
