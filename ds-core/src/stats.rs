@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::completion::{ByteCounts, Completion, StageTimes};
+use crate::completion::{ByteCounts, StageTimes};
 use crate::path::Path;
 
 /// A histogram of latencies in powers of two.
@@ -133,18 +133,20 @@ impl Stats {
             .map(|(bit, &count)| (Path::bit(bit), count))
     }
 
-    pub(crate) fn record(&mut self, completion: &Completion) {
-        match completion.result {
-            Ok(()) => self.succeeded += 1,
-            Err(_) if completion.is_cancelled() => self.cancelled += 1,
-            Err(_) => self.failed += 1,
-        }
-        self.bytes = self.bytes.plus(completion.bytes);
-        self.latency.record(completion.latency);
-        for bit in completion.path.bits() {
+    /// Counts what an ended request did.
+    pub(crate) fn record(
+        &mut self,
+        bytes: ByteCounts,
+        path: Path,
+        latency: Duration,
+        times: Option<StageTimes>,
+    ) {
+        self.bytes = self.bytes.plus(bytes);
+        self.latency.record(latency);
+        for bit in path.bits() {
             self.paths[bit] += 1;
         }
-        if let Some(times) = completion.times {
+        if let Some(times) = times {
             self.times.queued += times.queued;
             self.times.waiting += times.waiting;
             self.times.reading += times.reading;

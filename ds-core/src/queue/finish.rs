@@ -2,7 +2,7 @@
 
 use super::slot::{List, Lists, PartState, Slot, Stop};
 use super::{Queue, Slots};
-use crate::completion::{ByteCounts, Completion, Failure, StageTimes};
+use crate::completion::{ByteCounts, Completion, Failure};
 use crate::error::{Context, Error, ErrorKind, Stage};
 use crate::id::RequestId;
 use crate::request::{Fetch, Location, Operation, Transform};
@@ -67,7 +67,7 @@ impl<S: Slots> Queue<S> {
             self.begun -= 1;
             self.stats.bytes_in_flight -= footprint;
         }
-        let completion = self.completion(index);
+        self.count_end(index);
         let slot = self.slot_mut(index);
         slot.stage = Stage::Done;
         slot.request.deadline = None;
@@ -80,7 +80,6 @@ impl<S: Slots> Queue<S> {
                 self.record.first = Some(failure);
             }
         }
-        self.stats.record(&completion);
         self.stats.undelivered += 1;
         self.push(List::Ended, index);
         self.release_dependents(index);
@@ -115,10 +114,21 @@ impl<S: Slots> Queue<S> {
         completion
     }
 
+    /// Adds an ended request to the statistics.
+    fn count_end(&mut self, index: u32) {
+        let slot = &self.slots.as_ref()[index as usize];
+        match slot.stop {
+            Stop::No => self.stats.succeeded += 1,
+            Stop::Because(kind) if kind.is_failure() => self.stats.failed += 1,
+            Stop::Because(_) => self.stats.cancelled += 1,
+        }
+        let times = self.config.stage_times.then(|| slot.marks.stage_times());
+        self.stats.record(byte_counts(slot), slot.path, slot.marks.latency(), times);
+    }
+
     pub(super) fn completion(&self, index: u32) -> Completion {
         let slot = self.slot(index);
         let id = slot.id(index);
-        let marks = &slot.marks;
         let result = match slot.stop {
             Stop::No => Ok(()),
             Stop::Because(kind) => Err(Error::with_context(kind, context(slot, id))),
@@ -129,14 +139,8 @@ impl<S: Slots> Queue<S> {
             result,
             bytes: byte_counts(slot),
             path: slot.path,
-            latency: marks.ended.since(marks.submitted),
-            times: self.config.stage_times.then(|| StageTimes {
-                queued: marks.submitted.since(marks.enqueued),
-                waiting: marks.begun.since(marks.submitted),
-                reading: marks.fetched.since(marks.begun),
-                decoding: marks.decoded.since(marks.fetched),
-                placing: marks.ended.since(marks.decoded.max(marks.fetched)),
-            }),
+            latency: slot.marks.latency(),
+            times: self.config.stage_times.then(|| slot.marks.stage_times()),
         }
     }
 }

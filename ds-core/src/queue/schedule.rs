@@ -256,6 +256,7 @@ impl<S: Slots> Queue<S> {
             let op = OpId::new(index, WORK_PART as u32, serial);
             slot.work = Some(Work::Sync);
             slot.work_serial = serial;
+            slot.work_cancelled = false;
             let Location::File { file, .. } = slot.request.destination else {
                 unreachable!("a sync is planned only for a file")
             };

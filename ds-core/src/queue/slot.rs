@@ -1,6 +1,8 @@
 //! What the queue keeps per entry, and the lists threaded through it.
 
-use crate::completion::{EventToken, Failure, SignalToken, StatusToken};
+use core::time::Duration;
+
+use crate::completion::{EventToken, Failure, SignalToken, StageTimes, StatusToken};
 use crate::error::{ErrorKind, Stage};
 use crate::id::{LeaseId, RequestId};
 use crate::path::Path;
@@ -246,6 +248,21 @@ impl Marks {
     const fn at(now: Time) -> Self {
         Self { enqueued: now, submitted: now, begun: now, fetched: now, decoded: now, ended: now }
     }
+
+    /// From submit to the end.
+    pub(super) const fn latency(&self) -> Duration {
+        self.ended.since(self.submitted)
+    }
+
+    pub(super) fn stage_times(&self) -> StageTimes {
+        StageTimes {
+            queued: self.submitted.since(self.enqueued),
+            waiting: self.begun.since(self.submitted),
+            reading: self.fetched.since(self.begun),
+            decoding: self.decoded.since(self.fetched),
+            placing: self.ended.since(self.decoded.max(self.fetched)),
+        }
+    }
 }
 
 /// Storage for one entry. A queue is made over an array, slice or box of these and keeps nothing elsewhere, so its memory
@@ -376,18 +393,36 @@ impl Slot {
         }
     }
 
-    /// Makes the slot a fresh entry. Links, generation and heap stay.
+    /// Makes the slot a fresh entry. Links, generation and heap stay; so does what each entry writes before it reads it,
+    /// which is most of the slot.
     pub(super) fn occupy(&mut self, entry: Entry, sequence: u64, now: Time) {
-        let fresh = Self {
-            links: self.links,
-            generation: self.generation,
-            heap_slot: self.heap_slot,
-            entry,
-            sequence,
-            marks: Marks::at(now),
-            ..Self::new()
-        };
-        *self = fresh;
+        self.entry = entry;
+        self.sequence = sequence;
+        self.submitted = false;
+        self.stage = Stage::Queued;
+        self.ended_in = Stage::Queued;
+        self.stop = Stop::No;
+        self.lease = None;
+        for part in &mut self.parts {
+            part.state = PartState::Idle;
+        }
+        self.dealt = 0;
+        self.eof = None;
+        self.work = None;
+        self.work_stalls = 0;
+        self.work_backoff = None;
+        self.cursor = 0;
+        self.wants = 0;
+        self.produced = 0;
+        self.offered = 0;
+        self.moved = 0;
+        self.path = Path::NONE;
+        self.marks = Marks::at(now);
+        self.retry_at = None;
+        self.dependents = NIL;
+        self.next_dependent = NIL;
+        self.prev_dependent = NIL;
+        self.blocked = false;
     }
 
     pub(super) fn id(&self, index: u32) -> RequestId {
