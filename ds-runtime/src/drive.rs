@@ -34,7 +34,6 @@ struct Batch {
     codec: Vec<CodecJob>,
     copies: Vec<CopyJob>,
     cancels: Vec<(OpWorker, JobId)>,
-    answers: Vec<Finished>,
     calls: Vec<(RequestId, Callback, Completion)>,
     wakers: Vec<Waker>,
     reports: Vec<ErrorReport>,
@@ -44,13 +43,17 @@ struct Batch {
 thread_local! {
     /// This thread's batch. Taken while in use: a callback that submits makes a nested round, which gets a fresh one.
     static SPARE: Cell<Option<Box<Batch>>> = const { Cell::new(None) };
-    /// The queues whose callbacks this thread is in, innermost last.
-    static CALLING: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    /// The queues whose callbacks this thread is in, innermost last: by address, for a number may be another queue's by then.
+    static CALLING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 /// How many callbacks of that queue this thread is in.
-pub(crate) fn callbacks_here(queue: u32) -> usize {
-    CALLING.with_borrow(|calling| calling.iter().filter(|&&index| index == queue).count())
+pub(crate) fn callbacks_here(queue: &QueueInner) -> usize {
+    CALLING.with_borrow(|calling| calling.iter().filter(|&&address| address == address_of(queue)).count())
+}
+
+fn address_of(queue: &QueueInner) -> usize {
+    core::ptr::from_ref(queue).addr()
 }
 
 impl Shared {
@@ -76,6 +79,7 @@ impl Shared {
         SPARE.set(Some(batch));
         if queue.is_abandoned() && queue.lock().core.is_idle() {
             self.retire(queue);
+            drop(queue.release());
         }
         round
     }
@@ -153,7 +157,7 @@ impl Shared {
             }
             action => {
                 let Some(op) = action.op() else { return };
-                if self.resolve_job(queue, state, batch, action).is_none() {
+                if self.resolve_job(queue, state, batch, action, now).is_none() {
                     let fault = Fault::Unsupported("the request names no such file or memory");
                     answer(state, Outcome { op, result: Err(fault), path: Path::NONE }, now);
                 }
@@ -167,6 +171,7 @@ impl Shared {
         state: &mut State,
         batch: &mut Batch,
         action: Action,
+        now: Time,
     ) -> Option<()> {
         let op = action.op()?;
         let id = JobId { queue: queue.index, op };
@@ -203,10 +208,20 @@ impl Shared {
                     batch.codec.push(job);
                 } else {
                     beside.worker = Some((op, OpWorker::Application));
-                    match CustomJob::new(job, beside.id) {
-                        Ok(job) => state.custom.push_back(job),
-                        Err(finished) => batch.answers.push(finished),
-                    }
+                    let request = beside.id;
+                    let refused = if state.core.is_closed() {
+                        // As those that waited when it was closed: the application may never ask again.
+                        Finished { id, result: Err(Fault::Cancelled), path: Path::NONE }
+                    } else {
+                        match CustomJob::new(job, request) {
+                            Ok(job) => {
+                                state.custom.push_back(job);
+                                return Some(());
+                            }
+                            Err(finished) => finished,
+                        }
+                    };
+                    answer(state, Outcome { op, result: refused.result, path: refused.path }, now);
                 }
             }
             _ => return None,
@@ -287,7 +302,7 @@ impl Shared {
             guarded("error hook", || report(queue.hook.as_ref(), &failure));
         }
         for (id, callback, completion) in batch.calls.drain(..) {
-            CALLING.with_borrow_mut(|calling| calling.push(queue.index));
+            CALLING.with_borrow_mut(|calling| calling.push(address_of(queue)));
             guarded("completion callback", || callback(completion));
             CALLING.with_borrow_mut(Vec::pop);
             let mut state = queue.lock();
@@ -296,10 +311,6 @@ impl Shared {
             if state.waiters > 0 {
                 queue.changed.notify_all();
             }
-        }
-        if !batch.answers.is_empty() {
-            let answers = core::mem::take(&mut batch.answers);
-            self.round(queue, &answers, 0);
         }
     }
 }

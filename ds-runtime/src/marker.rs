@@ -48,16 +48,11 @@ impl StatusArray {
         matches!(self.get(index), Some(Status::Ok | Status::Failed(_)))
     }
 
-    /// Makes a cell pending. False if there is no such cell or it is pending already.
-    pub(crate) fn begin(&self, index: u32) -> bool {
+    /// Makes a cell pending. Gives back what it said; `None` if there is no such cell or it is pending already.
+    pub(crate) fn begin(&self, index: u32) -> Option<Status> {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        match cells.get_mut(index as usize) {
-            None | Some(Status::Pending) => false,
-            Some(cell) => {
-                *cell = Status::Pending;
-                true
-            }
-        }
+        let cell = cells.get_mut(index as usize).filter(|cell| **cell != Status::Pending)?;
+        Some(core::mem::replace(cell, Status::Pending))
     }
 
     pub(crate) fn set(&self, index: u32, status: Status) {
@@ -216,10 +211,10 @@ mod tests {
     #[test]
     fn a_pending_cell_cannot_be_asked_twice() {
         let array = StatusArray::new(2);
-        assert!(array.begin(1) && !array.begin(1) && !array.begin(2));
+        assert_eq!((array.begin(1), array.begin(1), array.begin(2)), (Some(Status::Unset), None, None));
         assert!(!array.is_complete(1));
         array.set(1, Status::Ok);
-        assert!(array.is_complete(1) && array.begin(1));
+        assert!(array.is_complete(1) && array.begin(1) == Some(Status::Ok));
         assert_eq!(array.get(2), None);
     }
 }

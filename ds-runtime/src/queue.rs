@@ -168,6 +168,8 @@ pub(crate) struct QueueInner {
     wants: AtomicBool,
     /// Whether its owner gave up waiting for it.
     abandoned: AtomicBool,
+    /// What an abandoned queue needs to come to its end: the engines.
+    keeps: Mutex<Option<Arc<Inner>>>,
     event: OnceLock<Event>,
 }
 
@@ -210,6 +212,17 @@ impl QueueInner {
         self.abandoned.load(Ordering::Acquire)
     }
 
+    /// From now on the queue keeps the engines running, until it is idle.
+    fn abandon(&self, runtime: Arc<Inner>) {
+        *self.keeps.lock().unwrap_or_else(PoisonError::into_inner) = Some(runtime);
+        self.abandoned.store(true, Ordering::Release);
+    }
+
+    /// What the queue kept, now that it is idle. Dropping it may end all threads.
+    pub(crate) fn release(&self) -> Option<Arc<Inner>> {
+        self.keeps.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     pub(crate) fn set_completion_event(&self) {
         if let Some(event) = self.event.get() {
             event.set();
@@ -223,6 +236,12 @@ impl State {
         let completion = self.core.take(id)?;
         let beside = self.beside[id.index()].take()?;
         Some(beside.complete(completion))
+    }
+
+    /// Has a request that has not been taken delivered in another way from now on. Gives back who was to be told.
+    pub(crate) fn redirect(&mut self, id: RequestId, delivery: Delivery) -> Option<Delivery> {
+        let beside = self.beside[id.index()].as_mut().filter(|beside| beside.id == id)?;
+        Some(core::mem::replace(&mut beside.delivery, delivery))
     }
 
     /// Who has an operation.
@@ -245,7 +264,7 @@ impl State {
 
     /// Whether waiting for a free slot can help: something is under way that will free one by itself.
     fn will_progress(&self) -> bool {
-        self.core.unfinished() > self.core.stats().unsubmitted
+        self.core.unfinished() > self.core.stats().unsubmitted || self.calling > 0
     }
 }
 
@@ -294,6 +313,7 @@ impl Queue {
             lane: OnceLock::new(),
             wants: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
+            keeps: Mutex::new(None),
             event: OnceLock::new(),
         };
         let inner = shared.register(make, options.priority)?;
@@ -352,14 +372,14 @@ impl Queue {
     /// # Errors
     /// [`ErrorKind::QueueFull`], [`ErrorKind::Closed`]; [`ErrorKind::Invalid`] if there is no such cell, or it is pending.
     pub fn enqueue_status(&self, array: &StatusArray, index: u32) -> Result<(), Error> {
-        if !array.begin(index) {
+        let Some(before) = array.begin(index) else {
             return Err(Misuse::UnknownToken("status cell, or it is pending").into());
-        }
+        };
         let enqueued = self.enqueue_marker(Marker::Status(array.clone()), |core, token, now| {
             core.enqueue_status(StatusToken { array: token, index }, now)
         });
         if enqueued.is_err() {
-            array.set(index, crate::marker::Status::Unset);
+            array.set(index, before);
         }
         enqueued
     }
@@ -549,29 +569,31 @@ impl Queue {
     /// Takes no more entries, cancels what has not begun, and returns when nothing of this queue is left to happen: no engine
     /// has memory of its requests, markers have fired, callbacks have returned (but for those this very thread is in).
     /// Completions of tickets and posts can still be taken.
+    ///
+    /// A [`CustomRequest`] that somebody holds is under way: this waits until it is finished or dropped.
     pub fn close(&self) {
         self.begin_close();
-        self.shared.wait_until(&self.inner, None, is_over(self.inner.index));
+        self.shared.wait_until(&self.inner, None, is_over(&self.inner));
     }
 
     /// As [`close`](Self::close), but gives up waiting after `timeout`, and drops the queue without waiting for what is left.
     ///
     /// # Errors
-    /// [`Stragglers`]: what had not ended by then. The runtime keeps their memory and files until they end.
+    /// [`Stragglers`]: what had not ended by then. They keep their memory and files, and the engines running, until they end.
     pub fn shutdown(self, timeout: Duration) -> Result<(), Stragglers> {
         self.begin_close();
         let deadline = Instant::now().checked_add(timeout);
-        if self.shared.wait_until(&self.inner, deadline, is_over(self.inner.index)) {
+        if self.shared.wait_until(&self.inner, deadline, is_over(&self.inner)) {
             return Ok(());
         }
-        self.inner.abandoned.store(true, Ordering::Release);
+        self.inner.abandon(Arc::clone(&self._runtime));
         let state = self.inner.lock();
         let unfinished = |beside: &Beside| state.core.is_done(beside.id) == Some(false);
         let beside = state.beside.iter().flatten();
         let requests = beside.filter(|beside| unfinished(beside)).map(|beside| beside.id).collect();
         drop(state);
         // Whatever ended meanwhile may have been the last that would have noticed.
-        self.shared.round(&self.inner, &[], 0);
+        self.shared.poll(&self.inner);
         Err(Stragglers { requests })
     }
 
@@ -607,7 +629,7 @@ impl Queue {
     /// After a refusal: if the queue was full and something under way will make room, waits for that. Returns whether to try
     /// again.
     pub(crate) fn wait_for_room(&self, refusal: &Error) -> bool {
-        if !matches!(refusal.kind, ErrorKind::QueueFull { .. }) || callbacks_here(self.inner.index) > 0 {
+        if !matches!(refusal.kind, ErrorKind::QueueFull { .. }) || callbacks_here(&self.inner) > 0 {
             return false;
         }
         let mut room = false;
@@ -683,8 +705,8 @@ pub(crate) fn submit(inner: &QueueInner, shared: &Arc<Shared>) -> u32 {
 }
 
 /// Whether nothing of a queue is left to happen, seen from this thread.
-fn is_over(index: u32) -> impl FnMut(&mut State) -> bool {
-    let here = callbacks_here(index);
+fn is_over(queue: &QueueInner) -> impl FnMut(&mut State) -> bool + use<> {
+    let here = callbacks_here(queue);
     move |state| state.core.is_idle() && state.calling <= here
 }
 

@@ -103,17 +103,18 @@ impl Future for Ticket {
     /// If polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Completion> {
         assert!(!self.spent, "a ticket was polled after it was ready");
-        {
-            let mut state = self.queue.lock();
-            if let Some(completion) = take(&self.queue, &mut state, self.id) {
-                drop(state);
-                self.spent = true;
-                return Poll::Ready(completion);
-            }
-            if let Some(beside) = state.beside[self.id.index()].as_mut() {
-                beside.delivery = Delivery::Ticket(Some(context.waker().clone()));
-            }
+        // Wakers are cloned and dropped with no lock held: both run the executor's code, and the last of a task's wakers may
+        // take the task's other tickets with it.
+        let waker = context.waker().clone();
+        let mut state = self.queue.lock();
+        if let Some(completion) = take(&self.queue, &mut state, self.id) {
+            drop(state);
+            self.spent = true;
+            return Poll::Ready(completion);
         }
+        let previous = state.redirect(self.id, Delivery::Ticket(Some(waker)));
+        drop(state);
+        drop(previous);
         // After the waker is in place: the request may end within this call, and then wakes it.
         submit(&self.queue, &self.shared);
         Poll::Pending
@@ -126,15 +127,11 @@ impl Drop for Ticket {
             return;
         }
         let mut state = self.queue.lock();
-        // Buffers are freed once the lock is released.
+        // Buffers are freed, and a waker is dropped, once the lock is released.
         let completion = take(&self.queue, &mut state, self.id);
-        if completion.is_none()
-            && let Some(beside) = state.beside[self.id.index()].as_mut()
-        {
-            beside.delivery = Delivery::Discard;
-        }
+        let waker = if completion.is_none() { state.redirect(self.id, Delivery::Discard) } else { None };
         drop(state);
-        drop(completion);
+        drop((completion, waker));
     }
 }
 

@@ -15,6 +15,13 @@ struct State {
     stop: bool,
 }
 
+impl State {
+    /// The queue to poll next, and when.
+    fn next(&self) -> Option<(u32, Time)> {
+        self.due.iter().min_by_key(|&&(_, at)| at).copied()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Timer {
     state: Mutex<State>,
@@ -25,6 +32,7 @@ impl Timer {
     /// Poll queue `queue` at `at`, instead of whenever it asked for before.
     pub(crate) fn set(&self, shared: &Arc<Shared>, queue: u32, at: Option<Time>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.next();
         state.due.retain(|&(number, _)| number != queue);
         let Some(at) = at else { return };
         state.due.push((queue, at));
@@ -37,7 +45,10 @@ impl Timer {
                 Err(error) => log::error!("cannot start the timer thread, timeouts will be late: {error}"),
             }
         }
-        self.changed.notify_one();
+        // A wake-up that moves back costs the thread one look at the time it was set for first.
+        if before.is_none_or(|(_, before)| at < before) {
+            self.changed.notify_one();
+        }
     }
 
     fn run(runtime: &Arc<Shared>) {
@@ -48,8 +59,7 @@ impl Timer {
                 return;
             }
             let now = runtime.clock.now();
-            let next = state.due.iter().min_by_key(|&&(_, at)| at).copied();
-            match next {
+            match state.next() {
                 Some((queue, at)) if at <= now => {
                     drop(state);
                     timer.forget(queue, at);

@@ -60,6 +60,11 @@ macro_rules! every_engine {
                 closing_waits_and_refuses dropping_with_work_in_flight_loses_nothing
                 stragglers_are_reported_and_keep_their_memory the_runtime_may_go_first no_priority_starves
             }
+            endings {
+                closing_takes_custom_requests_back stragglers_outlive_queue_and_runtime
+                a_slow_callback_makes_room_in_the_end wakers_are_dropped_with_no_lock_held
+                the_last_owner_may_be_a_callback ends_that_race futures_need_no_thread_of_their_own
+            }
             bad_input {
                 damaged_streams_are_corrupt a_bad_request_beside_good_ones_harms_only_itself hostile_sizes_are_refused
                 files_that_cannot files_that_shrink
