@@ -191,8 +191,8 @@ struct List {
 
 /// Show how a tile stream or a pack is made up
 ///
-/// Decodes every tile without writing it anywhere, tells how many begin with a block of which kind, and prints a
-/// histogram of how well tiles compress.
+/// Decodes every tile without writing it anywhere, counts blocks by kind, literals and matches, and prints a histogram of
+/// how well tiles compress.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -234,15 +234,16 @@ struct Demo {
 
 /// Stream a pack through the runtime's queue, verify it, and tell how fast that was
 ///
-/// Every chunk of every entry is one request: read, decoded, checked against its checksum. Memory in use is bounded by
-/// the depth times the pack's chunk size (4 MiB at most) plus 64 MiB, however big the pack is. A named engine never falls
-/// back to another; `auto` takes the best there is. The pack may come from the page cache: drop that first to measure the
-/// disk.
+/// Every chunk of every entry is read, decoded and checked against its checksum: compressed chunks by one request each,
+/// stored ones in pieces of the request size. Memory in use is bounded by the depth times the request size plus 64 MiB,
+/// however big the pack is. A named engine never falls back to another; `auto` takes the best there is. The pack may come
+/// from the page cache: drop that first to measure the disk.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   ds stream game.dspak
   ds stream game.dspak --depth 64 --workers 4
+  ds pack assets -o fine.dspak --chunk 64K && ds stream fine.dspak --depth 128 --request-size 64K
   ds stream game.dspak --engine cpu --codec cpu --json")]
 struct Stream {
     /// The pack to stream
@@ -257,9 +258,12 @@ struct Stream {
     /// Requests in flight
     #[arg(short, long, value_name = "N", default_value_t = crate::stream::Options::DEPTH)]
     depth: NonZeroUsize,
-    /// Largest single read asked of the engine: longer ones are cut, so that none blocks others (K or M may follow)
-    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = log2_size)]
+    /// Most content one request asks for: a power of two, 4K to 4M. Not less than the chunks that are compressed hold
+    #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = |text: &str| log2_between(text, 12, 22))]
     request_size: Log2,
+    /// Largest single read asked of the engine, a power of two, 4K to 1024M: longer ones are cut, so that none blocks others
+    #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = |text: &str| log2_between(text, 12, 30))]
+    read_size: Log2,
     /// Threads for reading, and as many for decoding [default: one per core]
     #[arg(short, long, value_name = "N")]
     workers: Option<NonZeroUsize>,
@@ -282,7 +286,8 @@ impl Stream {
                 CodecArg::Vulkan => CodecKind::Vulkan,
             },
             depth: self.depth,
-            read_size: 1 << self.request_size.0,
+            request_size: 1 << self.request_size.0,
+            read_size: 1 << self.read_size.0,
             workers: self.workers,
         }
     }
@@ -397,6 +402,14 @@ fn log2_size(text: &str) -> core::result::Result<Log2, String> {
             Ok(Log2(size.trailing_zeros() as u8))
         }
         _ => Err("not a power of two in range".into()),
+    }
+}
+
+fn log2_between(text: &str, least: u8, most: u8) -> core::result::Result<Log2, String> {
+    match log2_size(text)? {
+        Log2(size) if size < least => Err(format!("less than {}", 1_u64 << least)),
+        Log2(size) if size > most => Err(format!("more than {}", 1_u64 << most)),
+        size => Ok(size),
     }
 }
 

@@ -24,11 +24,10 @@ fn packed() -> (tempfile::TempDir, String) {
 }
 
 #[test]
-fn every_chunk_is_one_verified_request() {
+fn every_chunk_is_one_verified_request_unless_told() {
     let (_place, pack) = packed();
     let expected = 9_000_000 + 70_000 + 3 + (1000..1100).sum::<u64>();
-    for args in [&[][..], &["--depth", "1"], &["--depth", "200", "--workers", "3"], &["--request-size", "4K"]]
-    {
+    for args in [&[][..], &["--depth", "1"], &["--depth", "200", "--workers", "3"], &["--read-size", "4K"]] {
         let output = run([&["stream", &pack, "--json"], args].concat());
         succeeds(&output);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -44,13 +43,85 @@ fn every_chunk_is_one_verified_request() {
     }
 }
 
+/// Bytes that do not compress.
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut random = ds_cli::assets::random::Random::new(seed);
+    (0..len).map(|_| random.draw() as u8).collect()
+}
+
+#[test]
+fn stored_chunks_are_asked_for_in_pieces_of_the_request_size() {
+    let place = tempfile::tempdir().unwrap();
+    let input = place.path().join("in");
+    fs::create_dir(&input).unwrap();
+    fs::write(input.join("noise"), noise(1, 5_000_000)).unwrap();
+    fs::write(input.join("text"), sample(60_000)).unwrap();
+    let pack = place.path().join("p").to_str().unwrap().to_owned();
+    succeeds(&run(["pack", input.to_str().unwrap(), "-o", &pack]));
+    // Two chunks of noise, one of text.
+    for (size, requests) in [("4M", 2 + 1), ("1M", 4 + 1 + 1), ("64K", 64 + 13 + 1)] {
+        for depth in ["1", "3", "64"] {
+            let output = run(["stream", &pack, "--json", "--depth", depth, "--request-size", size]);
+            succeeds(&output);
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(report["requests"].as_u64(), Some(requests), "{size}");
+            assert_eq!(report["content_bytes"].as_u64(), Some(5_060_000), "{size}");
+        }
+    }
+    // Damage in one piece is told once, for the chunk.
+    let mut bytes = fs::read(&pack).unwrap();
+    bytes[4_400_000] ^= 1;
+    fs::write(&pack, &bytes).unwrap();
+    let output = run(["stream", &pack, "--json", "--request-size", "64K"]);
+    fails(&output, 3, "entry \"noise\", chunk 1: wrong checksum");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["failed"].as_u64(), Some(1));
+}
+
+#[test]
+fn requests_smaller_than_what_is_decoded_whole_are_refused() {
+    let (place, pack) = packed();
+    let output = run(["stream", &pack, "--request-size", "64K"]);
+    fails(&output, 2, "decoded whole");
+    assert!(stderr(&output).contains("--request-size 4194304") && stderr(&output).contains("--chunk 65536"));
+    assert_eq!(run(["stream", &pack, "--request-size", "2K"]).status.code(), Some(2));
+    assert_eq!(run(["stream", &pack, "--request-size", "8M"]).status.code(), Some(2));
+    let fine = place.path().join("fine").to_str().unwrap().to_owned();
+    let input = place.path().join("in");
+    succeeds(&run(["pack", input.to_str().unwrap(), "-o", &fine, "--chunk", "64K"]));
+    succeeds(&run(["stream", &fine, "--request-size", "64K"]));
+}
+
+/// However big the pack, memory is bounded by the depth times the request size and 64 MiB more.
+#[test]
+fn memory_follows_depth_and_request_size() {
+    let place = tempfile::tempdir().unwrap();
+    let input = place.path().join("in");
+    fs::create_dir(&input).unwrap();
+    fs::write(input.join("noise"), noise(2, 96 << 20)).unwrap();
+    fs::write(input.join("text"), sample(96 << 20)).unwrap();
+    for (chunk, request) in [("4M", 4 << 20), ("64K", 64 << 10)] {
+        let pack = place.path().join(chunk).to_str().unwrap().to_owned();
+        succeeds(&run(["pack", input.to_str().unwrap(), "-o", &pack, "--level", "1", "--chunk", chunk]));
+        for depth in [1, 8, 32] {
+            let (depth_arg, request_arg) = (depth.to_string(), request.to_string());
+            let args = ["stream", &pack, "--json", "--depth", &depth_arg, "--request-size", &request_arg];
+            let output = run(args);
+            succeeds(&output);
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let peak = report["peak_memory_bytes"].as_u64().unwrap();
+            assert!(peak > 0 && peak <= depth * request + (64 << 20), "{chunk}, depth {depth}: {peak} bytes");
+        }
+    }
+}
+
 #[test]
 fn people_get_throughput_latency_and_the_path_taken() {
     let (_place, pack) = packed();
     let output = run(["stream", &pack, "--engine", "cpu", "--codec", "cpu"]);
     succeeds(&output);
     let text = String::from_utf8(output.stdout).unwrap();
-    for word in ["requests/s", "p99", "CPU time", "path ", "every checksum is right"] {
+    for word in ["requests/s", "p99", "CPU time", "memory ", "path ", "every checksum is right"] {
         assert!(text.contains(word), "no {word} in:\n{text}");
     }
 }

@@ -4,7 +4,7 @@ use core::ops::AddAssign;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use ds_gdeflate::{CodecId, Decoder, TILE_SIZE, TileError, TileTable};
+use ds_gdeflate::{CodecId, Decoder, TILE_SIZE, TileError, TileReport, TileTable};
 use serde_json::{Value, json};
 
 use super::decompress::{not_a_stream, read_table};
@@ -16,9 +16,6 @@ use crate::pack::{Chunk, Method, Pack};
 use crate::pipeline::{self, Ends};
 use crate::progress::Progress;
 use crate::units;
-
-/// The kinds of blocks by their number in the format. A sound tile has no other.
-const BLOCK_KINDS: [&str; 3] = ["stored", "static", "dynamic"];
 
 /// Tiles of one job.
 const JOB_TILES: usize = 16;
@@ -211,10 +208,9 @@ struct Walker {
 
 impl Walker {
     fn walk(&mut self, payload: &[u8], raw: usize) -> Result<Tally, TileError> {
-        self.decoder.decode_tile(payload, &mut self.content[..raw])?;
-        let kind = usize::from(payload[0] >> 1 & 3);
-        let mut tally = Tally { tiles: 1, raw: raw as u64, packed: payload.len() as u64, ..Tally::default() };
-        tally.blocks[kind] = 1;
+        let made_of = self.decoder.inspect_tile(payload, &mut self.content[..raw])?;
+        let (raw_size, packed) = (raw as u64, payload.len() as u64);
+        let mut tally = Tally { tiles: 1, raw: raw_size, packed, made_of, ..Tally::default() };
         tally.sizes[(10 * payload.len() / raw).min(Tally::BARS - 1)] = 1;
         Ok(tally)
     }
@@ -226,8 +222,7 @@ struct Tally {
     tiles: u64,
     raw: u64,
     packed: u64,
-    /// Tiles by the kind of their first block, in the order of [`BLOCK_KINDS`].
-    blocks: [u64; BLOCK_KINDS.len()],
+    made_of: TileReport,
     /// Tiles by payload, in tenths of their content; the last is for all that are larger than it.
     sizes: [u64; Self::BARS],
 }
@@ -241,7 +236,7 @@ impl AddAssign for Tally {
         self.tiles += other.tiles;
         self.raw += other.raw;
         self.packed += other.packed;
-        self.blocks.iter_mut().zip(other.blocks).for_each(|(sum, n)| *sum += n);
+        self.made_of += other.made_of;
         self.sizes.iter_mut().zip(other.sizes).for_each(|(sum, n)| *sum += n);
     }
 }
@@ -256,9 +251,7 @@ struct Report {
 
 impl Report {
     fn json(&self) -> Value {
-        let Tally { tiles, raw, packed, blocks, sizes } = &self.tally;
-        let blocks =
-            BLOCK_KINDS.iter().zip(blocks).map(|(kind, count)| ((*kind).to_owned(), (*count).into()));
+        let Tally { tiles, raw, packed, made_of, sizes } = &self.tally;
         let mut object: serde_json::Map<_, _> =
             self.facts.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let rest = json!({
@@ -267,7 +260,17 @@ impl Report {
             "tiles": tiles,
             "tile_content": raw,
             "tile_payload": packed,
-            "tiles_by_first_block": Value::Object(blocks.collect()),
+            "blocks": {
+                "stored": made_of.stored_blocks,
+                "static": made_of.static_blocks,
+                "dynamic": made_of.dynamic_blocks,
+            },
+            "stored_bytes": made_of.stored_bytes,
+            "literals": made_of.literals,
+            "matches": made_of.matches,
+            "matched_bytes": made_of.matched_bytes,
+            "longest_match": made_of.longest_match,
+            "farthest_match": made_of.farthest_match,
             "tiles_by_tenth_of_content": sizes,
         });
         if let Value::Object(rest) = rest {
@@ -281,7 +284,7 @@ impl Report {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             writeln!(out, "{:<14} {text}", key.replace('_', " "))?;
         }
-        let Tally { tiles, raw, packed, blocks, sizes } = &self.tally;
+        let Tally { tiles, raw, packed, made_of, sizes } = &self.tally;
         writeln!(out, "{:<14} {} ({} bytes)", "content", units::bytes(self.size), self.size)?;
         writeln!(out, "{:<14} {} ({} bytes)", "packed", units::bytes(self.packed), self.packed)?;
         writeln!(out, "{:<14} {}", "ratio", units::ratio(self.size, self.packed))?;
@@ -289,8 +292,14 @@ impl Report {
         if *tiles == 0 {
             return Ok(());
         }
-        let blocks = BLOCK_KINDS.iter().zip(blocks).map(|(kind, count)| format!("{kind} {count}"));
-        writeln!(out, "{:<14} {}", "first block", blocks.collect::<Vec<_>>().join(", "))?;
+        let TileReport { stored_blocks, static_blocks, dynamic_blocks, .. } = made_of;
+        let blocks = format!("{stored_blocks} stored, {static_blocks} static, {dynamic_blocks} dynamic");
+        writeln!(out, "{:<14} {} ({blocks})", "blocks", made_of.blocks())?;
+        let share = |bytes: u64| format!("{:.1} %", 100.0 * bytes as f64 / made_of.content().max(1) as f64);
+        let matched = format!("{}, {} of the content", made_of.matches, share(made_of.matched_bytes));
+        let reach = format!("longest {}, farthest {}", made_of.longest_match, made_of.farthest_match);
+        writeln!(out, "{:<14} {matched} ({reach})", "matches")?;
+        writeln!(out, "{:<14} {}, {} of the content", "literals", made_of.literals, share(made_of.literals))?;
         writeln!(out, "\ntiles by payload, in percent of their content")?;
         let most = sizes.iter().max().copied().unwrap_or(1).max(1);
         for (tenth, count) in sizes.iter().enumerate() {

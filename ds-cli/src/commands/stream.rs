@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::open_pack;
 use crate::error::{Error, Kind, Result};
-use crate::pack::Pack;
+use crate::pack::{Method, Pack};
 use crate::progress::Progress;
 use crate::stream::{Options, Report, Streamer};
 use crate::units;
@@ -21,6 +21,7 @@ use crate::units;
 /// What the system reports; an engine that is not available; a pack that is damaged, after all of it has been streamed.
 pub fn run(path: &Path, options: &Options, json: bool) -> Result<()> {
     let pack = open_pack(path)?;
+    check_request_size(path, &pack, options.request_size)?;
     let mut streamer = start(options)?;
     let progress = Progress::bytes("stream", Some(pack.index().raw_size()), json);
     let report = streamer.run(&pack, 0..pack.index().chunks().len(), |bytes| {
@@ -37,6 +38,24 @@ pub fn run(path: &Path, options: &Options, json: bool) -> Result<()> {
     };
     written.and_then(|()| out.flush()).map_err(Error::stdout)?;
     verdict(path, &pack, &report)
+}
+
+/// Memory is promised by the request size: a chunk that is decoded as a whole must not break the promise.
+fn check_request_size(path: &Path, pack: &Pack, request_size: u32) -> Result<()> {
+    let compressed = pack.index().chunks().iter().filter(|chunk| chunk.method == Method::GDeflate);
+    let largest = compressed.map(|chunk| chunk.raw_size).max().unwrap_or(0);
+    if largest <= request_size {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: compressed chunks hold up to {largest} bytes and are decoded whole, more than requests of {request_size}",
+        path.display()
+    );
+    let least = largest.next_power_of_two();
+    Err(Error::usage(message).hint(format!(
+        "use --request-size {least}, or pack again with `ds pack --chunk {}`",
+        request_size.max(1 << 16)
+    )))
 }
 
 /// Starts the engines, with advice where one is missing.
@@ -121,6 +140,7 @@ fn write_text(
     writeln!(out, " max {}", millis(report.latency.max()))?;
     let cpu = report.cpu.as_secs_f64();
     writeln!(out, "CPU time    {cpu:.3} s, {:.2} cores busy, verifying included", cpu / seconds)?;
+    writeln!(out, "memory      {} at most, the whole process", units::bytes(report.peak_memory))?;
     for (path, requests) in &report.paths {
         writeln!(out, "path        {path}: {}", units::count(*requests, "request"))?;
     }
@@ -156,6 +176,7 @@ fn write_json(
         "codec": selection.codec,
         "refused": refused.collect::<Vec<_>>(),
         "depth": options.depth,
+        "request_size": options.request_size,
         "read_size": options.read_size,
         "requests": report.requests,
         "content_bytes": report.content,
@@ -164,6 +185,7 @@ fn write_json(
         "cpu_seconds": report.cpu.as_secs_f64(),
         "content_bytes_per_second": report.content as f64 / seconds,
         "requests_per_second": report.requests as f64 / seconds,
+        "peak_memory_bytes": report.peak_memory,
         "latency_ns": latency,
         "paths": report.paths,
         "failed": report.failed,

@@ -89,7 +89,15 @@ impl Chunk {
     ///
     /// [`ChunkError::Checksum`].
     pub fn verify(&self, content: &[u8]) -> Result<(), ChunkError> {
-        let computed = xxh3_64(content);
+        self.check(xxh3_64(content))
+    }
+
+    /// Compares a checksum of the content with the one in the index.
+    ///
+    /// # Errors
+    ///
+    /// [`ChunkError::Checksum`].
+    pub fn check(&self, computed: u64) -> Result<(), ChunkError> {
         if computed == self.checksum {
             Ok(())
         } else {

@@ -1,0 +1,190 @@
+//! Streaming chunks of a pack through the runtime's queue, verified: what `ds stream` and `ds demo` share.
+
+mod pieces;
+mod report;
+
+use core::num::NonZeroUsize;
+use core::ops::Range;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use ds_runtime::{BuildError, Completion, File, Queue, QueueOptions, Request, Runtime, Selection};
+
+use self::pieces::{Cut, Partial, Piece};
+use self::report::{cpu_time, peak_memory};
+use crate::pack::{Chunk, Method, Pack};
+
+pub use ds_runtime::{CodecKind, IoKind};
+pub use report::{Fault, Latencies, Report};
+
+/// How to stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Which engine reads.
+    pub io: IoKind,
+    /// Which engine decodes.
+    pub codec: CodecKind,
+    /// Requests in flight.
+    pub depth: NonZeroUsize,
+    /// Most content asked for by one request, in bytes. Stored chunks are asked for in pieces of it; compressed chunks, which
+    /// are decoded as a whole, are one request each, whatever this says.
+    pub request_size: u32,
+    /// Largest read asked of the engine at once, in bytes; at least 4096. Longer ones are cut.
+    pub read_size: u64,
+    /// Threads for reading and for decoding each; one per core unless told.
+    pub workers: Option<NonZeroUsize>,
+}
+
+impl Options {
+    /// [`Options::depth`] unless told.
+    pub const DEPTH: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0");
+    /// [`Options::request_size`] unless told: no pack has larger chunks.
+    pub const REQUEST_SIZE: u32 = 4 << 20;
+    /// [`Options::read_size`] unless told.
+    pub const READ_SIZE: u64 = 1 << 20;
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            io: IoKind::Auto,
+            codec: CodecKind::Auto,
+            depth: Self::DEPTH,
+            request_size: Self::REQUEST_SIZE,
+            read_size: Self::READ_SIZE,
+            workers: None,
+        }
+    }
+}
+
+/// A runtime and a queue for streaming.
+#[derive(Debug)]
+pub struct Streamer {
+    runtime: Runtime,
+    queue: Queue,
+    depth: usize,
+    cut: Cut,
+    /// Buffers not in use; each has held a request's content.
+    spare: Vec<Vec<u8>>,
+}
+
+impl Streamer {
+    /// Starts the engines.
+    ///
+    /// # Errors
+    ///
+    /// A named engine is not available (there is no fallback), or the system refuses threads or memory.
+    pub fn new(options: &Options) -> Result<Self, BuildError> {
+        let mut builder = Runtime::builder().io(options.io).codec(options.codec);
+        if let Some(workers) = options.workers {
+            builder = builder.workers(workers).codec_workers(workers);
+        }
+        let runtime = builder.build()?;
+        let depth = options.depth.get();
+        let queue = QueueOptions::default()
+            .name("stream")
+            // Entries are submitted by hand, and a full queue is never wanted.
+            .capacity(depth)
+            .auto_submit(false)
+            .chunk_size(options.read_size)
+            // Every failure is in the report.
+            .error_hook(|_| {});
+        let queue = runtime.queue(queue).map_err(|error| BuildError::Os {
+            what: "the queue",
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        Ok(Self { runtime, queue, depth, cut: Cut(options.request_size), spare: Vec::new() })
+    }
+
+    /// The engines in use.
+    pub fn selection(&self) -> &Selection {
+        self.runtime.selection()
+    }
+
+    /// Streams the chunks numbered `chunks` of `pack` and verifies each; `arrived` is told the bytes of each request that
+    /// came, good or bad, and ends the run early by returning false.
+    ///
+    /// # Errors
+    ///
+    /// The pack's descriptor cannot be duplicated. What is wrong with chunks is in the report.
+    pub fn run(
+        &mut self,
+        pack: &Pack,
+        chunks: impl IntoIterator<Item = usize>,
+        mut arrived: impl FnMut(u64) -> bool,
+    ) -> std::io::Result<Report> {
+        let file = File::from(pack.file().try_clone()?);
+        let (all, cut) = (pack.index().chunks(), self.cut);
+        let mut pieces = chunks.into_iter().filter_map(|number| Some((number, all.get(number)?))).flat_map(
+            // The format counts chunks in 32 bits.
+            |(number, chunk)| cut.pieces(number as u32, chunk).map(move |piece| (piece, chunk)),
+        );
+        let (mut report, mut partial) = (Report::default(), Partial::default());
+        let paths_before = self.paths();
+        let (start, cpu) = (Instant::now(), cpu_time());
+        let (mut in_flight, mut going) = (0, true);
+        loop {
+            // A piece that came before its predecessor keeps its buffer. The predecessor was asked for first, so it is in
+            // flight, and this cannot come to rest.
+            while going && in_flight + partial.kept() < self.depth {
+                let Some((piece, chunk)) = pieces.next() else { break };
+                report.requests += 1;
+                let range = cut.range(piece, chunk);
+                let request = self.request(&file, chunk, &range).tag(piece.tag());
+                match self.queue.post(request) {
+                    Ok(_) => in_flight += 1,
+                    Err(rejected) => {
+                        let fault = Err(Fault::Request(rejected.error));
+                        let verdict =
+                            partial.arrived(piece, (chunk, cut), Vec::new(), fault, &mut self.spare);
+                        report.verdict(piece.chunk, chunk, verdict);
+                        going = arrived(range.end - range.start) && going;
+                    }
+                }
+            }
+            if in_flight == 0 {
+                break;
+            }
+            // Without a timeout it waits as long as it takes.
+            let _ = self.queue.wait_any(None);
+            for completion in self.queue.take_completed(in_flight) {
+                in_flight -= 1;
+                let piece = Piece::from_tag(completion.tag);
+                let chunk = &all[piece.chunk as usize];
+                let range = cut.range(piece, chunk);
+                report.read += completion.bytes.read;
+                report.latency.record(completion.latency);
+                let Completion { result, buffer, .. } = completion;
+                let result = result.map_err(Fault::Request);
+                let verdict = partial.arrived(piece, (chunk, cut), buffer, result, &mut self.spare);
+                report.verdict(piece.chunk, chunk, verdict);
+                going = arrived(range.end - range.start) && going;
+            }
+        }
+        report.wall = start.elapsed();
+        report.cpu = cpu_time().saturating_sub(cpu);
+        report.peak_memory = peak_memory();
+        for (path, requests) in self.paths() {
+            let new = requests - paths_before.get(&path).copied().unwrap_or_default();
+            if new > 0 {
+                report.paths.insert(path, new);
+            }
+        }
+        Ok(report)
+    }
+
+    fn request(&mut self, file: &File, chunk: &Chunk, range: &Range<u64>) -> Request {
+        let request = match chunk.method {
+            Method::Stored => Request::read(file, chunk.offset + range.start, range.end - range.start),
+            Method::GDeflate => {
+                let packed = Request::read(file, chunk.offset, chunk.packed_size.into());
+                packed.gdeflate(chunk.raw_size.into())
+            }
+        };
+        request.into_buffer(self.spare.pop().unwrap_or_default())
+    }
+
+    fn paths(&self) -> BTreeMap<String, u64> {
+        self.queue.stats().paths().map(|(path, requests)| (path.to_string(), requests)).collect()
+    }
+}
