@@ -44,8 +44,8 @@ struct Record {
 
 /// Provides what `steps` need, runs them all and prints a table.
 ///
-/// Returns whether every step passed or was skipped. A step without its tools counts as failed: a run that
-/// left something out for want of them must not look like a run that checked it.
+/// Returns whether every step passed or was skipped. A step without the tools it requires counts as failed: a
+/// run that left something out for want of them must not look like a run that checked it.
 pub(crate) fn run(project: &Project, steps: &[&Step], provision: Provision) -> Result<bool> {
     let begun = Instant::now();
     // A step that must go without says so in its place; the others run.
@@ -58,8 +58,8 @@ pub(crate) fn run(project: &Project, steps: &[&Step], provision: Provision) -> R
         let begun = Instant::now();
         let verdict = if stop {
             Verdict::NotReached
-        } else if let Some(names) = tools::missing(&project.sh, step.needs) {
-            Verdict::Missing(names)
+        } else if let Some(verdict) = unequipped(project, step) {
+            verdict
         } else {
             println!("\n==> {}/{} {}: {}", index + 1, steps.len(), step.name, step.about);
             match (step.run)(project) {
@@ -75,6 +75,16 @@ pub(crate) fn run(project: &Project, steps: &[&Step], provision: Provision) -> R
 
     print!("\n{}", summary(provided, &records));
     Ok(!records.iter().any(|record| record.verdict.is_failure()))
+}
+
+/// What becomes of a step that lacks tools.
+fn unequipped(project: &Project, step: &Step) -> Option<Verdict> {
+    let names = tools::missing(&project.sh, step.needs)?;
+    let required: Vec<_> = step.needs.iter().copied().filter(|tool| tool.is_required()).collect();
+    Some(match tools::missing(&project.sh, &required) {
+        Some(names) => Verdict::Missing(names),
+        None => Verdict::Ended(Ending::Skipped(format!("without {names}"))),
+    })
 }
 
 /// Every tool that one of `steps` needs, each once.

@@ -8,7 +8,8 @@ use crate::features;
 use crate::readme;
 use crate::runner::{Ending, Step};
 use crate::tools::{
-    CARGO_DENY, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS, RUSTFMT, THUMBV7EM, Tool, VALGRIND, X86_64_NONE,
+    CARGO_DENY, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS, OLDEST_RUST, RUSTFMT, THUMBV7EM, Tool, VALGRIND,
+    X86_64_NONE,
 };
 use crate::workspace::Project;
 
@@ -38,6 +39,12 @@ static STEPS: &[Step] = &[
         about: "no_std crates build for bare metal",
         needs: &[&X86_64_NONE, &THUMBV7EM],
         run: nostd,
+    },
+    Step {
+        name: "msrv",
+        about: "everything builds with the oldest supported Rust",
+        needs: &[&OLDEST_RUST],
+        run: msrv,
     },
     Step { name: "docs", about: "documentation builds without a warning", needs: &[], run: docs },
     Step { name: "deny", about: "licences and sources of dependencies", needs: &[&CARGO_DENY], run: deny },
@@ -146,6 +153,16 @@ fn nostd(project: &Project) -> Result<Ending> {
     run_each(project, &commands)
 }
 
+fn msrv(project: &Project) -> Result<Ending> {
+    let toolchain = OLDEST_RUST.name;
+    cmd!(
+        project.sh,
+        "rustup run {toolchain} cargo check --workspace --exclude xtask --all-targets --all-features --locked"
+    )
+    .run()?;
+    Ok(Ending::Passed)
+}
+
 fn docs(project: &Project) -> Result<Ending> {
     cmd!(project.sh, "cargo doc --no-deps --workspace --all-features")
         .env("RUSTDOCFLAGS", "-D warnings")
@@ -237,6 +254,15 @@ mod tests {
         assert_eq!(names, ["fmt", "docs"]);
         assert_eq!(select::<&str>(&[]).unwrap().len(), STEPS.len());
         assert_eq!(select(LINT).unwrap().len(), LINT.len());
+    }
+
+    #[test]
+    fn the_oldest_rust_is_the_one_the_crates_promise() {
+        let project = Project::open().unwrap();
+        for package in project.workspace.published_libraries() {
+            let promised = package.rust_version.as_deref().unwrap();
+            assert_eq!(OLDEST_RUST.name, format!("{promised}.0"), "{}", package.name);
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ enum Source {
     Component { file: &'static str },
     /// The standard library for another target, of the tool's name.
     Target,
+    /// A Rust toolchain of the tool's name.
+    Toolchain,
     /// A crate of the tool's name with a program of that name.
     Crate { version: &'static str, args: &'static [&'static str] },
 }
@@ -57,6 +59,12 @@ pub(crate) static THUMBV7EM: Tool = Tool {
     name: "thumbv7em-none-eabi",
     why: "to build the no_std crates for 32 bits, without 64-bit atomics",
     source: Source::Target,
+};
+/// The first release of the workspace's `rust-version`.
+pub(crate) static OLDEST_RUST: Tool = Tool {
+    name: "1.89.0",
+    why: "to build the crates with the oldest Rust they promise to support",
+    source: Source::Toolchain,
 };
 pub(crate) static VALGRIND: Tool =
     Tool { name: "valgrind", why: "to run the demo under a memory checker", source: Source::Debian };
@@ -87,7 +95,19 @@ impl Tool {
                 target_libdir(sh, None).is_some_and(|libdir| libdir.join(file).exists())
             }
             Source::Target => target_libdir(sh, Some(self.name)).is_some_and(|libdir| libdir.exists()),
+            Source::Toolchain => {
+                let name = self.name;
+                // Asked for an absent toolchain, rustup would go and fetch it.
+                let listed = cmd!(sh, "rustup toolchain list").quiet().ignore_stderr().read();
+                listed.is_ok_and(|list| list.lines().any(|line| line.starts_with(&format!("{name}-"))))
+            }
         }
+    }
+
+    /// Whether a check without this tool has failed, not merely been skipped: a second Rust is not to be had
+    /// where the first did not come from rustup.
+    pub(crate) const fn is_required(&self) -> bool {
+        !matches!(self.source, Source::Toolchain)
     }
 
     fn install(&self, sh: &Shell) -> Result<()> {
@@ -101,6 +121,10 @@ impl Tool {
             Source::Target => {
                 require_rustup(sh)?;
                 Ok(cmd!(sh, "rustup target add {name}").run()?)
+            }
+            Source::Toolchain => {
+                require_rustup(sh)?;
+                Ok(cmd!(sh, "rustup toolchain install {name} --profile minimal --no-self-update").run()?)
             }
             Source::Crate { version, args } => {
                 let root = crate_root(name, version)?;
@@ -123,6 +147,7 @@ impl fmt::Display for Tool {
             Source::Debian => "Debian package",
             Source::Component { .. } => "Rust component",
             Source::Target => "Rust target",
+            Source::Toolchain => "Rust toolchain",
             Source::Crate { version, .. } => return write!(f, "{} {version} (crate)", self.name),
         };
         write!(f, "{} ({kind})", self.name)
