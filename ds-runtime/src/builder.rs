@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ds_engine::{CodecEngine, CopyEngine, CustomDecoder, IoEngine, StagingPool};
 
-use crate::runtime::Runtime;
+use crate::runtime::{MAX_QUEUES, Runtime};
 
 /// Which engine does file I/O.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,7 +175,7 @@ impl Builder {
         self
     }
 
-    /// How many queues there can be at once; 64 unless told.
+    /// How many queues there can be at once, up to 65 536; 64 unless told.
     #[must_use]
     pub const fn max_queues(mut self, queues: usize) -> Self {
         self.max_queues = queues;
@@ -200,11 +200,16 @@ impl Builder {
     /// Makes the runtime and starts its threads.
     ///
     /// # Errors
-    /// [`BuildError`]: a named engine is not available (there is no fallback), none is, or the kernel refused resources.
+    /// [`BuildError`]: a named engine is not available (there is no fallback), none is, an option makes no sense, or the kernel
+    /// refused resources.
     pub fn build(self) -> Result<Runtime, BuildError> {
         let staging = StagingPool::new(self.staging)
             .map_err(|source| BuildError::Os { what: "the staging pool", source })?;
         let max_queues = self.max_queues.max(1);
+        if max_queues > MAX_QUEUES {
+            let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "there can be 65536 at most");
+            return Err(BuildError::Os { what: "so many queues", source });
+        }
         let mut refused = Vec::new();
         match self.io {
             IoKind::Uring => return Err(BuildError::Unavailable(no_uring())),

@@ -1,9 +1,10 @@
 //! Requests the application decodes itself, fetched when it likes.
 
 use core::fmt;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use ds_core::{Corrupt, CorruptReason, DecodeStep, Done, Fault, Path, RequestId, Transform};
+use ds_core::{Corrupt, CorruptReason, DecodeStep, Done, Fault, OpId, Path, RequestId, Transform};
 use ds_engine::{CodecJob, CustomError, Finished, HostBytes, JobId};
 
 use crate::runtime::Shared;
@@ -32,6 +33,24 @@ impl CustomJob {
             return Err(answer(Ok(Done::Decoded(step))));
         }
         Ok(Self { id: job.id, request, format, input, output })
+    }
+}
+
+/// A queue's decoding steps that the application is to do.
+#[derive(Debug, Default)]
+pub(crate) struct CustomJobs {
+    /// Those it has not fetched.
+    pub(crate) waiting: VecDeque<CustomJob>,
+    /// Those it has not done, fetched or not.
+    pub(crate) outstanding: u32,
+}
+
+impl CustomJobs {
+    /// Takes a step back. Returns whether it was still waiting.
+    pub(crate) fn withdraw(&mut self, op: OpId) -> bool {
+        // Steps are mostly cancelled in the order they came, so the search is short.
+        let at = self.waiting.iter().position(|job| job.id.op == op);
+        at.and_then(|at| self.waiting.remove(at)).is_some()
     }
 }
 

@@ -1,19 +1,18 @@
 //! The driver's one step: outcomes in, actions out, performed with no lock held.
 
-use core::cell::{Cell, RefCell};
-use core::task::Waker;
+use core::cell::Cell;
 use std::sync::Arc;
 
-use ds_core::{Action, Done, Fault, Notice, Outcome, Path, RequestId, Room, Time};
+use ds_core::{Action, Done, Fault, Notice, Outcome, Path, Room, Time};
 use ds_engine::{CodecJob, CopyJob, Finished, IoJob, IoOp, JobId, StagingError};
 
-use crate::completion::Completion;
 use crate::custom::CustomJob;
 use crate::marker::{Marker, Status};
 use crate::queue::{QueueInner, State};
-use crate::report::{ErrorReport, guarded, report};
+use crate::report::{ErrorReport, complain};
 use crate::runtime::Shared;
-use crate::slots::{Beside, Callback, Delivery, OpWorker};
+use crate::slots::{Beside, Delivery, OpWorker};
+use crate::tell::News;
 
 /// Actions performed per lock: long enough to batch, short enough that others get the lock.
 const BATCH: usize = 64;
@@ -25,6 +24,8 @@ pub(crate) struct Round {
     pub(crate) started: usize,
     /// Transfers ended.
     pub(crate) freed: usize,
+    /// Whether staging memory was given back.
+    released: bool,
 }
 
 /// What to do once the lock is released. Its vectors keep their memory from round to round.
@@ -34,32 +35,26 @@ struct Batch {
     codec: Vec<CodecJob>,
     copies: Vec<CopyJob>,
     cancels: Vec<(OpWorker, JobId)>,
-    calls: Vec<(RequestId, Callback, Completion)>,
-    wakers: Vec<Waker>,
-    reports: Vec<ErrorReport>,
-    starved: bool,
+    /// Of requests whose tickets are gone: files are closed and buffers freed with no lock held.
+    forgotten: Vec<Beside>,
 }
 
 thread_local! {
-    /// This thread's batch. Taken while in use: a callback that submits makes a nested round, which gets a fresh one.
+    /// This thread's batch. Taken while in use.
     static SPARE: Cell<Option<Box<Batch>>> = const { Cell::new(None) };
-    /// The queues whose callbacks this thread is in, innermost last: by address, for a number may be another queue's by then.
-    static CALLING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
-}
-
-/// How many callbacks of that queue this thread is in.
-pub(crate) fn callbacks_here(queue: &QueueInner) -> usize {
-    CALLING.with_borrow(|calling| calling.iter().filter(|&&address| address == address_of(queue)).count())
-}
-
-fn address_of(queue: &QueueInner) -> usize {
-    core::ptr::from_ref(queue).addr()
 }
 
 impl Shared {
-    /// Hands outcomes to a queue, lets it move on, and performs what it wants; starts at most `budget` file transfers.
-    pub(crate) fn round(self: &Arc<Self>, queue: &QueueInner, finished: &[Finished], budget: usize) -> Round {
-        let mut batch = SPARE.take().unwrap_or_default();
+    /// Hands outcomes to a queue, lets it move on, and performs what it wants; starts at most `budget` file transfers. What the
+    /// application is to be told of it is left in the queue: see `tell`.
+    pub(crate) fn round(
+        self: &Arc<Self>,
+        queue: &Arc<QueueInner>,
+        finished: &[Finished],
+        budget: usize,
+    ) -> Round {
+        // A thread that is ending has no thread-local values any more.
+        let mut batch = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
         let mut round = Round::default();
         let mut outcomes = finished;
         loop {
@@ -71,17 +66,32 @@ impl Shared {
                 more
             };
             outcomes = &[];
-            self.perform(queue, &mut batch);
+            self.perform(&mut batch);
             if !more {
                 break;
             }
         }
-        SPARE.set(Some(batch));
-        if queue.is_abandoned() && queue.lock().core.is_idle() {
+        let _ = SPARE.try_with(|spare| spare.set(Some(batch)));
+        if round.released {
+            self.offer_staging();
+        }
+        self.bury(queue);
+        round
+    }
+
+    /// Forgets an abandoned queue that has come to its end.
+    pub(crate) fn bury(&self, queue: &QueueInner) {
+        if !queue.is_abandoned() {
+            return;
+        }
+        let state = queue.lock();
+        let over = state.core.is_idle() && !state.told.is_busy();
+        drop(state);
+        if over {
             self.retire(queue);
+            // May be what keeps the engines running.
             drop(queue.release());
         }
-        round
     }
 
     fn hand_over(&self, state: &mut State, outcomes: &[Finished], round: &mut Round) {
@@ -89,8 +99,8 @@ impl Shared {
         let now = self.clock.now();
         for finished in outcomes {
             let outcome = Outcome { op: finished.id.op, result: finished.result, path: finished.path };
-            if let Err(unknown) = state.core.handle_outcome(outcome, now) {
-                log::error!("an engine answered twice: {unknown}");
+            if let Err(unknown) = state.handle(outcome, now) {
+                complain(format_args!("an engine answered twice: {unknown}"));
             }
         }
         round.freed += (before - state.core.transfers_in_flight()) as usize;
@@ -114,7 +124,7 @@ impl Shared {
                 return false;
             };
             round.started += usize::from(action.is_transfer());
-            self.resolve(queue, state, batch, action, now);
+            self.resolve(queue, state, batch, action, now, round);
         }
         queue.set_wants(state.core.wants_transfers());
         true
@@ -128,10 +138,11 @@ impl Shared {
         batch: &mut Batch,
         action: Action,
         now: Time,
+        round: &mut Round,
     ) {
         match action {
             Action::Lease { op, len } => {
-                let result = match self.staging().lease(len) {
+                let result = match self.staging().lease(queue.number, queue.priority, len) {
                     Ok(lease) => Ok(Done::Leased(lease)),
                     Err(StagingError::Busy) => Err(Fault::Busy),
                     Err(StagingError::TooLarge { .. }) => Err(Fault::OutOfMemory),
@@ -139,16 +150,14 @@ impl Shared {
                 answer(state, Outcome { op, result, path: Path::NONE }, now);
             }
             Action::Release { lease } => {
-                if self.staging().release(lease) {
-                    state.core.staging_released();
-                    batch.starved = true;
-                }
+                self.staging().pool.release(lease);
+                round.released = true;
             }
             Action::Notify(notice) => notify(state, notice),
             // With the queue's lock held: of two wake-ups the later must win.
-            Action::Wake { at } => self.timer.set(self, queue.index, at),
+            Action::Wake { at } => self.timer.set(queue.number, at),
             Action::Cancel { op } => {
-                let id = JobId { queue: queue.index, op };
+                let id = JobId { queue: queue.number, op };
                 let worker = state.worker_of(op);
                 if worker == OpWorker::Application {
                     state.withdraw_custom(op, now);
@@ -174,15 +183,15 @@ impl Shared {
         now: Time,
     ) -> Option<()> {
         let op = action.op()?;
-        let id = JobId { queue: queue.index, op };
+        let id = JobId { queue: queue.number, op };
         let beside = state.beside[op.index()].as_mut()?;
         match action {
             Action::Read { offset, into, .. } => {
-                let into = beside.place(into, &self.staging())?.host()?;
+                let into = beside.place(into, &self.staging().pool)?.host()?;
                 batch.io.push(IoJob { id, op: IoOp::Read { file: beside.file_ref()?, offset, into } });
             }
             Action::Write { offset, from, .. } => {
-                let from = beside.place(from, &self.staging())?.host()?;
+                let from = beside.place(from, &self.staging().pool)?.host()?;
                 batch.io.push(IoJob { id, op: IoOp::Write { file: beside.file_ref()?, offset, from } });
             }
             Action::Sync { data_only, .. } => {
@@ -191,7 +200,7 @@ impl Shared {
             Action::Copy { from, into, .. } => {
                 let (from, into) = {
                     let staging = self.staging();
-                    (beside.place(from, &staging)?, beside.place(into, &staging)?)
+                    (beside.place(from, &staging.pool)?, beside.place(into, &staging.pool)?)
                 };
                 beside.worker = Some((op, OpWorker::Copier));
                 batch.copies.push(CopyJob { id, from, into });
@@ -199,7 +208,7 @@ impl Shared {
             Action::Decode(decode) => {
                 let (from, into) = {
                     let staging = self.staging();
-                    (beside.place(decode.from, &staging)?, beside.place(decode.into, &staging)?)
+                    (beside.place(decode.from, &staging.pool)?, beside.place(decode.into, &staging.pool)?)
                 };
                 let (transform, available) = (decode.transform, decode.available);
                 let job = CodecJob { id, transform, from, available, cursor: decode.cursor, into };
@@ -208,6 +217,7 @@ impl Shared {
                     batch.codec.push(job);
                 } else {
                     beside.worker = Some((op, OpWorker::Application));
+                    state.custom.outstanding += 1;
                     let request = beside.id;
                     let refused = if state.core.is_closed() {
                         // As those that waited when it was closed: the application may never ask again.
@@ -215,7 +225,7 @@ impl Shared {
                     } else {
                         match CustomJob::new(job, request) {
                             Ok(job) => {
-                                state.custom.push_back(job);
+                                state.custom.waiting.push_back(job);
                                 return Some(());
                             }
                             Err(finished) => finished,
@@ -230,7 +240,7 @@ impl Shared {
     }
 
     /// Sees which requests have ended, and prepares for those who wait for them to be told.
-    fn deliver(&self, queue: &QueueInner, state: &mut State, batch: &mut Batch) {
+    fn deliver(&self, queue: &Arc<QueueInner>, state: &mut State, batch: &mut Batch) {
         let mut ended = false;
         while let Some(id) = state.core.next_ended() {
             ended = true;
@@ -239,30 +249,24 @@ impl Shared {
             if let Err(error) = completion.result
                 && error.kind.is_failure()
             {
-                batch.reports.push(self.error_report(queue, beside, error));
+                let report = Box::new(self.error_report(queue, beside, error));
+                state.told.news.push_back(News::Failure(report));
             }
             match &mut beside.delivery {
                 Delivery::Inbox => state.inbox.push_back(id),
-                Delivery::Ticket(waker) => batch.wakers.extend(waker.take()),
-                Delivery::Callback(callback) => {
-                    let callback = callback.take();
-                    let beside = state.beside[id.index()].take();
-                    if let (Some(callback), Some(beside)) = (callback, beside) {
-                        state.calling += 1;
-                        batch.calls.push((id, callback, beside.complete(completion)));
-                    }
-                }
+                Delivery::Ticket(waker) => state.told.news.extend(waker.take().map(News::Wake)),
+                Delivery::Callback(_) => state.told.news.push_back(News::Over(id)),
                 Delivery::Discard => {
-                    state.take(id);
+                    state.core.take(id);
+                    batch.forgotten.extend(state.beside[id.index()].take());
                 }
             }
         }
         if ended {
             queue.set_completion_event();
         }
-        if state.waiters > 0 {
-            queue.changed.notify_all();
-        }
+        self.mail.post(queue, state);
+        queue.wake_waiters(state);
     }
 
     fn error_report(&self, queue: &QueueInner, beside: &Beside, error: ds_core::Error) -> ErrorReport {
@@ -278,7 +282,7 @@ impl Shared {
     }
 
     /// Does what was collected. No lock is held.
-    fn perform(self: &Arc<Self>, queue: &QueueInner, batch: &mut Batch) {
+    fn perform(&self, batch: &mut Batch) {
         // Decoding first: it frees staging memory and ends requests.
         if !batch.codec.is_empty() {
             self.engines.codec.submit(&mut batch.codec);
@@ -292,33 +296,14 @@ impl Shared {
         for (worker, id) in batch.cancels.drain(..) {
             self.cancel(worker, id);
         }
-        if core::mem::take(&mut batch.starved) {
-            self.offer_staging(queue.index);
-        }
-        for waker in batch.wakers.drain(..) {
-            guarded("waker", || waker.wake());
-        }
-        for failure in batch.reports.drain(..) {
-            guarded("error hook", || report(queue.hook.as_ref(), &failure));
-        }
-        for (id, callback, completion) in batch.calls.drain(..) {
-            CALLING.with_borrow_mut(|calling| calling.push(address_of(queue)));
-            guarded("completion callback", || callback(completion));
-            CALLING.with_borrow_mut(Vec::pop);
-            let mut state = queue.lock();
-            state.core.take(id);
-            state.calling -= 1;
-            if state.waiters > 0 {
-                queue.changed.notify_all();
-            }
-        }
+        batch.forgotten.clear();
     }
 }
 
 /// Hands the queue an outcome that is known at once.
 fn answer(state: &mut State, outcome: Outcome, now: Time) {
-    if let Err(unknown) = state.core.handle_outcome(outcome, now) {
-        log::error!("the driver answered twice: {unknown}");
+    if let Err(unknown) = state.handle(outcome, now) {
+        complain(format_args!("the driver answered twice: {unknown}"));
     }
 }
 
@@ -336,6 +321,6 @@ fn notify(state: &mut State, notice: Notice) {
         }
         (Some(Marker::Fence(fence)), Notice::Signal(token)) => fence.signal(token.value),
         (Some(Marker::Event(event)), Notice::Event(_)) => event.set(),
-        (marker, notice) => log::error!("marker {marker:?} does not match {notice:?}"),
+        (marker, notice) => complain(format_args!("marker {marker:?} does not match {notice:?}")),
     }
 }

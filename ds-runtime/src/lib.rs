@@ -34,10 +34,14 @@
 //!
 //! # Threads
 //!
-//! Callbacks, error hooks and wakers run with no lock held, on whichever thread saw the work end: an engine's, or one that was
-//! waiting or submitting. They may enqueue and submit; a panic inside a callback or hook is caught and logged. A thread blocked
-//! in a wait does queued work itself. Two runtimes in one process share nothing. After `fork` the child has no engine threads:
-//! it must not use the parent's runtime, only drop nothing and `exec`.
+//! Callbacks, error hooks and wakers run with no lock held, on whichever thread saw the work end (an engine's, or one that was
+//! waiting or submitting), once that has nothing more urgent to do. They may enqueue, submit, cancel, wait and close; but within
+//! them a full queue refuses at once, since to wait for room could be to wait for oneself. None runs on top of another, except
+//! those that a callback closing its queue has to wait for. One that blocks holds up a worker. A panic is caught and logged,
+//! whatever it carries.
+//!
+//! A thread blocked in a wait without a timeout does queued work itself. Two runtimes in one process share nothing. After `fork`
+//! the child has no engine threads: it must not use the parent's runtime, only drop nothing and `exec`.
 //!
 //! # Features
 //!
@@ -50,6 +54,8 @@ mod completion;
 mod custom;
 mod drive;
 mod file;
+mod here;
+mod line;
 mod marker;
 mod queue;
 mod report;
@@ -57,6 +63,7 @@ mod request;
 mod runtime;
 mod scope;
 mod slots;
+mod tell;
 mod ticket;
 mod timer;
 

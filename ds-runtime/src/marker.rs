@@ -157,7 +157,7 @@ pub(crate) struct Markers {
     vacant: Vec<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Marker {
     Status(StatusArray),
     Fence(Fence),

@@ -10,17 +10,18 @@ use std::time::Instant;
 
 use ds_core::{
     Config, Error, ErrorKind, ErrorRecord, EventToken, Fault, LaneId, Misuse, OpId, Outcome, Path, Priority,
-    RequestId, SignalToken, Slot, Stats, StatusToken,
+    RequestId, SignalToken, Slot, Stats, StatusToken, UnknownOp,
 };
 
 use crate::completion::Completion;
-use crate::custom::{CustomJob, CustomRequest};
-use crate::drive::callbacks_here;
+use crate::custom::{CustomJob, CustomJobs, CustomRequest};
+use crate::here::in_a_call;
 use crate::marker::{Event, Fence, Marker, Markers, StatusArray};
 use crate::report::{ErrorHook, ErrorReport};
 use crate::request::{Rejected, Request};
 use crate::runtime::{Inner, Runtime, Shared};
 use crate::slots::{Beside, Delivery, OpWorker};
+use crate::tell::Told;
 use crate::ticket::Ticket;
 
 /// How a queue behaves.
@@ -158,8 +159,10 @@ impl core::error::Error for Stragglers {}
 
 /// What all who work with a queue share.
 pub(crate) struct QueueInner {
-    pub(crate) index: u32,
+    /// Lane and generation: no other queue of the runtime has it for a long time.
+    pub(crate) number: u32,
     pub(crate) name: String,
+    pub(crate) priority: Priority,
     pub(crate) hook: Option<ErrorHook>,
     pub(crate) changed: Condvar,
     state: Mutex<State>,
@@ -179,12 +182,12 @@ pub(crate) struct State {
     /// Beside each slot that holds a request.
     pub(crate) beside: Box<[Option<Beside>]>,
     pub(crate) inbox: VecDeque<RequestId>,
-    pub(crate) custom: VecDeque<CustomJob>,
+    pub(crate) custom: CustomJobs,
     pub(crate) markers: Markers,
     /// Threads asleep until something changes.
     pub(crate) waiters: usize,
-    /// Callbacks running.
-    pub(crate) calling: usize,
+    /// What the application is yet to be told.
+    pub(crate) told: Told,
 }
 
 impl QueueInner {
@@ -223,6 +226,13 @@ impl QueueInner {
         self.keeps.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Wakes threads that wait for something about this queue, if any do.
+    pub(crate) fn wake_waiters(&self, state: &State) {
+        if state.waiters > 0 {
+            self.changed.notify_all();
+        }
+    }
+
     pub(crate) fn set_completion_event(&self) {
         if let Some(event) = self.event.get() {
             event.set();
@@ -252,19 +262,27 @@ impl State {
         }
     }
 
+    /// Hands the core an outcome.
+    pub(crate) fn handle(&mut self, outcome: Outcome, now: ds_core::Time) -> Result<(), UnknownOp> {
+        let application = self.worker_of(outcome.op) == OpWorker::Application;
+        self.core.handle_outcome(outcome, now)?;
+        self.custom.outstanding -= u32::from(application);
+        Ok(())
+    }
+
     /// Takes a decoding step back from the application, if it has not fetched it.
     pub(crate) fn withdraw_custom(&mut self, op: OpId, now: ds_core::Time) {
-        let before = self.custom.len();
-        self.custom.retain(|job| job.id.op != op);
-        if self.custom.len() < before {
+        if self.custom.withdraw(op) {
             let outcome = Outcome { op, result: Err(Fault::Cancelled), path: Path::NONE };
-            self.core.handle_outcome(outcome, now).expect("an operation that was waiting is outstanding");
+            self.handle(outcome, now).expect("an operation that was waiting is outstanding");
         }
     }
 
     /// Whether waiting for a free slot can help: something is under way that will free one by itself.
     fn will_progress(&self) -> bool {
-        self.core.unfinished() > self.core.stats().unsubmitted || self.calling > 0
+        // What the application has to decode, it may have to fetch on this very thread.
+        self.core.unfinished() > self.core.stats().unsubmitted + self.custom.outstanding
+            || self.told.is_busy()
     }
 }
 
@@ -287,7 +305,7 @@ impl Queue {
             chunk_size: options.chunk_size,
             max_transfers: u32::MAX,
             max_bytes_in_flight: options.max_bytes_in_flight,
-            max_lease: shared.staging().size() as u64,
+            max_lease: shared.staging().pool.size() as u64,
             stage_times: options.stage_times,
             ..Config::default()
         };
@@ -299,14 +317,15 @@ impl Queue {
             core,
             beside: storage(options.capacity, || None)?,
             inbox: VecDeque::new(),
-            custom: VecDeque::new(),
+            custom: CustomJobs::default(),
             markers: Markers::default(),
             waiters: 0,
-            calling: 0,
+            told: Told::default(),
         };
-        let make = |index| QueueInner {
-            index,
+        let make = |number| QueueInner {
+            number,
             name: options.name,
+            priority: options.priority,
             hook: options.error_hook,
             changed: Condvar::new(),
             state: Mutex::new(state),
@@ -326,7 +345,7 @@ impl Queue {
     /// # Errors
     /// [`Rejected`], with the request inside: it can never work ([`ErrorKind::Invalid`], [`ErrorKind::TooLarge`],
     /// [`ErrorKind::OutOfMemory`]), the queue is closed, or it is full of entries that only the caller can move on: completions
-    /// to take, or entries to submit ([`ErrorKind::QueueFull`]; always that from within a callback, which must not wait).
+    /// to take, or entries to submit ([`ErrorKind::QueueFull`]; always that from within a callback, hook or waker: those must not wait for room).
     #[track_caller]
     pub fn enqueue(&self, request: Request) -> Result<Ticket, Rejected> {
         let id = self.enqueue_waiting(request, Delivery::Ticket(None))?;
@@ -354,7 +373,7 @@ impl Queue {
         request: Request,
         callback: impl FnOnce(Completion) + Send + 'static,
     ) -> Result<RequestId, Rejected> {
-        self.enqueue_waiting(request, Delivery::Callback(Some(Box::new(callback))))
+        self.enqueue_waiting(request, Delivery::Callback(Box::new(callback)))
     }
 
     /// Enqueues a request whose completion is to be fetched with [`take_completed`](Self::take_completed).
@@ -367,15 +386,16 @@ impl Queue {
     }
 
     /// A marker: when all entries before it are done, `array` cell `index` says which request failed first (in enqueue order)
-    /// since the previous status.
+    /// since the previous status. Waits for a free slot as [`enqueue`](Self::enqueue) does.
     ///
     /// # Errors
-    /// [`ErrorKind::QueueFull`], [`ErrorKind::Closed`]; [`ErrorKind::Invalid`] if there is no such cell, or it is pending.
+    /// [`ErrorKind::QueueFull`], [`ErrorKind::Closed`]; [`ErrorKind::Invalid`] if there is no such cell, or it is pending. The
+    /// cell is then as it was.
     pub fn enqueue_status(&self, array: &StatusArray, index: u32) -> Result<(), Error> {
         let Some(before) = array.begin(index) else {
             return Err(Misuse::UnknownToken("status cell, or it is pending").into());
         };
-        let enqueued = self.enqueue_marker(Marker::Status(array.clone()), |core, token, now| {
+        let enqueued = self.enqueue_marker(&Marker::Status(array.clone()), |core, token, now| {
             core.enqueue_status(StatusToken { array: token, index }, now)
         });
         if enqueued.is_err() {
@@ -384,44 +404,51 @@ impl Queue {
         enqueued
     }
 
-    /// A marker: when all entries before it are done, `fence` is raised to `value`.
+    /// A marker: when all entries before it are done, `fence` is raised to `value`. Waits for a free slot as
+    /// [`enqueue`](Self::enqueue) does.
     ///
     /// # Errors
     /// [`ErrorKind::QueueFull`], [`ErrorKind::Closed`].
     pub fn enqueue_signal(&self, fence: &Fence, value: u64) -> Result<(), Error> {
-        self.enqueue_marker(Marker::Fence(fence.clone()), |core, token, now| {
+        self.enqueue_marker(&Marker::Fence(fence.clone()), |core, token, now| {
             core.enqueue_signal(SignalToken { fence: token, value }, now)
         })
     }
 
-    /// A marker: when all entries before it are done, `event` is set.
+    /// A marker: when all entries before it are done, `event` is set. Waits for a free slot as [`enqueue`](Self::enqueue) does.
     ///
     /// # Errors
     /// [`ErrorKind::QueueFull`], [`ErrorKind::Closed`].
     pub fn enqueue_event(&self, event: &Event) -> Result<(), Error> {
-        self.enqueue_marker(Marker::Event(event.clone()), |core, token, now| {
+        self.enqueue_marker(&Marker::Event(event.clone()), |core, token, now| {
             core.enqueue_event(EventToken(token), now)
         })
     }
 
     fn enqueue_marker(
         &self,
-        marker: Marker,
-        enqueue: impl FnOnce(&mut ds_core::Queue<Box<[Slot]>>, u64, ds_core::Time) -> Result<(), Error>,
+        marker: &Marker,
+        enqueue: impl Fn(&mut ds_core::Queue<Box<[Slot]>>, u64, ds_core::Time) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let now = self.shared.clock.now();
-        let mut state = self.inner.lock();
-        let token = state.markers.insert(marker);
-        if let Err(error) = enqueue(&mut state.core, token, now) {
-            state.markers.remove(token);
-            return Err(error);
+        loop {
+            let mut state = self.inner.lock();
+            let now = self.shared.clock.now();
+            let token = state.markers.insert(marker.clone());
+            let Err(error) = enqueue(&mut state.core, token, now) else {
+                let submitted = state.core.stats().unsubmitted == 0;
+                drop(state);
+                if submitted {
+                    self.shared.poll(&self.inner);
+                }
+                return Ok(());
+            };
+            let unused = state.markers.remove(token);
+            drop(state);
+            drop(unused);
+            if !self.wait_for_room(&error) {
+                return Err(error);
+            }
         }
-        let submitted = state.core.stats().unsubmitted == 0;
-        drop(state);
-        if submitted {
-            self.shared.poll(&self.inner);
-        }
-        Ok(())
     }
 
     /// Lets everything enqueued so far begin. Returns how many entries that were.
@@ -468,9 +495,7 @@ impl Queue {
             let Some(id) = state.inbox.pop_front() else { break };
             taken.extend(state.take(id));
         }
-        if state.waiters > 0 {
-            self.inner.changed.notify_all();
-        }
+        self.inner.wake_waiters(&state);
         if let (Some(event), false) = (self.inner.event.get(), state.inbox.is_empty()) {
             event.set();
         }
@@ -520,8 +545,8 @@ impl Queue {
     /// Up to `max` requests in formats that no registered decoder reads, for the application to decode. Each is given out once.
     pub fn take_custom(&self, max: usize) -> Vec<CustomRequest> {
         let mut state = self.inner.lock();
-        let count = max.min(state.custom.len());
-        let jobs: Vec<CustomJob> = state.custom.drain(..count).collect();
+        let count = max.min(state.custom.waiting.len());
+        let jobs: Vec<CustomJob> = state.custom.waiting.drain(..count).collect();
         drop(state);
         jobs.into_iter().map(|job| CustomRequest::new(job, Arc::clone(&self.shared))).collect()
     }
@@ -533,7 +558,7 @@ impl Queue {
     /// [`TimedOut`].
     pub fn wait_custom(&self, timeout: Option<Duration>) -> Result<(), TimedOut> {
         self.submit();
-        self.wait(timeout, |state| !state.custom.is_empty() || state.core.is_idle())
+        self.wait(timeout, |state| !state.custom.waiting.is_empty() || state.core.is_idle())
     }
 
     /// Runs `body` with a scope in which buffers may be borrowed: see [`Scope`](crate::Scope). Returns when everything
@@ -573,7 +598,7 @@ impl Queue {
     /// A [`CustomRequest`] that somebody holds is under way: this waits until it is finished or dropped.
     pub fn close(&self) {
         self.begin_close();
-        self.shared.wait_until(&self.inner, None, is_over(&self.inner));
+        self.shared.wait_for_end(&self.inner, None);
     }
 
     /// As [`close`](Self::close), but gives up waiting after `timeout`, and drops the queue without waiting for what is left.
@@ -583,7 +608,7 @@ impl Queue {
     pub fn shutdown(self, timeout: Duration) -> Result<(), Stragglers> {
         self.begin_close();
         let deadline = Instant::now().checked_add(timeout);
-        if self.shared.wait_until(&self.inner, deadline, is_over(&self.inner)) {
+        if self.shared.wait_for_end(&self.inner, deadline) {
             return Ok(());
         }
         self.inner.abandon(Arc::clone(&self._runtime));
@@ -598,10 +623,10 @@ impl Queue {
     }
 
     fn begin_close(&self) {
-        let now = self.shared.clock.now();
         let mut state = self.inner.lock();
+        let now = self.shared.clock.now();
         state.core.close(now);
-        while let Some(job) = state.custom.front() {
+        while let Some(job) = state.custom.waiting.front() {
             let op = job.id.op;
             state.withdraw_custom(op, now);
         }
@@ -629,7 +654,7 @@ impl Queue {
     /// After a refusal: if the queue was full and something under way will make room, waits for that. Returns whether to try
     /// again.
     pub(crate) fn wait_for_room(&self, refusal: &Error) -> bool {
-        if !matches!(refusal.kind, ErrorKind::QueueFull { .. }) || callbacks_here(&self.inner) > 0 {
+        if !matches!(refusal.kind, ErrorKind::QueueFull { .. }) || in_a_call() {
             return false;
         }
         let mut room = false;
@@ -640,18 +665,34 @@ impl Queue {
         room
     }
 
+    /// What the queue says to a request while it is full.
+    fn check_vacancy(&self, request: &Request) -> Result<(), Error> {
+        let mut state = self.inner.lock();
+        if state.core.vacancies() > 0 {
+            return Ok(());
+        }
+        let now = self.shared.clock.now();
+        state.core.try_enqueue(&request.core, now).map(drop)
+    }
+
     /// Tries once.
     #[track_caller]
     fn enqueue_once(&self, mut request: Request, delivery: Delivery) -> Result<RequestId, Box<Refused>> {
-        if let Err(error) = request.prepare() {
+        // Before memory is got for it: a queue that is full says so at once.
+        let prepared = request
+            .check_access()
+            .and_then(|()| self.check_vacancy(&request))
+            .and_then(|()| request.prepare());
+        if let Err(error) = prepared {
+            let full = matches!(error.kind, ErrorKind::QueueFull { .. });
             let rejected = Rejected { error, request: Box::new(request) };
-            return Err(Box::new(Refused { rejected, delivery: None }));
+            return Err(Box::new(Refused { rejected, delivery: full.then_some(delivery) }));
         }
         let (core, timeout) = (request.core, request.timeout);
-        let make = |id, caller| Beside::new(id, request, delivery, caller);
-        enqueue(&self.inner, &self.shared, core, timeout, make).map_err(|(error, make)| {
+        let beside = Beside::new(request, delivery, Caller::caller());
+        enqueue(&self.inner, &self.shared, core, timeout, beside, |_| {}).map_err(|(error, beside)| {
             let mut request = Request::empty(core, timeout);
-            let delivery = make(RequestId::from_u64(0), Caller::caller()).give_back(&mut request);
+            let delivery = beside.give_back(&mut request);
             let rejected = Rejected { error, request: Box::new(request) };
             Box::new(Refused { rejected, delivery: Some(delivery) })
         })
@@ -665,27 +706,27 @@ struct Refused {
     delivery: Option<Delivery>,
 }
 
-/// The one way into a queue. On failure gives `make` back uncalled.
-#[track_caller]
-pub(crate) fn enqueue<F>(
-    inner: &QueueInner,
+/// The one way into a queue. Calls `placed` with the new request's id before anyone else can know of it. On failure gives `beside`
+/// back.
+pub(crate) fn enqueue(
+    inner: &Arc<QueueInner>,
     shared: &Arc<Shared>,
     mut request: ds_core::Request,
     timeout: Option<Duration>,
-    make: F,
-) -> Result<RequestId, (Error, F)>
-where
-    F: FnOnce(RequestId, &'static Caller<'static>) -> Beside,
-{
+    mut beside: Beside,
+    placed: impl FnOnce(RequestId),
+) -> Result<RequestId, (Error, Box<Beside>)> {
+    let mut state = inner.lock();
     let now = shared.clock.now();
     request.deadline =
         timeout.map(|timeout| now.after_nanos(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
-    let mut state = inner.lock();
     let id = match state.core.try_enqueue(&request, now) {
         Ok(id) => id,
-        Err(error) => return Err((error, make)),
+        Err(error) => return Err((error, Box::new(beside))),
     };
-    state.beside[id.index()] = Some(make(id, Caller::caller()));
+    placed(id);
+    beside.id = id;
+    state.beside[id.index()] = Some(beside);
     // The queue may have submitted by itself; and a deadline needs its wake-up either way.
     let poll = state.core.stats().unsubmitted == 0 || request.deadline.is_some();
     drop(state);
@@ -695,19 +736,17 @@ where
     Ok(id)
 }
 
-pub(crate) fn submit(inner: &QueueInner, shared: &Arc<Shared>) -> u32 {
-    let now = shared.clock.now();
-    let submitted = inner.lock().core.submit(now);
+pub(crate) fn submit(inner: &Arc<QueueInner>, shared: &Arc<Shared>) -> u32 {
+    let submitted = {
+        let mut state = inner.lock();
+        // Read with the lock held, so that the queue's time never runs backwards.
+        let now = shared.clock.now();
+        state.core.submit(now)
+    };
     if submitted > 0 {
         shared.poll(inner);
     }
     submitted
-}
-
-/// Whether nothing of a queue is left to happen, seen from this thread.
-fn is_over(queue: &QueueInner) -> impl FnMut(&mut State) -> bool + use<> {
-    let here = callbacks_here(queue);
-    move |state| state.core.is_idle() && state.calling <= here
 }
 
 /// A boxed slice, or an error where a `vec!` would abort.

@@ -56,13 +56,28 @@ pub(crate) fn report(own: Option<&ErrorHook>, report: &ErrorReport) {
     let hook = own.cloned().or_else(|| PROCESS_HOOK.read().unwrap_or_else(PoisonError::into_inner).clone());
     match hook {
         Some(hook) => guarded("error hook", || hook(report)),
-        None => log::error!("{report}"),
+        None => complain(format_args!("{report}")),
     }
 }
 
-/// Runs the application's code; a panic in it is logged and goes no further.
+/// Runs the application's code; a panic in it is logged and goes no further, whatever it carries.
 pub(crate) fn guarded(what: &str, run: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(run)).is_err() {
-        log::error!("a panic in the application's {what} was caught");
+    if contain(run) {
+        complain(format_args!("a panic in the application's {what} was caught"));
     }
+}
+
+/// Logs an error. The logger is the application's code too.
+pub(crate) fn complain(message: fmt::Arguments<'_>) {
+    contain(|| log::error!("{message}"));
+}
+
+/// Runs something; returns whether it panicked.
+fn contain(run: impl FnOnce()) -> bool {
+    let Err(thrown) = catch_unwind(AssertUnwindSafe(run)) else { return false };
+    // To drop what was thrown is to run code again.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(thrown))) {
+        core::mem::forget(again);
+    }
+    true
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use ds_core::{BufferId, Error, ErrorKind, FileId, Location, Misuse, Operation, RequestId, Transform};
 
 use crate::file::File;
+use crate::slots::zeroed;
 
 /// Within one request the queue's tokens name roles: see `slots`.
 pub(crate) const SOURCE: BufferId = BufferId(0);
@@ -166,15 +167,19 @@ impl Request {
         Ok(())
     }
 
-    /// Checks access, and makes the destination buffer as long as the result will be.
+    /// Makes the destination buffer as long as the result will be.
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
-        self.check_access()?;
         if let Location::Host { buffer: DESTINATION, len, .. } = self.core.destination {
-            let wanted = usize::try_from(len).map_err(|_| Error::new(ErrorKind::OutOfMemory))?;
-            let missing = wanted.saturating_sub(self.destination.len());
             // A size from a hostile file must not abort the program.
-            self.destination.try_reserve_exact(missing).map_err(|_| Error::new(ErrorKind::OutOfMemory))?;
-            self.destination.resize(wanted, 0);
+            let no_memory = || Error::new(ErrorKind::OutOfMemory);
+            let wanted = usize::try_from(len).map_err(|_| no_memory())?;
+            if self.destination.capacity() == 0 {
+                self.destination = zeroed(wanted).ok_or_else(no_memory)?;
+            } else {
+                let missing = wanted.saturating_sub(self.destination.len());
+                self.destination.try_reserve_exact(missing).map_err(|_| no_memory())?;
+                self.destination.resize(wanted, 0);
+            }
         }
         Ok(())
     }
@@ -185,7 +190,7 @@ impl Request {
 pub struct Rejected {
     /// Why.
     pub error: Error,
-    /// The request as it was.
+    /// The request. Its destination may have been resized already.
     pub request: Box<Request>,
 }
 

@@ -1,6 +1,7 @@
 //! The runtime: engines, staging memory and the queues that share them.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -9,8 +10,11 @@ use ds_engine::{Finished, Sink, StagingPool};
 
 use crate::builder::{Builder, Engines, Selection};
 use crate::clock::Clock;
+use crate::here::in_a_call;
+use crate::line::Staging;
 use crate::queue::{Queue, QueueInner, QueueOptions};
 use crate::slots::OpWorker;
+use crate::tell::Mail;
 use crate::timer::Timer;
 
 /// Engines and staging memory, shared by any number of queues. Cloning it is cheap; the engines' threads end when the last
@@ -29,7 +33,8 @@ pub(crate) struct Inner {
 /// What the engines' threads work with.
 pub(crate) struct Shared {
     pub(crate) engines: Engines,
-    pub(crate) staging: Mutex<StagingPool>,
+    pub(crate) staging: Mutex<Staging>,
+    pub(crate) mail: Mail,
     pub(crate) clock: Clock,
     pub(crate) timer: Timer,
     registry: Mutex<Registry>,
@@ -38,10 +43,18 @@ pub(crate) struct Shared {
 /// The queues there are, and how much file I/O all of them have in flight.
 struct Registry {
     arbiter: Arbiter<Box<[Lane]>>,
-    /// By the number of their lane.
+    /// By their lane.
     queues: Box<[Option<Arc<QueueInner>>]>,
+    /// How many queues each lane has had.
+    generations: Box<[u16]>,
     flying: usize,
 }
+
+/// Queues that there can be at once: the lower half of a queue's number says its lane.
+pub(crate) const MAX_QUEUES: usize = 1 << 16;
+
+/// How long a wait within a call of the application's lasts before it looks for work again.
+const NAP: Duration = Duration::from_millis(2);
 
 /// Transfers a queue may start per pick: small, so that priorities tell; more than one, because each pick costs locks.
 const QUANTUM: usize = 16;
@@ -62,11 +75,13 @@ impl Runtime {
         let registry = Registry {
             arbiter: Arbiter::new(vec![Lane::new(); max_queues].into()),
             queues: vec![None; max_queues].into(),
+            generations: vec![0; max_queues].into(),
             flying: 0,
         };
         let shared = Arc::new(Shared {
             engines,
-            staging: Mutex::new(staging),
+            staging: Mutex::new(Staging::new(staging)),
+            mail: Mail::default(),
             clock: Clock::start(),
             timer: Timer::default(),
             registry: Mutex::new(registry),
@@ -76,6 +91,7 @@ impl Runtime {
         let sink: Arc<dyn Sink> = Arc::new(Outcomes(Arc::clone(&shared)));
         shared.engines.io.start(Arc::clone(&sink))?;
         shared.engines.codec.start(sink)?;
+        Timer::start(&shared)?;
         Ok(runtime)
     }
 
@@ -98,7 +114,7 @@ impl Runtime {
     #[must_use]
     pub fn staging(&self) -> (usize, usize, usize) {
         let staging = self.inner.shared.staging();
-        (staging.size(), staging.used(), staging.peak())
+        (staging.pool.size(), staging.pool.used(), staging.pool.peak())
     }
 }
 
@@ -117,7 +133,7 @@ impl Drop for Inner {
 }
 
 impl Shared {
-    pub(crate) fn staging(&self) -> MutexGuard<'_, StagingPool> {
+    pub(crate) fn staging(&self) -> MutexGuard<'_, Staging> {
         self.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -125,8 +141,10 @@ impl Shared {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn queue(&self, index: u32) -> Option<Arc<QueueInner>> {
-        self.registry().queues.get(index as usize)?.clone()
+    /// The queue of that number, unless it is gone.
+    pub(crate) fn queue(&self, number: u32) -> Option<Arc<QueueInner>> {
+        let queue = self.registry().queues.get(number as usize % MAX_QUEUES)?.clone()?;
+        (queue.number == number).then_some(queue)
     }
 
     /// Gives a new queue its number.
@@ -138,36 +156,49 @@ impl Shared {
         let mut registry = self.registry();
         let too_many = Error::new(ErrorKind::Unsupported("more queues than Builder::max_queues"));
         let lane = registry.arbiter.add(priority).ok_or(too_many)?;
-        let queue = Arc::new(make(lane.index() as u32));
+        let index = lane.index();
+        registry.generations[index] = registry.generations[index].wrapping_add(1);
+        // What is late for a queue that is gone must not find the next queue in its lane.
+        let number = u32::from(registry.generations[index]) << 16 | index as u32;
+        let queue = Arc::new(make(number));
         queue.set_lane(lane);
-        registry.queues[lane.index()] = Some(Arc::clone(&queue));
+        registry.queues[index] = Some(Arc::clone(&queue));
         Ok(queue)
     }
 
     /// Forgets a queue that is idle.
     pub(crate) fn retire(&self, queue: &QueueInner) {
         let mut registry = self.registry();
-        let index = queue.index as usize;
+        let index = queue.number as usize % MAX_QUEUES;
         if registry.queues[index].as_ref().is_some_and(|held| core::ptr::eq(&raw const **held, queue)) {
             registry.queues[index] = None;
             registry.arbiter.remove(queue.lane());
+            drop(registry);
+            self.staging().leave(queue.number);
         }
     }
 
-    /// Other queues may try again for staging memory.
-    pub(crate) fn offer_staging(self: &Arc<Self>, from: u32) {
-        let others: Vec<_> =
-            self.registry().queues.iter().flatten().filter(|queue| queue.index != from).cloned().collect();
-        for queue in others {
-            queue.lock().core.staging_released();
-            self.round(&queue, &[], 0);
+    /// Memory has come back: queues that wait for some try again, in their order.
+    pub(crate) fn offer_staging(self: &Arc<Self>) {
+        loop {
+            let Some(number) = self.staging().serve() else { return };
+            if let Some(queue) = self.queue(number) {
+                queue.lock().core.staging_released();
+                self.round(&queue, &[], 0);
+            }
+            if !self.staging().served() {
+                return;
+            }
         }
     }
 
-    /// Lets a queue move on: everything but new file I/O first, then file I/O of whichever queue's turn it is.
-    pub(crate) fn poll(self: &Arc<Self>, queue: &QueueInner) {
-        self.round(queue, &[], 0);
-        self.dispatch(0);
+    /// Lets a queue move on: everything but new file I/O first, then file I/O of whichever queue's turn it is; then tells the
+    /// application what came of it.
+    pub(crate) fn poll(self: &Arc<Self>, queue: &Arc<QueueInner>) {
+        self.driving(|| {
+            self.round(queue, &[], 0);
+            self.dispatch(0);
+        });
     }
 
     /// Starts file I/O while the engine has room, fairly among the queues. `freed` transfers have just ended.
@@ -195,23 +226,26 @@ impl Shared {
         }
     }
 
-    /// Does one waiting job on this thread. Returns whether there was one.
-    pub(crate) fn drive(self: &Arc<Self>) -> bool {
+    /// Does one waiting job on this thread, and tells what there is to tell. Returns whether there was a job.
+    fn help(self: &Arc<Self>) -> bool {
+        self.driving(|| {});
         let sink = Outcomes(Arc::clone(self));
         self.engines.codec.drive(&sink) || self.engines.io.drive(&sink)
     }
 
     /// Takes outcomes, for any queues.
     pub(crate) fn complete(self: &Arc<Self>, batch: &[Finished]) {
-        let mut freed = 0;
-        for run in batch.chunk_by(|a, b| a.id.queue == b.id.queue) {
-            // A queue stays registered until it is idle, so one that is not there has nothing outstanding.
-            let Some(queue) = run.first().and_then(|finished| self.queue(finished.id.queue)) else {
-                continue;
-            };
-            freed += self.round(&queue, run, 0).freed;
-        }
-        self.dispatch(freed);
+        self.driving(|| {
+            let mut freed = 0;
+            for run in batch.chunk_by(|a, b| a.id.queue == b.id.queue) {
+                // A queue stays registered until it is idle, so one that is not there has nothing outstanding.
+                let Some(queue) = run.first().and_then(|finished| self.queue(finished.id.queue)) else {
+                    continue;
+                };
+                freed += self.round(&queue, run, 0).freed;
+            }
+            self.dispatch(freed);
+        });
     }
 
     /// Waits until `ready` holds for a queue, working meanwhile. Returns whether it does; false only after the deadline.
@@ -221,15 +255,20 @@ impl Shared {
         deadline: Option<Instant>,
         mut ready: impl FnMut(&mut crate::queue::State) -> bool,
     ) -> bool {
+        // A thread that waits within a call may be an engine's only one, and work may come that wakes nobody else.
+        let nap = in_a_call().then_some(NAP);
+        // Others' work takes as long as it takes, which a deadline does not allow.
+        let helps = deadline.is_none() || nap.is_some();
         loop {
             if ready(&mut queue.lock()) {
                 return true;
             }
             let now = Instant::now();
-            if deadline.is_some_and(|deadline| deadline <= now) {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            if left.is_some_and(|left| left.is_zero()) {
                 return false;
             }
-            if self.drive() {
+            if helps && self.help() {
                 continue;
             }
             let mut state = queue.lock();
@@ -237,10 +276,9 @@ impl Shared {
                 return true;
             }
             state.waiters += 1;
-            let mut state = match deadline {
+            let mut state = match left.into_iter().chain(nap).min() {
                 None => queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(now);
+                Some(left) => {
                     queue.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };

@@ -4,7 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::panic::AssertUnwindSafe;
 use std::panic::{catch_unwind, resume_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ds_core::{Error, RequestId};
 use ds_engine::HostBytes;
@@ -85,28 +85,29 @@ impl<'scope> Scope<'scope, '_> {
         bytes: HostBytes,
     ) -> Result<ScopedTicket<'scope>, Error> {
         let Queue { inner, shared, .. } = self.queue;
+        let caller = core::panic::Location::caller();
         loop {
             let (core, timeout) = (request.core, request.timeout);
-            let make = |id, caller| {
-                let mut beside = Beside::new(id, request, Delivery::Ticket(None), caller);
-                beside.destination = Buffer::Lent(bytes);
-                beside
-            };
-            match enqueue(inner, shared, core, timeout, make) {
-                Ok(id) => {
-                    self.pending.lock().unwrap_or_else(PoisonError::into_inner).push(id);
-                    return Ok(ScopedTicket { scope: self.queue, pending: &self.pending, id });
-                }
-                Err((error, make)) => {
+            let mut beside = Beside::new(request, Delivery::Ticket(None), caller);
+            beside.destination = Buffer::Lent(bytes);
+            // From here on the scope waits for it, whatever happens.
+            let placed = |id| lock(&self.pending).push(id);
+            match enqueue(inner, shared, core, timeout, beside, placed) {
+                Ok(id) => return Ok(ScopedTicket { scope: self.queue, pending: &self.pending, id }),
+                Err((error, beside)) => {
                     if !self.queue.wait_for_room(&error) {
                         return Err(error);
                     }
                     request = Request::empty(core, timeout);
-                    make(RequestId::from_u64(0), core::panic::Location::caller()).give_back(&mut request);
+                    beside.give_back(&mut request);
                 }
             }
         }
     }
+}
+
+fn lock(pending: &Mutex<Vec<RequestId>>) -> MutexGuard<'_, Vec<RequestId>> {
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A request of a scope.
@@ -126,8 +127,10 @@ impl ScopedTicket<'_> {
     /// Submits the queue and waits for the request to end. The completion's buffer is empty: the bytes are in the borrowed one.
     #[must_use]
     pub fn wait(self) -> Completion {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).retain(|&id| id != self.id);
-        wait(self.scope, self.id)
+        let completion = wait(self.scope, self.id);
+        // Only now: if the wait panicked, the scope itself would wait.
+        lock(self.pending).retain(|&id| id != self.id);
+        completion
     }
 }
 
@@ -136,9 +139,7 @@ fn wait(queue: &Queue, id: RequestId) -> Completion {
     let mut taken = None;
     queue.shared.wait_until(&queue.inner, None, |state: &mut State| {
         taken = state.take(id);
-        if taken.is_some() && state.waiters > 0 {
-            queue.inner.changed.notify_all();
-        }
+        queue.inner.wake_waiters(state);
         taken.is_some()
     });
     taken.expect("the wait ended because the completion was taken, and only the scope takes its own")
@@ -150,7 +151,8 @@ pub(crate) fn run<'env, T>(
 ) -> Result<T, Error> {
     let scope = Scope { queue, pending: Mutex::new(Vec::new()), scope: PhantomData, env: PhantomData };
     let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
-    let pending = core::mem::take(&mut *scope.pending.lock().unwrap_or_else(PoisonError::into_inner));
+    let abort = AbortOnUnwind;
+    let pending = core::mem::take(&mut *lock(&scope.pending));
     if !matches!(result, Ok(Ok(_))) {
         for &id in &pending {
             queue.cancel(id);
@@ -163,10 +165,20 @@ pub(crate) fn run<'env, T>(
             first_failure = Some(error);
         }
     }
+    core::mem::forget(abort);
     match (result, first_failure) {
         (Err(panic), _) => resume_unwind(panic),
         (Ok(Ok(_)), Some(error)) => Err(error),
         (Ok(result), _) => result,
+    }
+}
+
+/// Ends the process rather than let a panic end a scope whose buffers are still written to.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        std::process::abort();
     }
 }
 

@@ -3,17 +3,35 @@
 //! The queue's tokens need no tables: a slot belongs to one request from enqueue to delivery, so within a request a token can
 //! simply name a role, "the source", "the destination", "the file", and the operation's slot index finds the rest.
 
+use core::alloc::Layout;
 use core::mem::ManuallyDrop;
 use core::panic::Location as Caller;
 use core::task::Waker;
 
 use ds_core::{Memory, OpId, RequestId, Span};
 use ds_engine::{FileRef, HostBytes, Place, StagingPool};
+use std::alloc::alloc_zeroed;
 use std::os::fd::AsFd;
 
 use crate::completion::Completion;
 use crate::file::File;
 use crate::request::{DESTINATION, Request, SOURCE};
+
+/// A vector of zeros, or `None` where a `vec!` would abort. Large ones come from the kernel as they are, and no page is touched.
+pub(crate) fn zeroed(len: usize) -> Option<Vec<u8>> {
+    if len == 0 {
+        return Some(Vec::new());
+    }
+    let layout = Layout::array::<u8>(len).ok()?;
+    // SAFETY: the layout has a size, for `len` is not 0.
+    let start = unsafe { alloc_zeroed(layout) };
+    if start.is_null() {
+        return None;
+    }
+    // SAFETY: a fresh allocation of `len` bytes by the global allocator, in the layout of a vector of that capacity, and every
+    // byte of it a zero.
+    Some(unsafe { Vec::from_raw_parts(start, len, len) })
+}
 
 /// A vector taken apart, so that nobody but the engine claims its memory while the request is in flight.
 #[derive(Debug)]
@@ -86,7 +104,7 @@ pub(crate) enum Delivery {
     /// Keep it for the ticket that names it, and wake that.
     Ticket(Option<Waker>),
     /// Call this.
-    Callback(Option<Callback>),
+    Callback(Callback),
     /// Forget it: its ticket is gone.
     Discard,
 }
@@ -116,14 +134,13 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    pub(crate) fn new(
-        id: RequestId,
-        request: Request,
-        delivery: Delivery,
-        caller: &'static Caller<'static>,
-    ) -> Self {
+    /// What no request is called: the first generation of a slot is 1.
+    const NOWHERE: RequestId = RequestId::from_u64(0);
+
+    /// What goes beside a slot, once there is one.
+    pub(crate) fn new(request: Request, delivery: Delivery, caller: &'static Caller<'static>) -> Self {
         Self {
-            id,
+            id: Self::NOWHERE,
             file: request.file,
             source: Buffer::Owned(request.source.into()),
             destination: Buffer::Owned(request.destination.into()),

@@ -90,9 +90,7 @@ impl Ticket {
 /// Delivers to a ticket: its slot is free now, which others may be waiting for.
 fn take(queue: &QueueInner, state: &mut State, id: RequestId) -> Option<Completion> {
     let completion = state.take(id)?;
-    if state.waiters > 0 {
-        queue.changed.notify_all();
-    }
+    queue.wake_waiters(state);
     Some(completion)
 }
 

@@ -1,6 +1,6 @@
-//! One thread that polls queues again when they asked for it. Started when first needed.
+//! One thread that polls queues again when they asked for it.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use ds_core::Time;
@@ -29,22 +29,26 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
+    /// Starts the thread.
+    pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
+        let runtime = Arc::clone(shared);
+        let thread =
+            std::thread::Builder::new().name("ds-timer".to_owned()).spawn(move || Self::run(&runtime))?;
+        shared.timer.lock().thread = Some(thread);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Poll queue `queue` at `at`, instead of whenever it asked for before.
-    pub(crate) fn set(&self, shared: &Arc<Shared>, queue: u32, at: Option<Time>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn set(&self, queue: u32, at: Option<Time>) {
+        let mut state = self.lock();
         let before = state.next();
         state.due.retain(|&(number, _)| number != queue);
         let Some(at) = at else { return };
         state.due.push((queue, at));
-        if state.thread.is_none() && !state.stop {
-            let shared = Arc::clone(shared);
-            let spawned =
-                std::thread::Builder::new().name("ds-timer".to_owned()).spawn(move || Self::run(&shared));
-            match spawned {
-                Ok(thread) => state.thread = Some(thread),
-                Err(error) => log::error!("cannot start the timer thread, timeouts will be late: {error}"),
-            }
-        }
         // A wake-up that moves back costs the thread one look at the time it was set for first.
         if before.is_none_or(|(_, before)| at < before) {
             self.changed.notify_one();
@@ -54,7 +58,7 @@ impl Timer {
     fn run(runtime: &Arc<Shared>) {
         let timer = &runtime.timer;
         loop {
-            let state = timer.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let state = timer.lock();
             if state.stop {
                 return;
             }
@@ -77,14 +81,14 @@ impl Timer {
     }
 
     fn forget(&self, queue: u32, at: Time) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         state.due.retain(|&entry| entry != (queue, at));
     }
 
     /// Ends the thread.
     pub(crate) fn stop(&self) {
         let thread = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.lock();
             state.stop = true;
             self.changed.notify_all();
             state.thread.take()

@@ -65,6 +65,12 @@ macro_rules! every_engine {
                 a_slow_callback_makes_room_in_the_end wakers_are_dropped_with_no_lock_held
                 the_last_owner_may_be_a_callback ends_that_race futures_need_no_thread_of_their_own
             }
+            reentrant {
+                a_callback_may_close every_callback_may_close callbacks_on_two_threads_may_close a_hook_may_close
+                callbacks_do_not_pile_up a_callback_does_not_wait_for_room a_queue_may_be_thread_local
+                what_is_thrown_may_panic_again a_failed_scope_waits custom_requests_make_no_room_by_themselves
+                closing_waits_for_what_is_told
+            }
             bad_input {
                 damaged_streams_are_corrupt a_bad_request_beside_good_ones_harms_only_itself hostile_sizes_are_refused
                 files_that_cannot files_that_shrink

@@ -3,6 +3,7 @@
 pub(crate) mod bad_input;
 pub(crate) mod endings;
 pub(crate) mod lifecycle;
+pub(crate) mod reentrant;
 pub(crate) mod requests;
 pub(crate) mod telling;
 

@@ -1,0 +1,177 @@
+//! Telling the application: the one place where its callbacks, hooks and wakers run.
+//!
+//! Rounds put news into their queue, and the queue into the runtime's mail. When a thread has nothing more to drive, it goes
+//! through the mail, one piece of news of one queue at a time, with no lock held. So no outcome waits for a callback to return,
+//! several threads can tell the news of one queue, and whoever waits for a queue's end can tell what others have not come to.
+
+use core::task::Waker;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ds_core::RequestId;
+
+use crate::completion::Completion;
+use crate::here::{Doing, Here, times};
+use crate::queue::{QueueInner, State};
+use crate::report::{ErrorReport, guarded, report};
+use crate::runtime::Shared;
+use crate::slots::{Callback, Delivery};
+
+/// Something the application is to be told.
+pub(crate) enum News {
+    /// A future can be polled.
+    Wake(Waker),
+    /// A request failed.
+    Failure(Box<ErrorReport>),
+    /// A request is over, and its callback is to be called. Its slot is free when that has returned.
+    Over(RequestId),
+}
+
+/// News not told yet, and who is telling: part of a queue's state.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) news: VecDeque<News>,
+    /// Calls into the application that have not returned.
+    calling: usize,
+    /// Those of them whose thread waits, within the call, for the queue's end.
+    closing: usize,
+    /// Whether the queue is in the runtime's mail.
+    mailed: bool,
+}
+
+impl Told {
+    /// Whether anything will still be told, or is being told.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.calling > 0 || !self.news.is_empty()
+    }
+
+    /// Whether nothing is left that a thread in `here` calls could wait for. Of several threads that wait within a call, none can
+    /// wait for the others' calls to return.
+    pub(crate) fn is_over(&self, here: usize) -> bool {
+        self.news.is_empty() && (self.calling == 0 || here > 0 && self.calling <= self.closing)
+    }
+}
+
+impl State {
+    /// Whom to call with what. The slot stays the request's.
+    fn over(&mut self, id: RequestId) -> Option<(Callback, Completion)> {
+        let completion = self.core.peek(id)?;
+        let mut beside = self.beside[id.index()].take()?;
+        let Delivery::Callback(callback) = core::mem::replace(&mut beside.delivery, Delivery::Discard) else {
+            return None;
+        };
+        Some((callback, beside.complete(completion)))
+    }
+}
+
+/// Queues with news, each once.
+#[derive(Default)]
+pub(crate) struct Mail(Mutex<VecDeque<Arc<QueueInner>>>);
+
+impl Mail {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<QueueInner>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a queue that has news into the mail.
+    pub(crate) fn post(&self, queue: &Arc<QueueInner>, state: &mut State) {
+        if !state.told.news.is_empty() && !core::mem::replace(&mut state.told.mailed, true) {
+            self.lock().push_back(Arc::clone(queue));
+        }
+    }
+}
+
+impl Shared {
+    /// Drives the runtime, and tells the application what comes of it once that is all done; or leaves the telling to an outer
+    /// call of this, if this thread is in one.
+    pub(crate) fn driving(self: &Arc<Self>, drive: impl FnOnce()) {
+        let outermost = times(Doing::Driving, &**self) == 0;
+        let _here = Here::mark(Doing::Driving, &**self);
+        drive();
+        if !outermost {
+            return;
+        }
+        loop {
+            let Some(queue) = self.mail.lock().pop_front() else { break };
+            let mut state = queue.lock();
+            state.told.mailed = false;
+            let news = state.told.news.pop_front();
+            // Back to the end of the line: queues take turns, and another thread may tell the next.
+            self.mail.post(&queue, &mut state);
+            self.tell(&queue, state, news);
+        }
+    }
+
+    /// Tells one piece of a queue's news, even within a call: for those who wait for the queue's end. Returns whether there was any.
+    fn tell_next(self: &Arc<Self>, queue: &Arc<QueueInner>) -> bool {
+        let mut state = queue.lock();
+        let news = state.told.news.pop_front();
+        let any = news.is_some();
+        self.tell(queue, state, news);
+        any
+    }
+
+    fn tell(self: &Arc<Self>, queue: &Arc<QueueInner>, mut state: MutexGuard<'_, State>, news: Option<News>) {
+        let Some(news) = news else { return };
+        state.told.calling += 1;
+        let id = if let News::Over(id) = news { Some(id) } else { None };
+        let over = id.and_then(|id| state.over(id));
+        drop(state);
+        let here = Here::mark(Doing::Calling, &**queue);
+        match news {
+            News::Wake(waker) => guarded("waker", || waker.wake()),
+            News::Failure(failure) => report(queue.hook.as_ref(), &failure),
+            News::Over(_) => {
+                if let Some((callback, completion)) = over {
+                    guarded("completion callback", || callback(completion));
+                }
+            }
+        }
+        drop(here);
+        let mut state = queue.lock();
+        if let Some(id) = id {
+            state.core.take(id);
+        }
+        state.told.calling -= 1;
+        queue.wake_waiters(&state);
+        drop(state);
+        self.bury(queue);
+    }
+
+    /// Waits for a queue's end: nothing of it is outstanding, and all is told but what this very thread is being told.
+    pub(crate) fn wait_for_end(
+        self: &Arc<Self>,
+        queue: &Arc<QueueInner>,
+        deadline: Option<std::time::Instant>,
+    ) -> bool {
+        let here = times(Doing::Calling, &**queue);
+        if times(Doing::Closing, &**queue) > 0 {
+            // Called from what the wait below tells: that wait goes on.
+            return true;
+        }
+        let is_over = |state: &mut State| state.core.is_idle() && state.told.is_over(here);
+        if here == 0 {
+            return self.wait_until(queue, deadline, is_over);
+        }
+        let _closing = Here::mark(Doing::Closing, &**queue);
+        let mut state = queue.lock();
+        state.told.closing += here;
+        // Another thread may have been waiting just for this one to wait as well.
+        queue.wake_waiters(&state);
+        drop(state);
+        let mut over = false;
+        let ended = loop {
+            // Nobody else may come to tell what this thread has put off.
+            while self.tell_next(queue) {}
+            let woken = self.wait_until(queue, deadline, |state| {
+                over = is_over(state);
+                over || !state.told.news.is_empty()
+            });
+            if over || !woken {
+                break over;
+            }
+        };
+        queue.lock().told.closing -= here;
+        ended
+    }
+}

@@ -1,0 +1,256 @@
+//! What the runtime does with an engine that answers only when it is told to.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ds_core::Done;
+use ds_engine::{Finished, IoEngine, IoJob, JobId, Sink};
+use ds_runtime::{ErrorKind, File, Path, Priority, QueueOptions, Request, Runtime, Status, StatusArray};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// Keeps its jobs until it is told to answer them, all in one batch.
+#[derive(Default)]
+struct Gate {
+    depth: usize,
+    jobs: Mutex<Vec<IoJob>>,
+    cancelled: Mutex<Vec<JobId>>,
+    sink: Mutex<Option<Arc<dyn Sink>>>,
+}
+
+impl Gate {
+    fn new(depth: usize) -> Arc<Self> {
+        Arc::new(Self { depth, ..Self::default() })
+    }
+
+    fn waiting(&self) -> Vec<JobId> {
+        self.jobs.lock().unwrap().iter().map(|job| job.id).collect()
+    }
+
+    fn open(&self) {
+        let jobs = core::mem::take(&mut *self.jobs.lock().unwrap());
+        let answer = |job: &IoJob| Finished {
+            id: job.id,
+            result: Ok(Done::Moved(job.op.len() as u64)),
+            path: Path::IO_CPU,
+        };
+        let batch: Vec<_> = jobs.iter().map(answer).collect();
+        let sink = self.sink.lock().unwrap().clone();
+        if let Some(sink) = sink {
+            sink.complete(&batch);
+        }
+    }
+}
+
+impl IoEngine for Gate {
+    fn name(&self) -> &'static str {
+        "gate"
+    }
+
+    fn path(&self) -> Path {
+        Path::IO_CPU
+    }
+
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
+        *self.sink.lock().unwrap() = Some(sink);
+        Ok(())
+    }
+
+    fn submit(&self, jobs: &mut Vec<IoJob>) {
+        self.jobs.lock().unwrap().append(jobs);
+    }
+
+    fn cancel(&self, id: JobId) {
+        self.cancelled.lock().unwrap().push(id);
+    }
+
+    fn drive(&self, _sink: &dyn Sink) -> bool {
+        false
+    }
+
+    fn stop(&self) {
+        self.open();
+        *self.sink.lock().unwrap() = None;
+    }
+}
+
+fn runtime(gate: &Arc<Gate>) -> Runtime {
+    Runtime::builder().io_engine(Arc::clone(gate) as Arc<dyn IoEngine>).build().unwrap()
+}
+
+fn file() -> File {
+    File::from(tempfile::tempfile().unwrap())
+}
+
+/// Outcomes of one batch, for two queues: a callback of the first waits for the second.
+#[test]
+fn callbacks_come_after_all_outcomes() {
+    let gate = Gate::new(64);
+    let runtime = runtime(&gate);
+    let first = runtime.queue(QueueOptions::default()).unwrap();
+    let second = runtime.queue(QueueOptions::default()).unwrap();
+    let other = second.enqueue(Request::read(&file(), 0, 3)).unwrap();
+    let (told, tellings) = mpsc::channel();
+    let wait = move |_| told.send(other.wait_timeout(LONG).is_ok()).unwrap();
+    first.enqueue_with(Request::read(&file(), 0, 3), wait).unwrap();
+    first.submit();
+    second.submit();
+    gate.open();
+    assert!(tellings.recv_timeout(LONG).unwrap(), "the other queue's outcome was behind the callback");
+}
+
+/// A callback may wait for new I/O although the engine takes one transfer at a time.
+#[test]
+fn a_finished_transfer_makes_room_before_its_callback() {
+    let gate = Gate::new(1);
+    let runtime = runtime(&gate);
+    let queue = Arc::new(runtime.queue(QueueOptions::default()).unwrap());
+    let again = Arc::clone(&queue);
+    let (told, tellings) = mpsc::channel();
+    let read = move |_| {
+        let next = again.enqueue(Request::read(&file(), 0, 3)).unwrap();
+        again.submit();
+        told.send(()).unwrap();
+        next.wait().check().unwrap();
+        told.send(()).unwrap();
+    };
+    queue.enqueue_with(Request::read(&file(), 0, 3), read).unwrap();
+    queue.submit();
+    std::thread::scope(|scope| {
+        scope.spawn(|| gate.open());
+        tellings.recv_timeout(LONG).unwrap();
+        assert_eq!(gate.waiting().len(), 1);
+        gate.open();
+        tellings.recv_timeout(LONG).unwrap();
+    });
+}
+
+#[test]
+fn urgent_queues_read_first() {
+    let gate = Gate::new(1);
+    let runtime = runtime(&gate);
+    let blocker = runtime.queue(QueueOptions::default()).unwrap();
+    let low = runtime.queue(QueueOptions::default().priority(Priority::Low)).unwrap();
+    let urgent = runtime.queue(QueueOptions::default().priority(Priority::Realtime)).unwrap();
+    for queue in [&blocker, &low, &urgent] {
+        queue.post(Request::read(&file(), 0, 3)).unwrap();
+        queue.submit();
+    }
+    let blocked = gate.waiting();
+    gate.open();
+    let next = gate.waiting();
+    assert_eq!((blocked.len(), next.len()), (1, 1));
+    gate.open();
+    assert_eq!(urgent.take_completed(9).len(), 1, "the low queue was first");
+    assert!(low.take_completed(9).is_empty());
+    gate.open();
+    assert_eq!(low.take_completed(9).len(), 1);
+}
+
+/// A queue that nobody polls gets the memory that another gives back.
+#[test]
+fn staging_memory_goes_to_who_waits_for_it() {
+    let runtime = Runtime::builder().staging(4096).build().unwrap();
+    let holder = runtime.queue(QueueOptions::default()).unwrap();
+    let waiter = runtime.queue(QueueOptions::default()).unwrap();
+    let file = File::open("Cargo.toml").unwrap();
+    let held = holder.enqueue(Request::read(&file, 0, 9).custom(250, 9)).unwrap();
+    holder.wait_custom(None).unwrap();
+    let waiting = waiter.enqueue(Request::read(&file, 0, 9).uppercase()).unwrap();
+    waiter.submit();
+    assert_eq!(waiter.stats().in_flight, 1);
+    for job in holder.take_custom(1) {
+        job.finish(Ok(()));
+    }
+    held.wait().check().unwrap();
+    let start = std::time::Instant::now();
+    while !waiting.is_done() {
+        assert!(start.elapsed() < LONG, "the memory went to nobody");
+        std::thread::yield_now();
+    }
+    assert_eq!(waiting.wait().check().unwrap().buffer, b"[PACKAGE]");
+}
+
+#[test]
+fn engines_are_asked_to_hurry() {
+    let gate = Gate::new(64);
+    let runtime = runtime(&gate);
+    let queue = runtime.queue(QueueOptions::default()).unwrap();
+    let ticket = queue.enqueue(Request::read(&file(), 0, 3)).unwrap();
+    queue.submit();
+    let job = gate.waiting();
+    assert!(ticket.cancel());
+    assert_eq!(*gate.cancelled.lock().unwrap(), job);
+    gate.open();
+    assert!(ticket.wait().is_cancelled());
+}
+
+#[test]
+fn the_earlier_of_two_deadlines_is_kept() {
+    let gate = Gate::new(64);
+    let runtime = runtime(&gate);
+    let queue = runtime.queue(QueueOptions::default().error_hook(|_| {})).unwrap();
+    // Neither begins: they wait for what the engine keeps.
+    let first = queue.post(Request::read(&file(), 0, 3)).unwrap();
+    let later = queue.enqueue(Request::read(&file(), 0, 3).after(first).timeout(LONG * 20)).unwrap();
+    queue.submit();
+    let sooner =
+        queue.enqueue(Request::read(&file(), 0, 3).after(first).timeout(Duration::from_millis(30))).unwrap();
+    queue.submit();
+    let done = sooner.wait_timeout(LONG).expect("its deadline was missed");
+    assert_eq!(done.result.unwrap_err().kind, ErrorKind::TimedOut);
+    assert!(!later.is_done());
+    gate.open();
+    gate.open();
+    later.wait().check().unwrap();
+}
+
+#[test]
+fn lanes_are_used_again() {
+    let gate = Gate::new(64);
+    let runtime =
+        Runtime::builder().io_engine(Arc::clone(&gate) as Arc<dyn IoEngine>).max_queues(1).build().unwrap();
+    let mut names = Vec::new();
+    for _ in 0..20 {
+        let queue = runtime.queue(QueueOptions::default()).unwrap();
+        assert!(runtime.queue(QueueOptions::default()).is_err());
+        queue.post(Request::read(&file(), 0, 3)).unwrap();
+        queue.submit();
+        names.extend(gate.waiting());
+        gate.open();
+    }
+    let jobs = names.len();
+    names.sort_by_key(|name| name.queue);
+    names.dedup_by_key(|name| name.queue);
+    assert_eq!(names.len(), jobs, "what is late for one queue must not find the next");
+    assert!(Runtime::builder().max_queues(usize::MAX).build().is_err());
+}
+
+#[test]
+fn a_refused_status_leaves_its_cell_alone() {
+    let gate = Gate::new(64);
+    let runtime = runtime(&gate);
+    let queue = runtime.queue(QueueOptions::default().capacity(1).auto_submit(false)).unwrap();
+    let statuses = StatusArray::new(1);
+    let before = statuses.get(0);
+    queue.post(Request::read(&file(), 0, 3)).unwrap();
+    let refused = queue.enqueue_status(&statuses, 0).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::QueueFull { capacity: 1 });
+    assert_eq!(statuses.get(0), before);
+    assert_ne!(statuses.get(0), Some(Status::Pending));
+    gate_and_drain(&gate, &queue);
+    queue.enqueue_status(&statuses, 0).unwrap();
+    queue.submit();
+    assert_eq!(statuses.get(0), Some(Status::Ok));
+}
+
+fn gate_and_drain(gate: &Gate, queue: &ds_runtime::Queue) {
+    queue.submit();
+    gate.open();
+    assert_eq!(queue.take_completed(1).len(), 1);
+}
