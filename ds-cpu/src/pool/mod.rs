@@ -29,7 +29,7 @@ use ds_core::{Fault, Path};
 use ds_engine::{Finished, JobId, Sink};
 
 use crate::work::{Turn, Work};
-use backlog::Backlog;
+use backlog::{Backlog, Numbered};
 
 /// Short tasks that a worker takes at once, at most.
 pub(crate) const BATCH: usize = 16;
@@ -63,9 +63,9 @@ struct Shared<W: Work> {
 #[derive(Default)]
 struct Ready(AtomicBool);
 
-/// What a queue's end gave.
+/// What the queue's front gave.
 enum Taken<W> {
-    Task(W),
+    Task(Numbered<W>),
     /// A task that had been cancelled; this is its answer.
     Answer(Finished),
 }
@@ -162,7 +162,7 @@ impl Ready {
 impl<W: Work> Shared<W> {
     fn push(&self, tasks: impl Iterator<Item = W>) {
         let mut backlog = lock(&self.backlog);
-        backlog.tasks.extend(tasks);
+        backlog.extend(tasks);
         self.share(backlog);
     }
 
@@ -209,7 +209,7 @@ impl<W: Work> Shared<W> {
         backlog.drivers.push(held.thread);
         self.share(backlog);
         let finished = match taken {
-            Taken::Task(task) => self.turn(task, Path::INLINE),
+            Taken::Task(queued) => self.turn(queued.task, Path::INLINE),
             Taken::Answer(finished) => Some(finished),
         };
         if let Some(finished) = finished {

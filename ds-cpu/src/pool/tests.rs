@@ -3,12 +3,14 @@
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak, mpsc};
 
 use ds_core::{Done, Fault, OpId, Path};
 use ds_engine::{Finished, JobId, Sink};
 
-use super::{Pool, lock};
+use super::backlog::Backlog;
+use super::{Pool, Taken, lock};
 use crate::work::{Turn, Work};
 
 #[derive(Clone)]
@@ -183,6 +185,80 @@ fn cancelling_answers_what_is_queued_and_ignores_the_rest() {
     assert_eq!(pool.tools().load(Ordering::Relaxed), 50, "what is cancelled is not done");
 }
 
+/// A pool of one worker that is at work on task 0 until it gets the word, with task 1 behind it.
+fn busy(log: &Arc<Log>) -> (Pool<Test>, mpsc::Sender<()>) {
+    let pool = pool(1);
+    let (word, wait) = mpsc::channel();
+    pool.start(log.clone()).unwrap();
+    pool.submit([Test::Blocked(0, Arc::new(Mutex::new(wait)))].into_iter());
+    while pool.tools().load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    pool.submit([Test::Short(1)].into_iter());
+    (pool, word)
+}
+
+#[test]
+fn cancelling_what_is_under_way_harms_no_later_job_of_that_name() {
+    let log = Arc::new(Log::default());
+    let (pool, word) = busy(&log);
+    pool.cancel(id(0));
+    // Task 0 will be answered, and its name is free for another: here, one that is queued already.
+    pool.submit([Test::Short(0), Test::Short(2)].into_iter());
+    word.send(()).unwrap();
+    pool.stop();
+    let log = lock(&log.0);
+    assert_eq!(log.len(), 4);
+    for finished in &*log {
+        assert_eq!(finished.result, Ok(Done::Moved(finished.id.op.to_u64())), "nobody cancelled it");
+    }
+    assert_eq!(lock(&pool.shared.backlog).names(), 0);
+}
+
+#[test]
+fn an_empty_queue_keeps_no_names() {
+    let log = Arc::new(Log::default());
+    let (pool, word) = busy(&log);
+    for n in 0..1000 {
+        pool.cancel(id(n * 10));
+    }
+    assert_eq!(lock(&pool.shared.backlog).names(), 1000, "they might be in the queue, for all it knows");
+    word.send(()).unwrap();
+    while log.numbers().len() < 2 {
+        std::thread::yield_now();
+    }
+    pool.cancel(id(7));
+    assert_eq!(lock(&pool.shared.backlog).names(), 0);
+    pool.stop();
+}
+
+#[test]
+fn a_task_that_goes_back_can_be_cancelled_and_keeps_its_number() {
+    let mut backlog = Backlog::new(NonZeroUsize::MIN);
+    let (mut early, mut late, mut finished) = (VecDeque::new(), VecDeque::new(), Vec::new());
+    // A batch is half of what there is: 0 to 3, then 4 to 6.
+    backlog.extend((0..8).map(Test::Short));
+    backlog.take(&mut early, &mut finished);
+    backlog.cancel(id(1));
+    backlog.extend((1..2).map(Test::Short));
+    backlog.take(&mut late, &mut finished);
+    assert_eq!((early.len(), late.len(), finished.len()), (4, 3, 0));
+    // Whoever is last to put back decides the order. Names go by when a task was queued, not by where it is now.
+    backlog.put_back(&mut early);
+    backlog.put_back(&mut late);
+    let mut order = Vec::new();
+    while let Some(taken) = backlog.take_one() {
+        match taken {
+            Taken::Task(queued) => order.push(queued.task.number()),
+            Taken::Answer(answer) => {
+                assert_eq!((answer.id, order.len()), (id(1), 4), "the first of that name");
+                order.push(100);
+            }
+        }
+    }
+    assert_eq!(order, [4, 5, 6, 0, 100, 2, 3, 7, 1]);
+}
+
 #[test]
 fn short_tasks_behind_a_blocked_worker_are_done_by_others() {
     let (pool, log) = (pool(3), Arc::new(Log::default()));
@@ -213,9 +289,9 @@ fn one_task_wakes_one_worker_at_most() {
         std::thread::yield_now();
     }
     let mut backlog = lock(&pool.shared.backlog);
-    backlog.tasks.push_back(Test::Short(0));
+    backlog.extend(core::iter::once(Test::Short(0)));
     assert!(backlog.call());
-    backlog.tasks.push_back(Test::Short(1));
+    backlog.extend(core::iter::once(Test::Short(1)));
     assert!(!backlog.call(), "someone is on the way");
     assert_eq!((backlog.asleep, backlog.called), (3, 1));
     drop(backlog);
@@ -319,7 +395,7 @@ fn dropping_a_pool_on_its_own_thread_ends_it() {
     // With the lock held nothing can be answered, so the sink's reference is the last one when it is dropped.
     let shared = pool.shared.clone();
     let mut backlog = lock(&shared.backlog);
-    backlog.tasks.push_back(Test::Short(0));
+    backlog.extend(core::iter::once(Test::Short(0)));
     backlog.call();
     drop(pool);
     drop(backlog);

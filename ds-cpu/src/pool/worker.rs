@@ -10,7 +10,7 @@ use std::time::Instant;
 use ds_core::Path;
 use ds_engine::{Finished, Sink};
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Numbered};
 use super::patience::Patience;
 use super::{BATCH, Shared, lock};
 use crate::work::Work;
@@ -44,7 +44,7 @@ pub(super) fn run<W: Work>(shared: &Shared<W>, sink: Arc<dyn Sink>) {
 
 struct Worker<'a, W: Work> {
     shared: &'a Shared<W>,
-    batch: VecDeque<W>,
+    batch: VecDeque<Numbered<W>>,
     finished: Vec<Finished>,
     patience: Patience,
 }
@@ -102,8 +102,8 @@ impl<'a, W: Work> Worker<'a, W> {
     fn perform(&mut self) {
         let start = (self.batch.len() > 1).then(Instant::now);
         let mut done = 0_usize;
-        while let Some(task) = self.batch.pop_front() {
-            if let Some(finished) = self.shared.turn(task, Path::NONE) {
+        while let Some(queued) = self.batch.pop_front() {
+            if let Some(finished) = self.shared.turn(queued.task, Path::NONE) {
                 self.finished.push(finished);
             }
             // The first task tells whether it is that kind of batch; a look at the clock is not free.
