@@ -15,6 +15,15 @@ use ds_gdeflate::{CodecId, Header, Level, TILE_SIZE, TileTable, compress};
 trait Engine: CodecEngine + CopyEngine {}
 impl<E: CodecEngine + CopyEngine> Engine for E {}
 
+/// A panic's payload that panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("as the test wants");
+    }
+}
+
 fn decoders() -> Vec<(u8, Arc<dyn CustomDecoder>)> {
     let reverse = |input: &[u8], output: &mut [u8]| {
         if input.len() != output.len() {
@@ -25,7 +34,8 @@ fn decoders() -> Vec<(u8, Arc<dyn CustomDecoder>)> {
         Ok(())
     };
     let panics = |_: &[u8], _: &mut [u8]| -> Result<(), CustomError> { panic!("as the test wants") };
-    vec![(3, Arc::new(reverse)), (9, Arc::new(panics))]
+    let bomb = |_: &[u8], _: &mut [u8]| -> Result<(), CustomError> { std::panic::panic_any(Bomb) };
+    vec![(3, Arc::new(reverse)), (9, Arc::new(panics)), (10, Arc::new(bomb))]
 }
 
 fn on_each_engine(workers: usize, test: impl Fn(&dyn Engine, &Arc<Log>)) {
@@ -388,8 +398,10 @@ fn custom_decoders_get_the_whole_input_and_may_fail() {
         assert_eq!(into.bytes(), b"desserts");
         let refused = whole(engine, log, job(Transform::Custom(3), &from, &Memory::new(7)));
         assert_eq!(refused, Err(corrupt(CorruptReason::Custom, None, 0, 0, 4711)));
-        let panicked = whole(engine, log, job(Transform::Custom(9), &from, &into));
-        assert_eq!(panicked, Err(Fault::Unsupported("the application's decoder panicked")));
+        for panics in [9, 10] {
+            let panicked = whole(engine, log, job(Transform::Custom(panics), &from, &into));
+            assert_eq!(panicked, Err(Fault::Unsupported("the application's decoder panicked")));
+        }
         let unknown = whole(engine, log, job(Transform::Custom(4), &from, &into));
         assert!(matches!(unknown, Err(Fault::Unsupported(_))));
         assert_eq!(whole(engine, log, job(Transform::Custom(3), &from, &into)), Ok(8), "all goes on");

@@ -16,8 +16,10 @@
 //! 3. [`job`]: what an engine is asked for;
 //! 4. [`engine`]: the traits an engine implements, and the sink it answers to;
 //! 5. [`custom`]: decoders an application brings along;
-//! 6. [`faulty`]: an engine wrapper that injects faults, for tests.
+//! 6. [`contain`](mod@contain): running the application's code on a thread that must survive it;
+//! 7. [`faulty`]: an engine wrapper that injects faults, for tests.
 
+pub mod contain;
 pub mod custom;
 pub mod engine;
 pub mod faulty;
@@ -25,6 +27,7 @@ pub mod job;
 pub mod memory;
 pub mod staging;
 
+pub use contain::{Panicked, contain};
 pub use custom::{CustomDecoder, CustomError};
 pub use engine::{CodecEngine, CopyEngine, Finished, IoEngine, Sink};
 pub use faulty::FaultyIo;

@@ -19,12 +19,10 @@ mod gdeflate;
 mod whole;
 
 use core::num::NonZeroUsize;
-use core::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use ds_core::{Done, Fault, Path, Transform};
-use ds_engine::{CodecEngine, CodecJob, CopyEngine, CopyJob, CustomDecoder, Finished, JobId, Sink};
+use ds_engine::{CodecEngine, CodecJob, CopyEngine, CopyJob, CustomDecoder, Finished, JobId, Sink, contain};
 
 use crate::copy::CopyTask;
 use crate::pool::Pool;
@@ -139,11 +137,11 @@ fn run_step(job: &CodecJob, tools: &Tools, by: Path) -> Turn<CodecTask> {
     Turn::Done(Finished { id: job.id, result: result.map(Done::Decoded), path: path | by })
 }
 
-/// Runs a decoder so that its panic fails one request and not the process's streaming.
+/// Runs a decoder so that its panic fails one request and not the process's streaming. The panic hook has told what it was.
 fn guarded<T>(panicked: &'static str, decode: impl FnOnce() -> T) -> Result<T, Fault> {
-    // Unwind safe: of what the closures touch, output is unspecified after a failure, a `Decoder` carries nothing from one
-    // tile to the next, and an application's decoder has to keep its own state sound under `Sync` anyway.
-    catch_unwind(AssertUnwindSafe(decode)).map_err(|_| Fault::Unsupported(panicked))
+    // Of what the closures touch, output is unspecified after a failure, a `Decoder` carries nothing from one tile to the
+    // next, and an application's decoder has to keep its own state sound under `Sync` anyway.
+    contain(decode).map_err(|_| Fault::Unsupported(panicked))
 }
 
 /// The codec and copy engine on a pool of its own, threads `ds-codec-0`, `ds-codec-1`, ...

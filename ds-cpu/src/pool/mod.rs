@@ -26,7 +26,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use ds_core::{Fault, Path};
-use ds_engine::{Finished, JobId, Sink};
+use ds_engine::{Finished, JobId, Sink, contain};
 
 use crate::work::{Turn, Work};
 use backlog::{Backlog, Numbered};
@@ -237,7 +237,8 @@ impl<W: Work> Shared<W> {
                 // Nobody else is sure to do it.
                 backlog.waiting -= usize::from(inside);
                 drop(backlog);
-                self.drive(&*sink);
+                // As on a worker: whoever waits for the pool to stop needs this thread.
+                let _ = contain(|| self.drive(&*sink));
                 backlog = lock(&self.backlog);
                 backlog.waiting += usize::from(inside);
                 self.calm.notify_all();

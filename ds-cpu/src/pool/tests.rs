@@ -357,16 +357,46 @@ fn stopping_from_within_the_sink_of_a_driving_thread_works_too() {
     });
 }
 
+/// A panic's payload that panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("as the test wants");
+    }
+}
+
 #[test]
 fn a_sink_that_panics_does_not_end_the_worker() {
-    let (pool, sink) = inside(1, |_| panic!("as the test wants"));
+    for act in [|_: &Pool<Test>| panic!("as the test wants"), |_: &Pool<Test>| std::panic::panic_any(Bomb)] {
+        let (pool, sink) = inside(1, act);
+        pool.submit((0..1).map(Test::Short));
+        while sink.log.numbers().is_empty() {
+            std::thread::yield_now();
+        }
+        pool.submit((1..50).map(Test::Short));
+        pool.stop();
+        assert_each_once(&sink.log, 50);
+    }
+}
+
+#[test]
+fn a_sink_that_panics_while_it_stops_the_pool_ends_neither() {
+    let (pool, sink) = inside(1, |pool| {
+        if !lock(&pool.shared.backlog).stopping {
+            // The next answer to task 0 is given on this thread, from within `stop`.
+            pool.submit([Test::Long(1), Test::Long(0)].into_iter());
+            pool.stop();
+        }
+        std::panic::panic_any(Bomb);
+    });
     pool.submit((0..1).map(Test::Short));
     while sink.log.numbers().is_empty() {
         std::thread::yield_now();
     }
-    pool.submit((1..50).map(Test::Short));
     pool.stop();
-    assert_each_once(&sink.log, 50);
+    let backlog = lock(&pool.shared.backlog);
+    assert_eq!((backlog.busy, backlog.waiting, backlog.workers.len()), (0, 0, 0));
 }
 
 #[test]

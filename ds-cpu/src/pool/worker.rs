@@ -1,14 +1,12 @@
 //! What a worker does.
 
-use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::panic::catch_unwind;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ds_core::Path;
-use ds_engine::{Finished, Sink};
+use ds_engine::{Finished, Sink, contain};
 
 use super::backlog::{Backlog, Numbered};
 use super::patience::Patience;
@@ -117,12 +115,11 @@ impl<'a, W: Work> Worker<'a, W> {
         }
     }
 
-    /// Answers what is done. A panic in the sink has been reported by the panic hook and ends here: other requests need
-    /// this thread.
+    /// Answers what is done. A panic in the sink has been told by the panic hook and ends here: other requests need this
+    /// thread.
     fn deliver(&mut self, sink: &dyn Sink) {
         if !self.finished.is_empty() {
-            // Unwind safe: the sink is the driver's to keep sound, and nothing of the worker's own is touched.
-            let _ = catch_unwind(AssertUnwindSafe(|| sink.complete(&self.finished)));
+            let _ = contain(|| sink.complete(&self.finished));
             self.finished.clear();
         }
     }
