@@ -123,6 +123,18 @@ impl<W: Work> Backlog<W> {
         self.cancelled.len()
     }
 
+    /// The sink, once the pool has stopped and nobody is left to answer to it. Whoever takes it lets go of the lock before
+    /// dropping it: the pool's owner may go with it.
+    ///
+    /// A stop from within the sink returns while its own thread still answers, and cannot take the sink itself; left here
+    /// it would keep whoever owns the pool alive for ever, and so the pool.
+    #[must_use]
+    pub(super) fn spare_sink(&mut self) -> Option<Arc<dyn Sink>> {
+        let over =
+            self.stopping && self.workers.is_empty() && self.drivers.is_empty() && self.tasks.is_empty();
+        if over { self.sink.take() } else { None }
+    }
+
     /// Makes a sleeping worker the scout if there is work and no scout. Returns whether to wake one up.
     pub(super) fn call(&mut self) -> bool {
         if self.tasks.is_empty() || self.scout || self.asleep == 0 {

@@ -234,14 +234,12 @@ impl<W: Work> Shared<W> {
             let alone = inside || backlog.workers.is_empty();
             let sink = backlog.sink.clone().filter(|_| alone && !backlog.tasks.is_empty());
             if let Some(sink) = sink {
-                // Nobody else is sure to do it.
-                backlog.waiting -= usize::from(inside);
+                // Nobody else is sure to do it. The sink may stop the pool again, from within this very call.
                 drop(backlog);
                 // As on a worker: whoever waits for the pool to stop needs this thread.
                 let _ = contain(|| self.drive(&*sink));
+                drop(sink);
                 backlog = lock(&self.backlog);
-                backlog.waiting += usize::from(inside);
-                self.calm.notify_all();
             } else if alone && backlog.busy == backlog.waiting {
                 break;
             } else {
@@ -278,9 +276,12 @@ impl<W: Work> Drop for Held<'_, W> {
         if let Some(place) = backlog.drivers.iter().rposition(|&driver| driver == self.thread) {
             backlog.drivers.swap_remove(place);
         }
+        let sink = backlog.spare_sink();
         if backlog.stopping {
             self.shared.calm.notify_all();
         }
+        drop(backlog);
+        drop(sink);
     }
 }
 

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::time::Instant;
 
 use ds_core::{Done, Fault, OpId, Path};
 use ds_engine::{Finished, JobId, Sink};
@@ -338,6 +339,56 @@ fn stopping_from_within_the_sink_finishes_the_rest_here() {
         pool.stop();
         assert_each_once(&sink.log, 200);
         assert_eq!(Arc::strong_count(&sink), 1);
+    }
+}
+
+/// Owns the pool it is the sink of, as a driver does, and stops it from within.
+struct Owner(Arc<Pool<Test>>);
+
+impl Sink for Owner {
+    fn complete(&self, _: &[Finished]) {
+        self.0.stop();
+    }
+}
+
+fn assert_goes(pool: &Weak<Pool<Test>>) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while pool.strong_count() > 0 {
+        assert!(Instant::now() < end, "sink and pool keep each other");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_pool_stopped_from_within_its_sink_lets_go_of_it() {
+    for workers in [1, 3] {
+        let pool = Arc::new(pool(workers));
+        pool.start(Arc::new(Owner(pool.clone()))).unwrap();
+        pool.submit((0..10).map(Test::Short));
+        let gone = Arc::downgrade(&pool);
+        drop(pool);
+        assert_goes(&gone);
+    }
+}
+
+#[test]
+fn a_pool_stopped_from_within_the_sink_of_a_driving_thread_lets_go_of_it() {
+    for _ in 0..20 {
+        let pool = Arc::new(pool(1));
+        let sink = Arc::new(Owner(pool.clone()));
+        pool.start(sink.clone()).unwrap();
+        let (word, wait) = mpsc::channel();
+        pool.submit([Test::Blocked(0, Arc::new(Mutex::new(wait)))].into_iter());
+        while pool.tools().load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        pool.submit((1..2).map(Test::Short));
+        // The worker can end before or after this thread is through.
+        word.send(()).unwrap();
+        pool.drive(&*sink);
+        let gone = Arc::downgrade(&pool);
+        drop((pool, sink));
+        assert_goes(&gone);
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn run<W: Work>(shared: &Shared<W>, sink: Arc<dyn Sink>) {
         }
     }
     // The pool counts this thread as ended by now: if the sink's owner goes with the sink, it may stop the pool from here.
-    drop(sink);
+    let spare = lock(&shared.backlog).spare_sink();
+    drop((sink, spare));
 }
 
 struct Worker<'a, W: Work> {
