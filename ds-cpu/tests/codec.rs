@@ -9,11 +9,13 @@ use std::sync::Arc;
 use common::{Log, Memory, id, text};
 use ds_core::{Corrupt, CorruptReason, DecodeStep, DeviceId, Done, Fault, Path, Transform};
 use ds_cpu::{CpuCodec, CpuEngine};
-use ds_engine::{CodecEngine, CodecJob, CopyEngine, CopyJob, CustomDecoder, CustomError, Place};
+use ds_engine::{
+    CodecEngine, CodecJob, CopyEngine, CopyJob, CustomDecoder, CustomError, Engine, Place, StartContext,
+};
 use ds_gdeflate::{CodecId, Header, Level, TILE_SIZE, TileTable, compress};
 
-trait Engine: CodecEngine + CopyEngine {}
-impl<E: CodecEngine + CopyEngine> Engine for E {}
+trait Decoding: CodecEngine + CopyEngine {}
+impl<E: CodecEngine + CopyEngine> Decoding for E {}
 
 /// A panic's payload that panics when it is dropped.
 struct Bomb;
@@ -38,13 +40,13 @@ fn decoders() -> Vec<(u8, Arc<dyn CustomDecoder>)> {
     vec![(3, Arc::new(reverse)), (9, Arc::new(panics)), (10, Arc::new(bomb))]
 }
 
-fn on_each_engine(workers: usize, test: impl Fn(&dyn Engine, &Arc<Log>)) {
+fn on_each_engine(workers: usize, test: impl Fn(&dyn Decoding, &Arc<Log>)) {
     let workers = NonZeroUsize::new(workers).unwrap();
-    let engines: [Box<dyn Engine>; 2] =
+    let engines: [Box<dyn Decoding>; 2] =
         [Box::new(CpuCodec::new(workers, decoders())), Box::new(CpuEngine::shared(workers, decoders()))];
     for engine in engines {
         let log = Arc::new(Log::default());
-        engine.start(log.clone()).unwrap();
+        engine.start(&StartContext::new(log.clone())).unwrap();
         test(&*engine, &log);
         engine.stop();
         assert_eq!(log.len(), 0, "outcomes nobody asked for");
@@ -56,7 +58,7 @@ fn job(transform: Transform, from: &Memory, into: &Memory) -> CodecJob {
     CodecJob { id: id(5), transform, from, available: from.len(), cursor: 0, into }
 }
 
-fn step(engine: &dyn Engine, log: &Log, job: CodecJob) -> Result<DecodeStep, Fault> {
+fn step(engine: &dyn Decoding, log: &Log, job: CodecJob) -> Result<DecodeStep, Fault> {
     engine.submit(&mut vec![job]);
     let finished = log.wait(job.id);
     let path = if let Transform::Custom(_) = job.transform { Path::CODEC_CUSTOM } else { Path::CODEC_CPU };
@@ -68,7 +70,7 @@ fn step(engine: &dyn Engine, log: &Log, job: CodecJob) -> Result<DecodeStep, Fau
 }
 
 /// Asks again until it is finished, all input being there, as the queue does.
-fn whole(engine: &dyn Engine, log: &Log, mut job: CodecJob) -> Result<u64, Fault> {
+fn whole(engine: &dyn Decoding, log: &Log, mut job: CodecJob) -> Result<u64, Fault> {
     loop {
         let step = step(engine, log, job)?;
         if step.finished {
@@ -82,7 +84,7 @@ fn whole(engine: &dyn Engine, log: &Log, mut job: CodecJob) -> Result<u64, Fault
 
 /// The input arrives `stride` bytes at a time; the engine is asked only when what it wants is there.
 fn as_it_arrives(
-    engine: &dyn Engine,
+    engine: &dyn Decoding,
     log: &Log,
     transform: Transform,
     (input, output): (&[u8], &Memory),
@@ -360,7 +362,7 @@ fn a_driving_thread_decodes_alone_if_need_be() {
     let log = Log::default();
     CodecEngine::submit(&engine, &mut vec![job(Transform::GDeflate, &from, &into)]);
     let mut turns = 0;
-    while CodecEngine::drive(&engine, &log) {
+    while Engine::drive(&engine, &log) {
         turns += 1;
     }
     assert!(turns >= 3, "one turn does 16 tiles at most");
@@ -463,8 +465,8 @@ fn a_step_still_queued_can_be_cancelled() {
     let engine = CpuCodec::new(NonZeroUsize::MIN, Vec::new());
     let log = Arc::new(Log::default());
     CodecEngine::submit(&engine, &mut vec![job(Transform::GDeflate, &from, &into)]);
-    CodecEngine::cancel(&engine, id(5));
-    engine.start(log.clone()).unwrap();
+    Engine::cancel(&engine, id(5));
+    engine.start(&StartContext::new(log.clone())).unwrap();
     let finished = log.wait(id(5));
     assert_eq!((finished.result, finished.path), (Err(Fault::Cancelled), Path::NONE));
     assert_eq!(into.bytes(), vec![0xEE; 100], "nothing was written");

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ds_core::{Arbiter, Error, ErrorKind, Lane};
-use ds_engine::{Finished, Sink, StagingPool};
+use ds_engine::{Finished, Sink, StagingPool, StartContext};
 
-use crate::builder::{Builder, Engines, Selection};
+use crate::builder::{BuildError, Builder, Engines, Selection};
 use crate::clock::Clock;
 use crate::queue::{Queue, QueueInner, QueueOptions};
 use crate::slots::OpWorker;
@@ -58,7 +58,7 @@ impl Runtime {
         selection: Selection,
         staging: StagingPool,
         max_queues: usize,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, BuildError> {
         let registry = Registry {
             arbiter: Arbiter::new(vec![Lane::new(); max_queues].into()),
             queues: vec![None; max_queues].into(),
@@ -71,12 +71,13 @@ impl Runtime {
             timer: Timer::default(),
             registry: Mutex::new(registry),
         });
-        // Made before the engines start: if one cannot, the drop stops the other.
-        let runtime = Self { inner: Arc::new(Inner { shared: Arc::clone(&shared), selection }) };
-        let sink: Arc<dyn Sink> = Arc::new(Outcomes(Arc::clone(&shared)));
-        shared.engines.io.start(Arc::clone(&sink))?;
-        shared.engines.codec.start(sink)?;
-        Ok(runtime)
+        let context = StartContext::new(Arc::new(Outcomes(Arc::clone(&shared))));
+        let mapping = shared.staging().mapping();
+        // SAFETY: the mapping goes with `shared`, which this function holds while the engines start, and which `Inner` holds
+        // from then on until it has stopped them.
+        let context = unsafe { context.with_staging(mapping) };
+        shared.engines.start(&context)?;
+        Ok(Self { inner: Arc::new(Inner { shared, selection }) })
     }
 
     /// Makes a queue.
@@ -110,8 +111,7 @@ impl fmt::Debug for Runtime {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.shared.engines.io.stop();
-        self.shared.engines.codec.stop();
+        self.shared.engines.stop();
         self.shared.timer.stop();
     }
 }
@@ -198,7 +198,7 @@ impl Shared {
     /// Does one waiting job on this thread. Returns whether there was one.
     pub(crate) fn drive(self: &Arc<Self>) -> bool {
         let sink = Outcomes(Arc::clone(self));
-        self.engines.codec.drive(&sink) || self.engines.io.drive(&sink)
+        self.engines.drive(&sink)
     }
 
     /// Takes outcomes, for any queues.
@@ -253,7 +253,8 @@ impl Shared {
         match worker {
             OpWorker::Io => self.engines.io.cancel(id),
             OpWorker::Codec => self.engines.codec.cancel(id),
-            OpWorker::Copier | OpWorker::Application => {}
+            OpWorker::Copier => self.engines.copier.cancel(id),
+            OpWorker::Application => {}
         }
     }
 }

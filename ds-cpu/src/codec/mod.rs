@@ -22,7 +22,10 @@ use core::num::NonZeroUsize;
 use std::sync::Arc;
 
 use ds_core::{Done, Fault, Path, Transform};
-use ds_engine::{CodecEngine, CodecJob, CopyEngine, CopyJob, CustomDecoder, Finished, JobId, Sink, contain};
+use ds_engine::{
+    CodecEngine, CodecJob, CopyEngine, CopyJob, CustomDecoder, Engine, Finished, JobId, Sink, StartContext,
+    StartError, contain,
+};
 
 use crate::copy::CopyTask;
 use crate::pool::Pool;
@@ -161,25 +164,18 @@ impl CpuCodec {
     }
 }
 
-impl CodecEngine for CpuCodec {
+// SAFETY: a job is a task of the pool, which runs a task once or answers it as cancelled. `whole` and `copy` touch what the
+// job names during the task's turns and answer with the last. The tiles of a step are each claimed once and settled when
+// their decoder is through with them, and the step is answered when all that were claimed are settled (`fan`). A step says
+// that it produced what its tiles, `whole` or a decoder that reported success have written; bytes that a custom decoder
+// leaves as they were have been initialised by whoever lent them.
+unsafe impl Engine for CpuCodec {
     fn name(&self) -> &'static str {
         "cpu"
     }
 
-    fn path(&self) -> Path {
-        Path::CODEC_CPU
-    }
-
-    fn supports(&self, transform: Transform) -> bool {
-        self.pool.tools().supports(transform)
-    }
-
-    fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
-        self.pool.start(sink)
-    }
-
-    fn submit(&self, jobs: &mut Vec<CodecJob>) {
-        self.pool.submit(jobs.drain(..).map(CodecTask::step));
+    fn start(&self, context: &StartContext) -> Result<(), StartError> {
+        self.pool.start(context.sink())
     }
 
     fn cancel(&self, id: JobId) {
@@ -192,6 +188,20 @@ impl CodecEngine for CpuCodec {
 
     fn stop(&self) {
         self.pool.stop();
+    }
+}
+
+impl CodecEngine for CpuCodec {
+    fn path(&self) -> Path {
+        Path::CODEC_CPU
+    }
+
+    fn supports(&self, transform: Transform) -> bool {
+        self.pool.tools().supports(transform)
+    }
+
+    fn submit(&self, jobs: &mut Vec<CodecJob>) {
+        self.pool.submit(jobs.drain(..).map(CodecTask::step));
     }
 }
 

@@ -26,7 +26,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use ds_core::{Fault, Path};
-use ds_engine::{Finished, JobId, Sink, contain};
+use ds_engine::{Finished, JobId, Sink, StartError, contain};
 
 use crate::work::{Turn, Work};
 use backlog::{Backlog, Numbered};
@@ -91,15 +91,19 @@ impl<W: Work> Pool<W> {
         &self.shared.tools
     }
 
-    /// Starts the threads, unless they are started or stopped already.
-    pub(crate) fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// [`StartError::AlreadyUsed`] if the pool was started or stopped before, and then nothing changes: answers are due to
+    /// the sink of the first start, for only that one knows the jobs. After any other error the pool is stopped.
+    pub(crate) fn start(&self, sink: &Arc<dyn Sink>) -> Result<(), StartError> {
         let mut backlog = lock(&self.shared.backlog);
         if backlog.sink.is_some() || backlog.stopping {
-            return Ok(());
+            return Err(StartError::AlreadyUsed);
         }
-        backlog.sink = Some(sink.clone());
+        backlog.sink = Some(Arc::clone(sink));
         for n in 0..self.workers.get() {
-            let (shared, sink) = (self.shared.clone(), sink.clone());
+            let (shared, sink) = (Arc::clone(&self.shared), Arc::clone(sink));
             let builder = std::thread::Builder::new().name(format!("{}-{n}", self.name));
             match builder.spawn(move || worker::run(&shared, sink)) {
                 Ok(handle) => {
@@ -109,7 +113,7 @@ impl<W: Work> Pool<W> {
                 Err(error) => {
                     drop(backlog);
                     self.stop();
-                    return Err(error);
+                    return Err(error.into());
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::time::Instant;
 
 use ds_core::{Done, Fault, OpId, Path};
-use ds_engine::{Finished, JobId, Sink};
+use ds_engine::{Finished, JobId, Sink, StartError};
 
 use super::backlog::Backlog;
 use super::{Pool, Taken, lock};
@@ -65,6 +65,15 @@ fn pool(workers: usize) -> Pool<Test> {
     Pool::new("test", NonZeroUsize::new(workers).unwrap(), AtomicUsize::new(0))
 }
 
+fn try_start<S: Sink + 'static>(pool: &Pool<Test>, sink: &Arc<S>) -> Result<(), StartError> {
+    let sink: Arc<dyn Sink> = sink.clone();
+    pool.start(&sink)
+}
+
+fn start<S: Sink + 'static>(pool: &Pool<Test>, sink: &Arc<S>) {
+    try_start(pool, sink).unwrap();
+}
+
 #[derive(Default)]
 struct Log(Mutex<Vec<Finished>>);
 
@@ -91,7 +100,7 @@ fn assert_each_once(log: &Log, count: u64) {
 fn every_task_is_answered_once_from_many_submitters() {
     for workers in [1, 2, 5] {
         let (pool, log) = (pool(workers), Arc::new(Log::default()));
-        pool.start(log.clone()).unwrap();
+        start(&pool, &log);
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let (pool, log) = (&pool, &log);
@@ -123,8 +132,7 @@ fn every_task_is_answered_once_from_many_submitters() {
 #[test]
 fn stopping_finishes_what_is_queued_and_may_be_repeated() {
     let (pool, log) = (pool(2), Arc::new(Log::default()));
-    pool.start(log.clone()).unwrap();
-    pool.start(log.clone()).unwrap();
+    start(&pool, &log);
     pool.submit((0..500).map(|n| if n % 10 == 0 { Test::Turns(n, 20) } else { Test::Short(n) }));
     std::thread::scope(|scope| {
         scope.spawn(|| pool.stop());
@@ -136,15 +144,30 @@ fn stopping_finishes_what_is_queued_and_may_be_repeated() {
 }
 
 #[test]
-fn stopping_before_starting_is_harmless() {
+fn stopping_before_starting_is_harmless_and_final() {
     let log = Arc::new(Log::default());
     let pool = pool(1);
     pool.submit((0..1).map(Test::Short));
     assert!(pool.drive(&*log), "a pool without threads can be driven");
     pool.stop();
-    pool.start(log.clone()).unwrap();
+    assert!(matches!(try_start(&pool, &log), Err(StartError::AlreadyUsed)));
     assert_each_once(&log, 1);
     assert_eq!(Arc::strong_count(&log), 1);
+}
+
+#[test]
+fn a_second_start_fails_and_leaves_the_first_as_it_was() {
+    let (pool, first, second) = (pool(2), Arc::new(Log::default()), Arc::new(Log::default()));
+    start(&pool, &first);
+    for sink in [&second, &first] {
+        assert!(matches!(try_start(&pool, sink), Err(StartError::AlreadyUsed)));
+    }
+    assert_eq!(lock(&pool.shared.backlog).handles.len(), 2);
+    pool.submit((0..100).map(Test::Short));
+    pool.stop();
+    assert_each_once(&first, 100);
+    assert_each_once(&second, 0);
+    assert!(matches!(try_start(&pool, &second), Err(StartError::AlreadyUsed)), "nor is it started again");
 }
 
 #[test]
@@ -163,7 +186,7 @@ fn driving_does_one_task_here_and_says_so() {
 fn cancelling_answers_what_is_queued_and_ignores_the_rest() {
     let (pool, log) = (pool(1), Arc::new(Log::default()));
     let (word, wait) = mpsc::channel();
-    pool.start(log.clone()).unwrap();
+    start(&pool, &log);
     pool.submit([Test::Blocked(0, Arc::new(Mutex::new(wait)))].into_iter());
     while pool.tools().load(Ordering::Relaxed) == 0 {
         std::thread::yield_now();
@@ -190,7 +213,7 @@ fn cancelling_answers_what_is_queued_and_ignores_the_rest() {
 fn busy(log: &Arc<Log>) -> (Pool<Test>, mpsc::Sender<()>) {
     let pool = pool(1);
     let (word, wait) = mpsc::channel();
-    pool.start(log.clone()).unwrap();
+    start(&pool, &log);
     pool.submit([Test::Blocked(0, Arc::new(Mutex::new(wait)))].into_iter());
     while pool.tools().load(Ordering::Relaxed) == 0 {
         std::thread::yield_now();
@@ -263,7 +286,7 @@ fn a_task_that_goes_back_can_be_cancelled_and_keeps_its_number() {
 #[test]
 fn short_tasks_behind_a_blocked_worker_are_done_by_others() {
     let (pool, log) = (pool(3), Arc::new(Log::default()));
-    pool.start(log.clone()).unwrap();
+    start(&pool, &log);
     let mut words = Vec::new();
     for n in 0..2 {
         let (word, wait) = mpsc::channel();
@@ -285,7 +308,7 @@ fn short_tasks_behind_a_blocked_worker_are_done_by_others() {
 #[test]
 fn one_task_wakes_one_worker_at_most() {
     let (pool, log) = (pool(4), Arc::new(Log::default()));
-    pool.start(log.clone()).unwrap();
+    start(&pool, &log);
     while lock(&pool.shared.backlog).asleep < 4 {
         std::thread::yield_now();
     }
@@ -320,7 +343,7 @@ impl Sink for Inside {
 fn inside(workers: usize, act: fn(&Pool<Test>)) -> (Arc<Pool<Test>>, Arc<Inside>) {
     let pool = Arc::new(pool(workers));
     let sink = Arc::new(Inside { pool: Arc::downgrade(&pool), log: Log::default(), act });
-    pool.start(sink.clone()).unwrap();
+    start(&pool, &sink);
     (pool, sink)
 }
 
@@ -363,7 +386,7 @@ fn assert_goes(pool: &Weak<Pool<Test>>) {
 fn a_pool_stopped_from_within_its_sink_lets_go_of_it() {
     for workers in [1, 3] {
         let pool = Arc::new(pool(workers));
-        pool.start(Arc::new(Owner(pool.clone()))).unwrap();
+        start(&pool, &Arc::new(Owner(pool.clone())));
         pool.submit((0..10).map(Test::Short));
         let gone = Arc::downgrade(&pool);
         drop(pool);
@@ -376,7 +399,7 @@ fn a_pool_stopped_from_within_the_sink_of_a_driving_thread_lets_go_of_it() {
     for _ in 0..20 {
         let pool = Arc::new(pool(1));
         let sink = Arc::new(Owner(pool.clone()));
-        pool.start(sink.clone()).unwrap();
+        start(&pool, &sink);
         let (word, wait) = mpsc::channel();
         pool.submit([Test::Blocked(0, Arc::new(Mutex::new(wait)))].into_iter());
         while pool.tools().load(Ordering::Relaxed) == 0 {
@@ -471,7 +494,7 @@ fn dropping_a_pool_on_its_own_thread_ends_it() {
         }
     }
     let (done, wait) = mpsc::channel();
-    pool.start(Arc::new(Dropper(holder, done))).unwrap();
+    start(&pool, &Arc::new(Dropper(holder, done)));
     let weak = Arc::downgrade(&pool);
     // With the lock held nothing can be answered, so the sink's reference is the last one when it is dropped.
     let shared = pool.shared.clone();
