@@ -213,7 +213,10 @@ impl<W: Work> Shared<W> {
         backlog.drivers.push(held.thread);
         self.share(backlog);
         let finished = match taken {
-            Taken::Task(queued) => self.turn(queued.task, Path::INLINE),
+            Taken::Task(queued) => {
+                let id = queued.task.id();
+                contain(|| self.turn(queued.task, Path::INLINE)).unwrap_or_else(|_| id.map(panicked_answer))
+            }
             Taken::Answer(finished) => Some(finished),
         };
         if let Some(finished) = finished {
@@ -292,4 +295,11 @@ impl<W: Work> Drop for Held<'_, W> {
 /// The answer to a task that was cancelled before it had its turn. No engine has worked on it.
 const fn cancelled_answer(id: JobId) -> Finished {
     Finished { id, result: Err(Fault::Cancelled), path: Path::NONE }
+}
+
+/// The answer to a task that panicked. Tasks contain what the application's code throws; should one panic all the same, it
+/// fails alone, for other requests need its thread, and whoever asked for it needs an answer.
+const fn panicked_answer(id: JobId) -> Finished {
+    let result = Err(Fault::Unsupported("the engine panicked: a bug, please report it"));
+    Finished { id, result, path: Path::NONE }
 }

@@ -22,12 +22,13 @@ enum Test {
     Blocked(u64, Arc<Mutex<mpsc::Receiver<()>>>),
     /// Takes so many turns.
     Turns(u64, usize),
+    Panics(u64),
 }
 
 impl Test {
     fn number(&self) -> u64 {
         match *self {
-            Self::Short(n) | Self::Long(n) | Self::Blocked(n, _) | Self::Turns(n, _) => n,
+            Self::Short(n) | Self::Long(n) | Self::Blocked(n, _) | Self::Turns(n, _) | Self::Panics(n) => n,
         }
     }
 }
@@ -50,6 +51,7 @@ impl Work for Test {
             Self::Long(_) => std::thread::sleep(Duration::from_micros(200)),
             Self::Blocked(_, word) => lock(word).recv().unwrap(),
             Self::Turns(_, 0) => {}
+            Self::Panics(_) => std::panic::panic_any(Bomb),
             Self::Turns(n, left) => return Turn::Later(Self::Turns(*n, left - 1)),
         }
         let result = Ok(Done::Moved(self.number()));
@@ -213,7 +215,7 @@ fn cancelling_answers_what_is_queued_and_ignores_the_rest() {
 fn busy(log: &Arc<Log>) -> (Pool<Test>, mpsc::Sender<()>) {
     let pool = pool(1);
     let (word, wait) = mpsc::channel();
-    start(&pool, &log);
+    start(&pool, log);
     pool.submit([Test::Blocked(0, Arc::new(Mutex::new(wait)))].into_iter());
     while pool.tools().load(Ordering::Relaxed) == 0 {
         std::thread::yield_now();
@@ -437,6 +439,20 @@ struct Bomb;
 impl Drop for Bomb {
     fn drop(&mut self) {
         panic!("as the test wants");
+    }
+}
+
+#[test]
+fn a_task_that_panics_fails_alone() {
+    let (pool, log) = (pool(1), Arc::new(Log::default()));
+    start(&pool, &log);
+    pool.submit((0..100).map(|n| if n % 10 == 3 { Test::Panics(n) } else { Test::Short(n) }));
+    while pool.drive(&*log) {}
+    pool.stop();
+    assert_each_once(&log, 100);
+    for finished in lock(&log.0).iter() {
+        let fails = finished.id.op.to_u64() % 10 == 3;
+        assert_eq!(matches!(finished.result, Err(Fault::Unsupported(_))), fails, "{finished:?}");
     }
 }
 
