@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use ds_core::{Done, OpId};
 use ds_cpu::CpuIo;
-use ds_engine::{FileRef, Finished, HostBytes, IoEngine, IoJob, IoOp, JobId, Sink};
+use ds_engine::{Engine, FileRef, Finished, HostBytes, IoEngine, IoJob, IoOp, JobId, Sink, StartContext};
 use rustix::time::{ClockId, clock_gettime};
 
 const BLOCK: usize = 4096;
@@ -147,7 +147,7 @@ impl Bench {
             waiter: std::thread::current(),
             spare: Mutex::new(Vec::new()),
         });
-        engine.start(load.clone()).expect("threads can be started");
+        engine.start(&StartContext::new(load.clone())).expect("threads can be started");
         Self { engine, load }
     }
 

@@ -4,7 +4,10 @@ use core::num::NonZeroUsize;
 use std::sync::Arc;
 
 use ds_core::{Path, Transform};
-use ds_engine::{CodecEngine, CodecJob, CopyEngine, CopyJob, CustomDecoder, IoEngine, IoJob, JobId, Sink};
+use ds_engine::{
+    CodecEngine, CodecJob, CopyEngine, CopyJob, CustomDecoder, Engine, IoEngine, IoJob, JobId, Sink,
+    StartContext, StartError,
+};
 
 use crate::codec::{CodecTask, Tools};
 use crate::io::depth;
@@ -45,10 +48,7 @@ impl Work for Task {
 
 /// File I/O, transforms and copies on one pool, threads `ds-cpu-0`, `ds-cpu-1`, ...
 ///
-/// It is one engine in three roles. Starting it in one role starts it in all, and so does stopping; doing either again is
-/// nothing. All outcomes go to the sink of the first start.
-///
-/// Dropping it stops it.
+/// It is one engine in three roles: it is started once, and stopped once, for all of them. Dropping it stops it.
 pub struct CpuEngine {
     pool: Pool<Task>,
 }
@@ -62,25 +62,14 @@ impl CpuEngine {
     }
 }
 
-impl IoEngine for CpuEngine {
+// SAFETY: as for `CpuIo` and `CpuCodec`, whose tasks these are.
+unsafe impl Engine for CpuEngine {
     fn name(&self) -> &'static str {
         "cpu"
     }
 
-    fn path(&self) -> Path {
-        Path::IO_CPU
-    }
-
-    fn depth(&self) -> usize {
-        depth(self.pool.workers())
-    }
-
-    fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
-        self.pool.start(sink)
-    }
-
-    fn submit(&self, jobs: &mut Vec<IoJob>) {
-        self.pool.submit(jobs.drain(..).map(Task::Io));
+    fn start(&self, context: &StartContext) -> Result<(), StartError> {
+        self.pool.start(context.sink())
     }
 
     fn cancel(&self, id: JobId) {
@@ -96,11 +85,21 @@ impl IoEngine for CpuEngine {
     }
 }
 
-impl CodecEngine for CpuEngine {
-    fn name(&self) -> &'static str {
-        "cpu"
+impl IoEngine for CpuEngine {
+    fn path(&self) -> Path {
+        Path::IO_CPU
     }
 
+    fn depth(&self) -> usize {
+        depth(self.pool.workers())
+    }
+
+    fn submit(&self, jobs: &mut Vec<IoJob>) {
+        self.pool.submit(jobs.drain(..).map(Task::Io));
+    }
+}
+
+impl CodecEngine for CpuEngine {
     fn path(&self) -> Path {
         Path::CODEC_CPU
     }
@@ -109,24 +108,8 @@ impl CodecEngine for CpuEngine {
         self.pool.tools().supports(transform)
     }
 
-    fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
-        self.pool.start(sink)
-    }
-
     fn submit(&self, jobs: &mut Vec<CodecJob>) {
         self.pool.submit(jobs.drain(..).map(|job| Task::Codec(CodecTask::step(job))));
-    }
-
-    fn cancel(&self, id: JobId) {
-        self.pool.cancel(id);
-    }
-
-    fn drive(&self, sink: &dyn Sink) -> bool {
-        self.pool.drive(sink)
-    }
-
-    fn stop(&self) {
-        self.pool.stop();
     }
 }
 

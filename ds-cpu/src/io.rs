@@ -1,10 +1,9 @@
 //! File I/O by positional system calls.
 
 use core::num::NonZeroUsize;
-use std::sync::Arc;
 
 use ds_core::{Done, Fault, Path};
-use ds_engine::{Finished, IoEngine, IoJob, IoOp, JobId, Sink};
+use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, JobId, Sink, StartContext, StartError};
 use rustix::io::Errno;
 
 use crate::pool::{BATCH, Pool};
@@ -83,25 +82,15 @@ impl CpuIo {
     }
 }
 
-impl IoEngine for CpuIo {
+// SAFETY: a job is a task of the pool, which runs a task once or answers it as cancelled. Its one turn is a system call on
+// the job's own file and memory, and its outcome is what the call returned.
+unsafe impl Engine for CpuIo {
     fn name(&self) -> &'static str {
         "cpu"
     }
 
-    fn path(&self) -> Path {
-        Path::IO_CPU
-    }
-
-    fn depth(&self) -> usize {
-        depth(self.pool.workers())
-    }
-
-    fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
-        self.pool.start(sink)
-    }
-
-    fn submit(&self, jobs: &mut Vec<IoJob>) {
-        self.pool.submit(jobs.drain(..));
+    fn start(&self, context: &StartContext) -> Result<(), StartError> {
+        self.pool.start(context.sink())
     }
 
     fn cancel(&self, id: JobId) {
@@ -114,5 +103,19 @@ impl IoEngine for CpuIo {
 
     fn stop(&self) {
         self.pool.stop();
+    }
+}
+
+impl IoEngine for CpuIo {
+    fn path(&self) -> Path {
+        Path::IO_CPU
+    }
+
+    fn depth(&self) -> usize {
+        depth(self.pool.workers())
+    }
+
+    fn submit(&self, jobs: &mut Vec<IoJob>) {
+        self.pool.submit(jobs.drain(..));
     }
 }

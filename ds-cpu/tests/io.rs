@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use common::{Log, Memory, file, id};
 use ds_core::{Done, Fault, Path};
 use ds_cpu::{CpuEngine, CpuIo};
-use ds_engine::{FileRef, Finished, IoEngine, IoJob, IoOp, Sink};
+use ds_engine::{Engine, FileRef, Finished, IoEngine, IoJob, IoOp, Sink, StartContext};
 use rustix::io::Errno;
 
 /// Runs a test on both engines that do file I/O.
@@ -24,7 +24,7 @@ fn on_each_engine(workers: usize, test: impl Fn(&dyn IoEngine, &Arc<Log>)) {
         [Box::new(CpuIo::new(workers)), Box::new(CpuEngine::shared(workers, Vec::new()))];
     for engine in engines {
         let log = Arc::new(Log::default());
-        engine.start(log.clone()).unwrap();
+        engine.start(&StartContext::new(log.clone())).unwrap();
         test(&*engine, &log);
         engine.stop();
         assert_eq!(log.len(), 0, "outcomes nobody asked for");
@@ -227,7 +227,7 @@ fn threads_have_names_and_are_gone_after_stop() {
     ];
     for (engine, prefix) in engines {
         let threads = Arc::new(Threads::default());
-        engine.start(threads.clone()).unwrap();
+        engine.start(&StartContext::new(threads.clone())).unwrap();
         let memory = Memory::new(16);
         let mut jobs = (0..100).map(|n| IoJob { id: id(n), op: read(file(&real), 0, &memory) }).collect();
         engine.submit(&mut jobs);

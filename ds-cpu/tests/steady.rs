@@ -11,7 +11,10 @@ use std::sync::Arc;
 use common::{Memory, file, id, text};
 use ds_core::{Done, Transform};
 use ds_cpu::{CpuCodec, CpuIo};
-use ds_engine::{CodecEngine, CodecJob, CopyEngine, CopyJob, Finished, IoEngine, IoJob, IoOp, Place, Sink};
+use ds_engine::{
+    CodecEngine, CodecJob, CopyEngine, CopyJob, Engine, Finished, IoEngine, IoJob, IoOp, Place, Sink,
+    StartContext,
+};
 use ds_gdeflate::{CodecId, Level, TILE_SIZE, compress};
 
 struct Counting;
@@ -67,8 +70,8 @@ fn no_job_allocates_once_warm() {
     let workers = NonZeroUsize::new(2).unwrap();
     let count = Arc::new(Count::default());
     let (io, codec) = (CpuIo::new(workers), CpuCodec::new(workers, Vec::new()));
-    io.start(count.clone()).unwrap();
-    codec.start(count.clone()).unwrap();
+    io.start(&StartContext::new(count.clone())).unwrap();
+    codec.start(&StartContext::new(count.clone())).unwrap();
 
     let raw = text(6 * TILE_SIZE);
     let real = tempfile::tempfile().unwrap();

@@ -1,10 +1,10 @@
 //! An engine wrapper that injects faults, for tests.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ds_core::{Fault, Path};
 
-use crate::engine::{Finished, IoEngine, Sink};
+use crate::engine::{Engine, Finished, IoEngine, Sink, StartContext, StartError};
 use crate::job::{IoJob, IoOp, JobId};
 
 /// How often what goes wrong, each out of 65 536 jobs, and the seed of the choice.
@@ -28,26 +28,21 @@ pub struct IoFaults {
 pub struct FaultyIo<E> {
     engine: E,
     faults: IoFaults,
-    state: Mutex<State>,
+    /// The state of the generator that chooses.
+    random: Mutex<u64>,
     sink: Mutex<Option<Arc<dyn Sink>>>,
-}
-
-struct State {
-    random: u64,
-    passed: Vec<IoJob>,
 }
 
 impl<E: IoEngine> FaultyIo<E> {
     /// Wraps `engine`.
     pub const fn new(engine: E, faults: IoFaults) -> Self {
-        let state = State { random: faults.seed, passed: Vec::new() };
-        Self { engine, faults, state: Mutex::new(state), sink: Mutex::new(None) }
+        Self { engine, faults, random: Mutex::new(faults.seed), sink: Mutex::new(None) }
     }
 
     /// What to answer instead of doing the job; `None` to do it, perhaps made shorter.
-    fn fault(&self, state: &mut State, job: &mut IoJob) -> Option<Fault> {
+    fn fault(&self, random: &mut u64, job: &mut IoJob) -> Option<Fault> {
         let faults = &self.faults;
-        let mut below = (draw(&mut state.random) & 0xFFFF) as u32;
+        let mut below = (draw(random) & 0xFFFF) as u32;
         for (share, fault) in [
             (faults.interrupted, Fault::Os(4)),
             (faults.try_again, Fault::Os(11)),
@@ -59,7 +54,7 @@ impl<E: IoEngine> FaultyIo<E> {
             }
         }
         if below < u32::from(faults.short) && job.op.len() > 1 {
-            let len = 1 + draw(&mut state.random) % (job.op.len() as u64 - 1);
+            let len = 1 + draw(random) % (job.op.len() as u64 - 1);
             if let IoOp::Read { into: bytes, .. } | IoOp::Write { from: bytes, .. } = &mut job.op {
                 *bytes = bytes.part(0, len).unwrap_or(*bytes);
             }
@@ -77,43 +72,22 @@ const fn draw(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-#[expect(clippy::unwrap_used, reason = "no code panics while it holds one of these locks")]
-impl<E: IoEngine> IoEngine for FaultyIo<E> {
+/// Locks a mutex that no code panics under.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// SAFETY: a job is either passed on to the engine inside, once, which promises the rest, or answered here without having been
+// touched. A transfer made shorter names a part of the job's own memory, and its outcome is the inner engine's.
+unsafe impl<E: IoEngine> Engine for FaultyIo<E> {
     fn name(&self) -> &'static str {
         self.engine.name()
     }
 
-    fn path(&self) -> Path {
-        self.engine.path()
-    }
-
-    fn depth(&self) -> usize {
-        self.engine.depth()
-    }
-
-    fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
-        *self.sink.lock().unwrap() = Some(sink.clone());
-        self.engine.start(sink)
-    }
-
-    fn submit(&self, jobs: &mut Vec<IoJob>) {
-        let mut refused = Vec::new();
-        {
-            let mut state = self.state.lock().unwrap();
-            for mut job in jobs.drain(..) {
-                match self.fault(&mut state, &mut job) {
-                    Some(fault) => {
-                        refused.push(Finished { id: job.id, result: Err(fault), path: self.path() });
-                    }
-                    None => state.passed.push(job),
-                }
-            }
-            self.engine.submit(&mut state.passed);
-        }
-        let sink = self.sink.lock().unwrap().clone();
-        if let (Some(sink), false) = (sink, refused.is_empty()) {
-            sink.complete(&refused);
-        }
+    fn start(&self, context: &StartContext) -> Result<(), StartError> {
+        self.engine.start(context)?;
+        *lock(&self.sink) = Some(Arc::clone(context.sink()));
+        Ok(())
     }
 
     fn cancel(&self, id: JobId) {
@@ -126,7 +100,40 @@ impl<E: IoEngine> IoEngine for FaultyIo<E> {
 
     fn stop(&self) {
         self.engine.stop();
-        self.sink.lock().unwrap().take();
+        // Dropped with no lock held: whoever owns this engine may go with it.
+        let sink = lock(&self.sink).take();
+        drop(sink);
+    }
+}
+
+impl<E: IoEngine> IoEngine for FaultyIo<E> {
+    fn path(&self) -> Path {
+        self.engine.path()
+    }
+
+    fn depth(&self) -> usize {
+        self.engine.depth()
+    }
+
+    fn submit(&self, jobs: &mut Vec<IoJob>) {
+        let mut refused = Vec::new();
+        {
+            let mut random = lock(&self.random);
+            jobs.retain_mut(|job| match self.fault(&mut random, job) {
+                Some(fault) => {
+                    refused.push(Finished { id: job.id, result: Err(fault), path: self.path() });
+                    false
+                }
+                None => true,
+            });
+        }
+        self.engine.submit(jobs);
+        if !refused.is_empty() {
+            let sink = lock(&self.sink).clone();
+            if let Some(sink) = sink {
+                sink.complete(&refused);
+            }
+        }
     }
 }
 
@@ -134,39 +141,52 @@ impl<E: IoEngine> IoEngine for FaultyIo<E> {
 mod tests {
     use super::*;
     use crate::memory::{FileRef, HostBytes};
+    use core::sync::atomic::{AtomicU64, Ordering};
     use ds_core::{Done, OpId};
+    use std::io::Stdin;
     use std::os::fd::AsFd;
+    use std::sync::Weak;
 
-    /// Answers every job at once with its whole length.
+    /// Does every read at once and whole: it fills it with ones.
     #[derive(Default)]
     struct Perfect(Mutex<Option<Arc<dyn Sink>>>);
 
-    impl IoEngine for Perfect {
+    // SAFETY: each job is answered once, after its destination has been written, which nobody else ever touches.
+    unsafe impl Engine for Perfect {
         fn name(&self) -> &'static str {
             "perfect"
         }
+        fn start(&self, context: &StartContext) -> Result<(), StartError> {
+            *lock(&self.0) = Some(Arc::clone(context.sink()));
+            Ok(())
+        }
+        fn cancel(&self, _id: JobId) {}
+        fn drive(&self, _sink: &dyn Sink) -> bool {
+            false
+        }
+        fn stop(&self) {
+            lock(&self.0).take();
+        }
+    }
+
+    impl IoEngine for Perfect {
         fn path(&self) -> Path {
             Path::IO_CPU
         }
         fn depth(&self) -> usize {
             1
         }
-        fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
-            *self.0.lock().unwrap() = Some(sink);
-            Ok(())
-        }
         fn submit(&self, jobs: &mut Vec<IoJob>) {
-            let sink = self.0.lock().unwrap().clone().unwrap();
+            let sink = lock(&self.0).clone().unwrap();
             for job in jobs.drain(..) {
                 let result = Ok(Done::Moved(job.op.len() as u64));
+                if let IoOp::Read { into, .. } = job.op {
+                    // SAFETY: the job has not been answered, and it writes these bytes, so they are ours alone.
+                    unsafe { into.as_mut_slice() }.fill(1);
+                }
                 sink.complete(&[Finished { id: job.id, result, path: self.path() }]);
             }
         }
-        fn cancel(&self, _id: JobId) {}
-        fn drive(&self, _sink: &dyn Sink) -> bool {
-            false
-        }
-        fn stop(&self) {}
     }
 
     #[derive(Default)]
@@ -178,23 +198,71 @@ mod tests {
         }
     }
 
+    /// A file, and memory that jobs write one after the other.
+    struct Ground {
+        stdin: Stdin,
+        memory: HostBytes,
+    }
+
+    impl Ground {
+        fn new() -> Self {
+            let memory = Box::leak(Box::new([0_u8; 100]));
+            // SAFETY: the memory is never freed, and only jobs use it.
+            let memory = unsafe { HostBytes::new(memory.as_mut_ptr(), memory.len()) };
+            Self { stdin: std::io::stdin(), memory }
+        }
+
+        fn read(&self, n: u64) -> IoJob {
+            // SAFETY: standard input stays open.
+            let file = unsafe { FileRef::new(self.stdin.as_fd()) };
+            let id = JobId { queue: 0, op: OpId::from_u64(n) };
+            IoJob { id, op: IoOp::Read { file, offset: 0, into: self.memory } }
+        }
+    }
+
     fn run(faults: IoFaults) -> Vec<Finished> {
         let engine = FaultyIo::new(Perfect::default(), faults);
         let log = Arc::new(Log::default());
-        engine.start(log.clone()).unwrap();
-        let stdin = std::io::stdin();
-        let mut memory = [0_u8; 100];
+        engine.start(&StartContext::new(log.clone())).unwrap();
+        let ground = Ground::new();
         for n in 0..1000 {
-            // SAFETY: standard input stays open, and no engine here dereferences anything.
-            let file = unsafe { FileRef::new(stdin.as_fd()) };
-            // SAFETY: as above.
-            let into = unsafe { HostBytes::new(memory.as_mut_ptr(), memory.len()) };
-            let id = JobId { queue: 0, op: OpId::from_u64(n) };
-            engine.submit(&mut vec![IoJob { id, op: IoOp::Read { file, offset: 0, into } }]);
+            engine.submit(&mut vec![ground.read(n)]);
         }
         engine.stop();
+        assert_eq!(Arc::strong_count(&log), 1, "a stopped engine keeps no sink");
         let log = log.0.lock().unwrap();
         log.clone()
+    }
+
+    /// Submits one job for each outcome, from within.
+    struct Again {
+        engine: Weak<FaultyIo<Perfect>>,
+        ground: Ground,
+        left: AtomicU64,
+    }
+
+    impl Sink for Again {
+        fn complete(&self, batch: &[Finished]) {
+            for _ in batch {
+                let left = self.left.load(Ordering::Relaxed);
+                if left > 0 {
+                    self.left.store(left - 1, Ordering::Relaxed);
+                    self.engine.upgrade().unwrap().submit(&mut vec![self.ground.read(left)]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_sink_may_submit_again() {
+        let faults = IoFaults { interrupted: 0x8000, ..IoFaults::default() };
+        let engine = Arc::new(FaultyIo::new(Perfect::default(), faults));
+        let (ground, left) = (Ground::new(), AtomicU64::new(100));
+        let again = Arc::new(Again { engine: Arc::downgrade(&engine), ground, left });
+        engine.start(&StartContext::new(again.clone())).unwrap();
+        engine.submit(&mut vec![again.ground.read(0)]);
+        assert_eq!(again.left.load(Ordering::Relaxed), 0);
+        engine.stop();
     }
 
     #[test]

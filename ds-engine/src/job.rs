@@ -4,11 +4,14 @@ use ds_core::{OpId, Transform};
 
 use crate::memory::{FileRef, HostBytes, Place};
 
-/// Names a job: an operation of one of the driver's queues.
+/// Names a job: an operation of one of the driver's queues. No two jobs that an engine has not answered bear the same name.
+///
+/// A driver does well not to use a name again soon: cancelling is a hint that may come late, and then concerns whoever bears
+/// the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct JobId {
     /// Which queue, as the driver numbers them.
-    pub queue: u32,
+    pub queue: u64,
     /// Which of its operations.
     pub op: OpId,
 }

@@ -7,7 +7,10 @@
 //! > what a job names stays valid until the job's one outcome has been delivered to the [`Sink`].
 //!
 //! Engines rely on the promise; the driver can keep it because a request completes only after the outcomes of all its
-//! operations (`ds-core`'s second invariant).
+//! operations (`ds-core`'s second invariant). And because the driver takes an outcome's word for that, engines make a promise
+//! in return, by implementing an unsafe trait ([`Engine`]):
+//!
+//! > a job is answered once, by whoever was given it, and touched no more from then on.
 //!
 //! Modules, along the data path:
 //!
@@ -16,8 +19,10 @@
 //! 3. [`job`]: what an engine is asked for;
 //! 4. [`engine`]: the traits an engine implements, and the sink it answers to;
 //! 5. [`custom`]: decoders an application brings along;
-//! 6. [`faulty`]: an engine wrapper that injects faults, for tests.
+//! 6. [`contain`](mod@contain): running the application's code on a thread that must survive it;
+//! 7. [`faulty`]: an engine wrapper that injects faults, for tests.
 
+pub mod contain;
 pub mod custom;
 pub mod engine;
 pub mod faulty;
@@ -25,8 +30,9 @@ pub mod job;
 pub mod memory;
 pub mod staging;
 
+pub use contain::{Panicked, contain};
 pub use custom::{CustomDecoder, CustomError};
-pub use engine::{CodecEngine, CopyEngine, Finished, IoEngine, Sink};
+pub use engine::{CodecEngine, CopyEngine, Engine, Finished, IoEngine, Sink, StartContext, StartError};
 pub use faulty::FaultyIo;
 pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
 pub use memory::{FileRef, HostBytes, Place};

@@ -120,6 +120,13 @@ impl StagingPool {
         self.peak
     }
 
+    /// Where the pool's memory is, all of it: for engines that register it before they use it. It stays there as long as the
+    /// pool lives. This lends no byte; [`bytes`](Self::bytes) does.
+    #[must_use]
+    pub const fn mapping(&self) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(self.base, self.size)
+    }
+
     /// Leases `len` bytes, starting at a page border.
     ///
     /// # Errors
@@ -224,6 +231,8 @@ mod tests {
         for (n, &lease) in leases.iter().enumerate() {
             let bytes = pool.bytes(lease).unwrap();
             assert_eq!(bytes.as_ptr() as usize % ALIGN, 0);
+            let start = bytes.as_ptr().addr() - pool.mapping().addr().get();
+            assert!(start + bytes.len() <= pool.mapping().len());
             assert!(bytes.len() as u64 >= sizes[n]);
             // SAFETY: the lease is held and nobody else uses it.
             unsafe { bytes.as_mut_slice() }.fill(n as u8);

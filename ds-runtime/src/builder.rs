@@ -4,7 +4,9 @@ use core::fmt;
 use core::num::NonZeroUsize;
 use std::sync::Arc;
 
-use ds_engine::{CodecEngine, CopyEngine, CustomDecoder, IoEngine, StagingPool};
+use ds_engine::{
+    CodecEngine, CopyEngine, CustomDecoder, Engine, IoEngine, Sink, StagingPool, StartContext, StartError,
+};
 
 use crate::runtime::{MAX_QUEUES, Runtime};
 
@@ -68,12 +70,19 @@ pub enum BuildError {
     Unavailable(Refusal),
     /// None of the engines is available.
     NoEngine {
-        /// For what: `I/O` or `codec`.
+        /// For what: `I/O`, `codec` or `copy`.
         role: &'static str,
         /// Each with its reason.
         refused: Vec<Refusal>,
     },
-    /// The kernel refused threads or memory: which, and what it said.
+    /// An engine did not start: it serves another runtime, or the kernel refused what it needs.
+    Start {
+        /// Its name.
+        engine: &'static str,
+        /// Why not.
+        source: StartError,
+    },
+    /// The kernel refused memory: for what, and what it said.
     Os {
         /// What was being made.
         what: &'static str,
@@ -90,6 +99,7 @@ impl fmt::Display for BuildError {
                 write!(f, "no {role} engine is available")?;
                 refused.iter().try_for_each(|refusal| write!(f, "; {refusal}"))
             }
+            Self::Start { engine, source } => write!(f, "cannot start the engine {engine}: {source}"),
             Self::Os { what, source } => write!(f, "cannot make {what}: {source}"),
         }
     }
@@ -98,17 +108,55 @@ impl fmt::Display for BuildError {
 impl core::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
+            Self::Start { source, .. } => Some(source),
             Self::Os { source, .. } => Some(source),
-            _ => None,
+            Self::Unavailable(_) | Self::NoEngine { .. } => None,
         }
     }
 }
 
-/// The engines of a runtime.
+/// The engines of a runtime, by role.
 pub(crate) struct Engines {
     pub(crate) io: Arc<dyn IoEngine>,
     pub(crate) codec: Arc<dyn CodecEngine>,
     pub(crate) copier: Arc<dyn CopyEngine>,
+    /// Each of them once, however many roles it plays; those that end requests before those that begin them.
+    each: Vec<Arc<dyn Engine>>,
+}
+
+impl Engines {
+    fn new(io: Arc<dyn IoEngine>, codec: Arc<dyn CodecEngine>, copier: Arc<dyn CopyEngine>) -> Self {
+        let mut each: Vec<Arc<dyn Engine>> = Vec::new();
+        let roles: [Arc<dyn Engine>; 3] = [codec.clone(), copier.clone(), io.clone()];
+        for engine in roles {
+            if !each.iter().any(|known| Arc::ptr_eq(known, &engine)) {
+                each.push(engine);
+            }
+        }
+        Self { io, codec, copier, each }
+    }
+
+    /// Starts them all, or none.
+    pub(crate) fn start(&self, context: &StartContext) -> Result<(), BuildError> {
+        for (started, engine) in self.each.iter().enumerate() {
+            if let Err(source) = engine.start(context) {
+                // Not the one that refused: it may be serving another runtime.
+                self.each[..started].iter().for_each(|engine| engine.stop());
+                return Err(BuildError::Start { engine: engine.name(), source });
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one waiting job on this thread. Returns whether there was one.
+    pub(crate) fn drive(&self, sink: &dyn Sink) -> bool {
+        self.each.iter().any(|engine| engine.drive(sink))
+    }
+
+    /// Stops them all, in the order in which requests go through them.
+    pub(crate) fn stop(&self) {
+        self.each.iter().rev().for_each(|engine| engine.stop());
+    }
 }
 
 /// Makes a [`Runtime`].
@@ -121,6 +169,8 @@ pub struct Builder {
     max_queues: usize,
     decoders: Vec<(u8, Arc<dyn CustomDecoder>)>,
     own_io: Option<Arc<dyn IoEngine>>,
+    own_codec: Option<Arc<dyn CodecEngine>>,
+    own_copier: Option<Arc<dyn CopyEngine>>,
 }
 
 impl Builder {
@@ -137,6 +187,8 @@ impl Builder {
             max_queues: 64,
             decoders: Vec::new(),
             own_io: None,
+            own_codec: None,
+            own_copier: None,
         }
     }
 
@@ -189,19 +241,34 @@ impl Builder {
         self
     }
 
-    /// Uses this I/O engine instead of one of the runtime's own: for tests, above all
-    /// [`FaultyIo`](https://docs.rs/ds-engine) around a real one.
+    /// Uses this I/O engine instead of one of the runtime's own. An engine serves one runtime, once; it may play several
+    /// roles in it.
     #[must_use]
     pub fn io_engine(mut self, engine: Arc<dyn IoEngine>) -> Self {
         self.own_io = Some(engine);
         self
     }
 
+    /// Uses this codec engine instead of one of the runtime's own, as [`io_engine`](Self::io_engine). Decoders given to
+    /// [`decoder`](Self::decoder) are for the runtime's own, and this one does not see them.
+    #[must_use]
+    pub fn codec_engine(mut self, engine: Arc<dyn CodecEngine>) -> Self {
+        self.own_codec = Some(engine);
+        self
+    }
+
+    /// Uses this copy engine instead of one of the runtime's own, as [`io_engine`](Self::io_engine).
+    #[must_use]
+    pub fn copy_engine(mut self, engine: Arc<dyn CopyEngine>) -> Self {
+        self.own_copier = Some(engine);
+        self
+    }
+
     /// Makes the runtime and starts its threads.
     ///
     /// # Errors
-    /// [`BuildError`]: a named engine is not available (there is no fallback), none is, an option makes no sense, or the kernel
-    /// refused resources.
+    /// [`BuildError`]: a named engine is not available (there is no fallback), none is, one serves another runtime already, an
+    /// option makes no sense, or the kernel refused resources.
     pub fn build(self) -> Result<Runtime, BuildError> {
         let staging = StagingPool::new(self.staging)
             .map_err(|source| BuildError::Os { what: "the staging pool", source })?;
@@ -221,28 +288,41 @@ impl Builder {
             CodecKind::Auto => refused.push(no_vulkan()),
             CodecKind::Cpu => {}
         }
-        let engines = self.cpu_engines(&refused)?;
+        let engines = self.engines(&refused)?;
         let selection = Selection { io: engines.io.name(), codec: engines.codec.name(), refused };
         Runtime::start(engines, selection, staging, max_queues)
-            .map_err(|source| BuildError::Os { what: "the engine threads", source })
     }
 
+    /// The engines that were given, and the CPU's in the roles that are left.
     #[cfg(feature = "cpu")]
     #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
-    fn cpu_engines(self, _refused: &[Refusal]) -> Result<Engines, BuildError> {
+    fn engines(self, _refused: &[Refusal]) -> Result<Engines, BuildError> {
         let workers = self.workers.unwrap_or_else(ds_cpu::default_workers);
         let codec_workers = self.codec_workers.unwrap_or_else(ds_cpu::default_workers);
-        let codec = Arc::new(ds_cpu::CpuCodec::new(codec_workers, self.decoders));
         let io = self.own_io.unwrap_or_else(|| Arc::new(ds_cpu::CpuIo::new(workers)));
-        Ok(Engines { io, codec: Arc::clone(&codec) as Arc<dyn CodecEngine>, copier: codec })
+        Ok(match (self.own_codec, self.own_copier) {
+            (Some(codec), Some(copier)) => Engines::new(io, codec, copier),
+            (codec, copier) => {
+                let cpu = Arc::new(ds_cpu::CpuCodec::new(codec_workers, self.decoders));
+                let codec = codec.unwrap_or_else(|| Arc::clone(&cpu) as Arc<dyn CodecEngine>);
+                Engines::new(io, codec, copier.unwrap_or(cpu))
+            }
+        })
     }
 
+    /// The engines that were given: there are no others.
     #[cfg(not(feature = "cpu"))]
-    fn cpu_engines(self, refused: &[Refusal]) -> Result<Engines, BuildError> {
+    fn engines(self, refused: &[Refusal]) -> Result<Engines, BuildError> {
+        let role = match (self.own_io, self.own_codec, self.own_copier) {
+            (Some(io), Some(codec), Some(copier)) => return Ok(Engines::new(io, codec, copier)),
+            (None, ..) => "I/O",
+            (_, None, _) => "codec",
+            (.., None) => "copy",
+        };
         let cpu = Refusal { engine: "cpu", reason: "this build lacks the feature `cpu`".to_owned() };
         let named = self.io == IoKind::Cpu || self.codec == CodecKind::Cpu;
         let refused = refused.iter().cloned().chain([cpu.clone()]).collect();
-        Err(if named { BuildError::Unavailable(cpu) } else { BuildError::NoEngine { role: "I/O", refused } })
+        Err(if named { BuildError::Unavailable(cpu) } else { BuildError::NoEngine { role, refused } })
     }
 }
 

@@ -83,4 +83,4 @@ pub use ds_core::{
     ByteCounts, Corrupt, CorruptReason, Error, ErrorKind, ErrorRecord, Failure, Latency, Misuse, Path,
     Priority, RequestId, StageTimes, Stats,
 };
-pub use ds_engine::{CodecEngine, CopyEngine, CustomDecoder, CustomError, IoEngine};
+pub use ds_engine::{CodecEngine, CopyEngine, CustomDecoder, CustomError, Engine, IoEngine, StartError};

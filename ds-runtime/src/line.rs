@@ -14,7 +14,7 @@ const PATIENCE: u8 = 8;
 /// A queue that did not get the memory it asked for.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
-    queue: u32,
+    queue: u64,
     priority: Priority,
     /// How many have gone before it since it came.
     passed: u8,
@@ -39,7 +39,7 @@ impl Staging {
     /// Leases memory for a queue, unless others were first. A queue that gets none is in line from then on.
     pub(crate) fn lease(
         &mut self,
-        queue: u32,
+        queue: u64,
         priority: Priority,
         len: u64,
     ) -> Result<LeaseId, StagingError> {
@@ -59,7 +59,7 @@ impl Staging {
     }
 
     /// A queue has got memory. If it wants more, it comes after those who have got nothing yet.
-    fn satisfied(&mut self, queue: u32, priority: Priority) {
+    fn satisfied(&mut self, queue: u64, priority: Priority) {
         self.line.retain(|waiting| waiting.queue != queue);
         if let Some((serving, got)) = &mut self.serving {
             if serving.queue == queue {
@@ -73,7 +73,7 @@ impl Staging {
         }
     }
 
-    fn join(&mut self, queue: u32, priority: Priority) {
+    fn join(&mut self, queue: u64, priority: Priority) {
         if self.line.iter().any(|waiting| waiting.queue == queue) {
             return;
         }
@@ -89,7 +89,7 @@ impl Staging {
     }
 
     /// The queue to try again, now that memory has come back. `None` if none waits, or another thread is at it and will go on.
-    pub(crate) fn serve(&mut self) -> Option<u32> {
+    pub(crate) fn serve(&mut self) -> Option<u64> {
         if self.serving.is_some() {
             self.again = true;
             return None;
@@ -107,7 +107,7 @@ impl Staging {
     }
 
     /// Forgets a queue.
-    pub(crate) fn leave(&mut self, queue: u32) {
+    pub(crate) fn leave(&mut self, queue: u64) {
         self.line.retain(|waiting| waiting.queue != queue);
     }
 }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     /// Serves the line until somebody must wait; `wants` says how much each queue asks for.
-    fn serve(staging: &mut Staging, wants: impl Fn(u32) -> u64) -> Vec<u32> {
+    fn serve(staging: &mut Staging, wants: impl Fn(u64) -> u64) -> Vec<u64> {
         let mut got = Vec::new();
         while let Some(queue) = staging.serve() {
             if staging.lease(queue, Priority::Normal, wants(queue)).is_ok() {

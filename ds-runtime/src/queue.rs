@@ -159,8 +159,8 @@ impl core::error::Error for Stragglers {}
 
 /// What all who work with a queue share.
 pub(crate) struct QueueInner {
-    /// Lane and generation: no other queue of the runtime has it for a long time.
-    pub(crate) number: u32,
+    /// Its lane, and more: no other queue of the runtime ever has it.
+    pub(crate) number: u64,
     pub(crate) name: String,
     pub(crate) priority: Priority,
     pub(crate) hook: Option<ErrorHook>,

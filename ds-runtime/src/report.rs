@@ -1,13 +1,12 @@
 //! Telling people about failures.
 
 use core::fmt;
-use core::panic::AssertUnwindSafe;
 use core::panic::Location;
-use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ds_core::Error;
+use ds_engine::contain;
 
 /// A failed request, with everything a person may want to know.
 #[derive(Clone, Debug)]
@@ -62,22 +61,12 @@ pub(crate) fn report(own: Option<&ErrorHook>, report: &ErrorReport) {
 
 /// Runs the application's code; a panic in it is logged and goes no further, whatever it carries.
 pub(crate) fn guarded(what: &str, run: impl FnOnce()) {
-    if contain(run) {
-        complain(format_args!("a panic in the application's {what} was caught"));
+    if let Err(panicked) = contain(run) {
+        complain(format_args!("the application's {what} {panicked}"));
     }
 }
 
-/// Logs an error. The logger is the application's code too.
+/// Logs an error. The logger is the application's code too: if it panics, there is nobody to tell.
 pub(crate) fn complain(message: fmt::Arguments<'_>) {
-    contain(|| log::error!("{message}"));
-}
-
-/// Runs something; returns whether it panicked.
-fn contain(run: impl FnOnce()) -> bool {
-    let Err(thrown) = catch_unwind(AssertUnwindSafe(run)) else { return false };
-    // To drop what was thrown is to run code again.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(thrown))) {
-        core::mem::forget(again);
-    }
-    true
+    let _ = contain(|| log::error!("{message}"));
 }

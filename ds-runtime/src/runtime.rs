@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ds_core::{Arbiter, Error, ErrorKind, Lane};
-use ds_engine::{Finished, Sink, StagingPool};
+use ds_engine::{Finished, Sink, StagingPool, StartContext};
 
-use crate::builder::{Builder, Engines, Selection};
+use crate::builder::{BuildError, Builder, Engines, Selection};
 use crate::clock::Clock;
 use crate::here::in_a_call;
 use crate::line::Staging;
@@ -45,13 +45,18 @@ struct Registry {
     arbiter: Arbiter<Box<[Lane]>>,
     /// By their lane.
     queues: Box<[Option<Arc<QueueInner>>]>,
-    /// How many queues each lane has had.
-    generations: Box<[u16]>,
+    /// How many queues there have been.
+    made: u64,
     flying: usize,
 }
 
-/// Queues that there can be at once: the lower half of a queue's number says its lane.
+/// Queues that there can be at once.
 pub(crate) const MAX_QUEUES: usize = 1 << 16;
+
+/// A queue's number says its lane, and how many queues there were before it.
+const fn lane_of(number: u64) -> usize {
+    (number % MAX_QUEUES as u64) as usize
+}
 
 /// How long a wait within a call of the application's lasts before it looks for work again.
 const NAP: Duration = Duration::from_millis(2);
@@ -71,11 +76,11 @@ impl Runtime {
         selection: Selection,
         staging: StagingPool,
         max_queues: usize,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, BuildError> {
         let registry = Registry {
             arbiter: Arbiter::new(vec![Lane::new(); max_queues].into()),
             queues: vec![None; max_queues].into(),
-            generations: vec![0; max_queues].into(),
+            made: 0,
             flying: 0,
         };
         let shared = Arc::new(Shared {
@@ -86,12 +91,15 @@ impl Runtime {
             timer: Timer::default(),
             registry: Mutex::new(registry),
         });
-        // Made before the engines start: if one cannot, the drop stops the other.
+        let context = StartContext::new(Arc::new(Outcomes(Arc::clone(&shared))));
+        let mapping = shared.staging().pool.mapping();
+        // SAFETY: the mapping goes with `shared`, which this function holds while the engines start, and which `Inner` holds
+        // from then on until it has stopped them.
+        let context = unsafe { context.with_staging(mapping) };
+        shared.engines.start(&context)?;
+        // From here on, dropping it stops the engines.
         let runtime = Self { inner: Arc::new(Inner { shared: Arc::clone(&shared), selection }) };
-        let sink: Arc<dyn Sink> = Arc::new(Outcomes(Arc::clone(&shared)));
-        shared.engines.io.start(Arc::clone(&sink))?;
-        shared.engines.codec.start(sink)?;
-        Timer::start(&shared)?;
+        Timer::start(&shared).map_err(|source| BuildError::Os { what: "the timer thread", source })?;
         Ok(runtime)
     }
 
@@ -126,8 +134,7 @@ impl fmt::Debug for Runtime {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.shared.engines.io.stop();
-        self.shared.engines.codec.stop();
+        self.shared.engines.stop();
         self.shared.timer.stop();
     }
 }
@@ -142,24 +149,24 @@ impl Shared {
     }
 
     /// The queue of that number, unless it is gone.
-    pub(crate) fn queue(&self, number: u32) -> Option<Arc<QueueInner>> {
-        let queue = self.registry().queues.get(number as usize % MAX_QUEUES)?.clone()?;
+    pub(crate) fn queue(&self, number: u64) -> Option<Arc<QueueInner>> {
+        let queue = self.registry().queues.get(lane_of(number))?.clone()?;
         (queue.number == number).then_some(queue)
     }
 
     /// Gives a new queue its number.
     pub(crate) fn register(
         &self,
-        make: impl FnOnce(u32) -> QueueInner,
+        make: impl FnOnce(u64) -> QueueInner,
         priority: ds_core::Priority,
     ) -> Result<Arc<QueueInner>, Error> {
         let mut registry = self.registry();
         let too_many = Error::new(ErrorKind::Unsupported("more queues than Builder::max_queues"));
         let lane = registry.arbiter.add(priority).ok_or(too_many)?;
         let index = lane.index();
-        registry.generations[index] = registry.generations[index].wrapping_add(1);
+        registry.made += 1;
         // What is late for a queue that is gone must not find the next queue in its lane.
-        let number = u32::from(registry.generations[index]) << 16 | index as u32;
+        let number = registry.made * MAX_QUEUES as u64 + index as u64;
         let queue = Arc::new(make(number));
         queue.set_lane(lane);
         registry.queues[index] = Some(Arc::clone(&queue));
@@ -169,7 +176,7 @@ impl Shared {
     /// Forgets a queue that is idle.
     pub(crate) fn retire(&self, queue: &QueueInner) {
         let mut registry = self.registry();
-        let index = queue.number as usize % MAX_QUEUES;
+        let index = lane_of(queue.number);
         if registry.queues[index].as_ref().is_some_and(|held| core::ptr::eq(&raw const **held, queue)) {
             registry.queues[index] = None;
             registry.arbiter.remove(queue.lane());
@@ -230,7 +237,7 @@ impl Shared {
     fn help(self: &Arc<Self>) -> bool {
         self.driving(|| {});
         let sink = Outcomes(Arc::clone(self));
-        self.engines.codec.drive(&sink) || self.engines.io.drive(&sink)
+        self.engines.drive(&sink)
     }
 
     /// Takes outcomes, for any queues.
@@ -291,7 +298,8 @@ impl Shared {
         match worker {
             OpWorker::Io => self.engines.io.cancel(id),
             OpWorker::Codec => self.engines.codec.cancel(id),
-            OpWorker::Copier | OpWorker::Application => {}
+            OpWorker::Copier => self.engines.copier.cancel(id),
+            OpWorker::Application => {}
         }
     }
 }

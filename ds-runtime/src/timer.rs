@@ -10,14 +10,14 @@ use crate::runtime::Shared;
 #[derive(Debug, Default)]
 struct State {
     /// Queue number and when to poll it; at most one entry per queue.
-    due: Vec<(u32, Time)>,
+    due: Vec<(u64, Time)>,
     thread: Option<JoinHandle<()>>,
     stop: bool,
 }
 
 impl State {
     /// The queue to poll next, and when.
-    fn next(&self) -> Option<(u32, Time)> {
+    fn next(&self) -> Option<(u64, Time)> {
         self.due.iter().min_by_key(|&&(_, at)| at).copied()
     }
 }
@@ -43,7 +43,7 @@ impl Timer {
     }
 
     /// Poll queue `queue` at `at`, instead of whenever it asked for before.
-    pub(crate) fn set(&self, queue: u32, at: Option<Time>) {
+    pub(crate) fn set(&self, queue: u64, at: Option<Time>) {
         let mut state = self.lock();
         let before = state.next();
         state.due.retain(|&(number, _)| number != queue);
@@ -80,7 +80,7 @@ impl Timer {
         }
     }
 
-    fn forget(&self, queue: u32, at: Time) {
+    fn forget(&self, queue: u64, at: Time) {
         let mut state = self.lock();
         state.due.retain(|&entry| entry != (queue, at));
     }

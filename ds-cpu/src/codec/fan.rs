@@ -39,7 +39,12 @@ impl Piece {
         let payload = unsafe { self.payload.as_slice() };
         // SAFETY: the same job writes these bytes; outputs of tiles do not overlap, and a tile is claimed once.
         let output = unsafe { self.output.as_mut_slice() };
-        let decode = || DECODER.with_borrow_mut(|decoder| decoder.decode_tile(payload, output));
+        let mut with = |decoder: &mut Decoder| decoder.decode_tile(payload, output);
+        let decode = || match DECODER.try_with(|decoder| with(&mut decoder.borrow_mut())) {
+            Ok(result) => result,
+            // A thread that drives while its thread-locals are being destroyed.
+            Err(_) => with(&mut Decoder::boxed()),
+        };
         guarded("the tile decoder panicked: a bug, please report it", decode)?
             .map_err(|error| Fault::Corrupt(from_tile(tile, error)))
     }
@@ -190,5 +195,81 @@ impl Helper {
         let more = plan.has_work(self.round);
         drop(plan);
         if more { Turn::Later(self) } else { Turn::Over }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ds_core::OpId;
+
+    fn piece() -> Piece {
+        Piece { payload: HostBytes::EMPTY, output: HostBytes::EMPTY }
+    }
+
+    fn plan(first: usize, tiles: usize) -> Plan {
+        let mut plan = Plan::default();
+        plan.begin(JobId { queue: 0, op: OpId::from_u64(1) }, first);
+        (0..tiles).for_each(|_| plan.add(piece()));
+        plan
+    }
+
+    /// Claims a tile, and gives its number in the plan.
+    fn claim(plan: &mut Plan) -> Option<usize> {
+        plan.claim(plan.round).map(|(number, _)| number)
+    }
+
+    const fn fault(number: usize) -> Fault {
+        Fault::Os(number as i32)
+    }
+
+    #[test]
+    fn of_two_bad_tiles_side_by_side_the_lower_is_reported_in_either_order() {
+        for order in [[2, 3], [3, 2]] {
+            let mut plan = plan(100, 10);
+            for number in 0..4 {
+                assert_eq!(claim(&mut plan), Some(number));
+            }
+            // Two threads have the bad ones, two the good ones before them, and those are slower than both.
+            for number in order {
+                assert_eq!(plan.settle(number, Err(fault(number)), Path::NONE), None);
+            }
+            assert_eq!(claim(&mut plan), None, "nobody begins a tile that is of no use");
+            assert_eq!(plan.settle(1, Ok(()), Path::NONE), None);
+            let finished = plan.settle(0, Ok(()), Path::NONE).unwrap();
+            assert_eq!(finished.result, Err(fault(2)), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn a_lower_tile_that_fails_last_is_the_one_reported() {
+        let mut plan = plan(0, 3);
+        for number in 0..3 {
+            assert_eq!(claim(&mut plan), Some(number));
+        }
+        for number in [1, 2] {
+            assert_eq!(plan.settle(number, Err(fault(number)), Path::NONE), None);
+        }
+        assert_eq!(plan.settle(0, Err(fault(0)), Path::NONE).unwrap().result, Err(fault(0)));
+    }
+
+    #[test]
+    fn a_step_is_answered_once_by_the_last_tile_and_its_helpers_are_then_late() {
+        let mut plan = plan(7, 2);
+        let round = plan.round;
+        let step = DecodeStep { cursor: 9, produced: 1, wants: 2, finished: false };
+        plan.answer_with(step);
+        for number in 0..2 {
+            assert_eq!(claim(&mut plan), Some(number));
+        }
+        assert_eq!(plan.settle(1, Ok(()), Path::INLINE), None, "tile 0 is being decoded");
+        let finished = plan.settle(0, Ok(()), Path::NONE).unwrap();
+        assert_eq!(finished.result, Ok(Done::Decoded(step)));
+        assert_eq!(finished.path, Path::CODEC_CPU | Path::INLINE);
+        // The plan goes on to another job.
+        plan.begin(finished.id, 0);
+        plan.add(piece());
+        assert!(plan.claim(round).is_none());
+        assert_eq!(claim(&mut plan), Some(0));
     }
 }

@@ -19,12 +19,13 @@ mod gdeflate;
 mod whole;
 
 use core::num::NonZeroUsize;
-use core::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use ds_core::{Done, Fault, Path, Transform};
-use ds_engine::{CodecEngine, CodecJob, CopyEngine, CopyJob, CustomDecoder, Finished, JobId, Sink};
+use ds_engine::{
+    CodecEngine, CodecJob, CopyEngine, CopyJob, CustomDecoder, Engine, Finished, JobId, Sink, StartContext,
+    StartError, contain,
+};
 
 use crate::copy::CopyTask;
 use crate::pool::Pool;
@@ -139,11 +140,11 @@ fn run_step(job: &CodecJob, tools: &Tools, by: Path) -> Turn<CodecTask> {
     Turn::Done(Finished { id: job.id, result: result.map(Done::Decoded), path: path | by })
 }
 
-/// Runs a decoder so that its panic fails one request and not the process's streaming.
+/// Runs a decoder so that its panic fails one request and not the process's streaming. The panic hook has told what it was.
 fn guarded<T>(panicked: &'static str, decode: impl FnOnce() -> T) -> Result<T, Fault> {
-    // Unwind safe: of what the closures touch, output is unspecified after a failure, a `Decoder` carries nothing from one
-    // tile to the next, and an application's decoder has to keep its own state sound under `Sync` anyway.
-    catch_unwind(AssertUnwindSafe(decode)).map_err(|_| Fault::Unsupported(panicked))
+    // Of what the closures touch, output is unspecified after a failure, a `Decoder` carries nothing from one tile to the
+    // next, and an application's decoder has to keep its own state sound under `Sync` anyway.
+    contain(decode).map_err(|_| Fault::Unsupported(panicked))
 }
 
 /// The codec and copy engine on a pool of its own, threads `ds-codec-0`, `ds-codec-1`, ...
@@ -163,25 +164,18 @@ impl CpuCodec {
     }
 }
 
-impl CodecEngine for CpuCodec {
+// SAFETY: a job is a task of the pool, which runs a task once or answers it as cancelled. `whole` and `copy` touch what the
+// job names during the task's turns and answer with the last. The tiles of a step are each claimed once and settled when
+// their decoder is through with them, and the step is answered when all that were claimed are settled (`fan`). A step says
+// that it produced what its tiles, `whole` or a decoder that reported success have written; bytes that a custom decoder
+// leaves as they were have been initialised by whoever lent them.
+unsafe impl Engine for CpuCodec {
     fn name(&self) -> &'static str {
         "cpu"
     }
 
-    fn path(&self) -> Path {
-        Path::CODEC_CPU
-    }
-
-    fn supports(&self, transform: Transform) -> bool {
-        self.pool.tools().supports(transform)
-    }
-
-    fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
-        self.pool.start(sink)
-    }
-
-    fn submit(&self, jobs: &mut Vec<CodecJob>) {
-        self.pool.submit(jobs.drain(..).map(CodecTask::step));
+    fn start(&self, context: &StartContext) -> Result<(), StartError> {
+        self.pool.start(context.sink())
     }
 
     fn cancel(&self, id: JobId) {
@@ -194,6 +188,20 @@ impl CodecEngine for CpuCodec {
 
     fn stop(&self) {
         self.pool.stop();
+    }
+}
+
+impl CodecEngine for CpuCodec {
+    fn path(&self) -> Path {
+        Path::CODEC_CPU
+    }
+
+    fn supports(&self, transform: Transform) -> bool {
+        self.pool.tools().supports(transform)
+    }
+
+    fn submit(&self, jobs: &mut Vec<CodecJob>) {
+        self.pool.submit(jobs.drain(..).map(CodecTask::step));
     }
 }
 

@@ -11,10 +11,16 @@ use super::cancelled::Cancelled;
 use super::{BATCH, Taken, cancelled_answer};
 use crate::work::Work;
 
+/// A task and its place in the order in which tasks were queued. It keeps the number if it is taken and put back.
+pub(super) struct Numbered<W> {
+    number: u64,
+    pub(super) task: W,
+}
+
 pub(super) struct Backlog<W> {
-    pub(super) tasks: VecDeque<W>,
-    /// How many tasks have left the queue for good: the first one's number, so to speak.
-    gone: u64,
+    pub(super) tasks: VecDeque<Numbered<W>>,
+    /// The next task's number.
+    next: u64,
     cancelled: Cancelled,
 
     /// Workers that sleep and have not been called.
@@ -43,7 +49,7 @@ impl<W: Work> Backlog<W> {
     pub(super) fn new(crew: NonZeroUsize) -> Self {
         Self {
             tasks: VecDeque::new(),
-            gone: 0,
+            next: 0,
             cancelled: Cancelled::default(),
             asleep: 0,
             called: 0,
@@ -59,47 +65,74 @@ impl<W: Work> Backlog<W> {
         }
     }
 
+    /// Puts tasks at the end of the queue.
+    pub(super) fn extend(&mut self, tasks: impl Iterator<Item = W>) {
+        let before = self.tasks.len();
+        self.tasks.extend(tasks.zip(self.next..).map(|(task, number)| Numbered { number, task }));
+        self.next += (self.tasks.len() - before) as u64;
+    }
+
     /// Takes what one worker should do next: a fair share of short tasks, or one that is not. Cancelled tasks on the way
     /// are answered.
-    pub(super) fn take(&mut self, batch: &mut VecDeque<W>, finished: &mut Vec<Finished>) {
+    pub(super) fn take(&mut self, batch: &mut VecDeque<Numbered<W>>, finished: &mut Vec<Finished>) {
         // Half of an even share: whoever turns out faster finds something left at the end.
         let share = self.tasks.len().div_ceil(2 * self.crew.get()).min(BATCH);
         for n in 0..share {
-            if n > 0 && !self.tasks.front().is_some_and(W::is_short) {
+            let short = self.tasks.front().is_some_and(|queued| queued.task.is_short());
+            if n > 0 && !short {
                 break;
             }
-            let alone = n == 0 && self.tasks.front().is_some_and(|task| !task.is_short());
             match self.take_one() {
                 Some(Taken::Task(task)) => batch.push_back(task),
                 Some(Taken::Answer(answer)) => finished.push(answer),
                 None => break,
             }
-            if alone {
+            if !short {
                 break;
             }
         }
     }
 
     pub(super) fn take_one(&mut self) -> Option<Taken<W>> {
-        let task = self.tasks.pop_front()?;
-        self.gone += 1;
-        match task.id() {
-            Some(id) if self.cancelled.take(id) => Some(Taken::Answer(cancelled_answer(id))),
-            _ => Some(Taken::Task(task)),
+        let queued = self.tasks.pop_front()?;
+        let cancelled = queued.task.id().filter(|&id| self.cancelled.take(id, queued.number));
+        if self.tasks.is_empty() {
+            self.cancelled.clear();
         }
+        Some(cancelled.map_or(Taken::Task(queued), |id| Taken::Answer(cancelled_answer(id))))
     }
 
     /// Puts back what was taken and not begun, in the same order.
-    pub(super) fn put_back(&mut self, batch: &mut VecDeque<W>) {
-        while let Some(task) = batch.pop_back() {
-            self.gone -= 1;
-            self.tasks.push_front(task);
+    pub(super) fn put_back(&mut self, batch: &mut VecDeque<Numbered<W>>) {
+        while let Some(queued) = batch.pop_back() {
+            self.tasks.push_front(queued);
         }
     }
 
+    /// Has a job answered as cancelled if it is in the queue and is still there when its turn comes.
     pub(super) fn cancel(&mut self, id: JobId) {
-        let end = self.gone + self.tasks.len() as u64;
-        self.cancelled.add(id, self.gone, end);
+        // With nothing queued there is nothing to cancel.
+        if let Some(front) = self.tasks.front() {
+            self.cancelled.add(id, front.number, self.next);
+        }
+    }
+
+    /// How many names of cancelled jobs are kept.
+    #[cfg(test)]
+    pub(super) fn names(&self) -> usize {
+        self.cancelled.len()
+    }
+
+    /// The sink, once the pool has stopped and nobody is left to answer to it. Whoever takes it lets go of the lock before
+    /// dropping it: the pool's owner may go with it.
+    ///
+    /// A stop from within the sink returns while its own thread still answers, and cannot take the sink itself; left here
+    /// it would keep whoever owns the pool alive for ever, and so the pool.
+    #[must_use]
+    pub(super) fn spare_sink(&mut self) -> Option<Arc<dyn Sink>> {
+        let over =
+            self.stopping && self.workers.is_empty() && self.drivers.is_empty() && self.tasks.is_empty();
+        if over { self.sink.take() } else { None }
     }
 
     /// Makes a sleeping worker the scout if there is work and no scout. Returns whether to wake one up.

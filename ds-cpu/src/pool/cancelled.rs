@@ -1,8 +1,9 @@
 //! Jobs that nobody wants any more and that may still be in the queue.
 //!
 //! Cancelling must cost a submit nothing, so jobs cannot be looked up in the queue: their names are kept here until their
-//! turn comes. The job of such a name may have been taken already, or never have been here. To forget those too, each name
-//! has the number the queue's end had at the time: once the queue's front has passed that, its job cannot be in it.
+//! turn comes. The job of such a name may have been taken already, or never have been here, and a later job may bear the
+//! same name. So each name is kept with the number that the next task would have got at the time: it concerns tasks below
+//! that number only, and once all those have left the queue it is stale.
 
 use std::collections::HashMap;
 
@@ -13,19 +14,15 @@ const FEW: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Cancelled {
+    /// For each name, the number below which it counts.
     ends: HashMap<JobId, u64>,
     /// Look for stale names when there are so many.
     full: usize,
 }
 
 impl Cancelled {
-    /// Remembers a name, while the queue goes from `front` to `end`.
+    /// Remembers a name, while the queue goes from the task numbered `front` to the one before `end`.
     pub(super) fn add(&mut self, id: JobId, front: u64, end: u64) {
-        if front == end {
-            // Nothing is queued: no name means anything any more.
-            self.ends.clear();
-            return;
-        }
         if self.ends.len() >= self.full {
             self.ends.retain(|_, end| *end > front);
             // Twice what is left: each name is looked at a constant number of times, on average.
@@ -34,9 +31,19 @@ impl Cancelled {
         self.ends.insert(id, end);
     }
 
-    /// Whether a job whose turn has come is cancelled. Forgets the name.
-    pub(super) fn take(&mut self, id: JobId) -> bool {
-        !self.ends.is_empty() && self.ends.remove(&id).is_some()
+    /// Whether a job whose turn has come, as the task of that number, is cancelled. Forgets the name.
+    pub(super) fn take(&mut self, id: JobId, number: u64) -> bool {
+        !self.ends.is_empty() && self.ends.remove(&id).is_some_and(|end| number < end)
+    }
+
+    /// Forgets all names: the queue is empty.
+    pub(super) fn clear(&mut self) {
+        self.ends.clear();
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
     }
 }
 
@@ -53,9 +60,17 @@ mod tests {
     fn a_name_is_taken_once() {
         let mut cancelled = Cancelled::default();
         cancelled.add(id(1), 0, 5);
-        assert!(!cancelled.take(id(2)));
-        assert!(cancelled.take(id(1)));
-        assert!(!cancelled.take(id(1)));
+        assert!(!cancelled.take(id(2), 3));
+        assert!(cancelled.take(id(1), 4));
+        assert!(!cancelled.take(id(1), 4));
+    }
+
+    #[test]
+    fn a_later_job_of_the_same_name_is_another_job() {
+        let mut cancelled = Cancelled::default();
+        cancelled.add(id(1), 0, 5);
+        assert!(!cancelled.take(id(1), 5));
+        assert_eq!(cancelled.len(), 0, "a stale name is forgotten where it is met");
     }
 
     #[test]
@@ -65,8 +80,6 @@ mod tests {
             // Ten tasks are queued at any time; the one cancelled has been taken long ago.
             cancelled.add(id(n), n, n + 10);
         }
-        assert!(cancelled.ends.len() <= FEW + 10, "{}", cancelled.ends.len());
-        cancelled.add(id(0), 7, 7);
-        assert!(cancelled.ends.is_empty());
+        assert!(cancelled.len() <= FEW + 10, "{}", cancelled.len());
     }
 }

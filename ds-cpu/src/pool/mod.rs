@@ -26,10 +26,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use ds_core::{Fault, Path};
-use ds_engine::{Finished, JobId, Sink};
+use ds_engine::{Finished, JobId, Sink, StartError, contain};
 
 use crate::work::{Turn, Work};
-use backlog::Backlog;
+use backlog::{Backlog, Numbered};
 
 /// Short tasks that a worker takes at once, at most.
 pub(crate) const BATCH: usize = 16;
@@ -63,9 +63,9 @@ struct Shared<W: Work> {
 #[derive(Default)]
 struct Ready(AtomicBool);
 
-/// What a queue's end gave.
+/// What the queue's front gave.
 enum Taken<W> {
-    Task(W),
+    Task(Numbered<W>),
     /// A task that had been cancelled; this is its answer.
     Answer(Finished),
 }
@@ -91,15 +91,19 @@ impl<W: Work> Pool<W> {
         &self.shared.tools
     }
 
-    /// Starts the threads, unless they are started or stopped already.
-    pub(crate) fn start(&self, sink: Arc<dyn Sink>) -> std::io::Result<()> {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// [`StartError::AlreadyUsed`] if the pool was started or stopped before, and then nothing changes: answers are due to
+    /// the sink of the first start, for only that one knows the jobs. After any other error the pool is stopped.
+    pub(crate) fn start(&self, sink: &Arc<dyn Sink>) -> Result<(), StartError> {
         let mut backlog = lock(&self.shared.backlog);
         if backlog.sink.is_some() || backlog.stopping {
-            return Ok(());
+            return Err(StartError::AlreadyUsed);
         }
-        backlog.sink = Some(sink.clone());
+        backlog.sink = Some(Arc::clone(sink));
         for n in 0..self.workers.get() {
-            let (shared, sink) = (self.shared.clone(), sink.clone());
+            let (shared, sink) = (Arc::clone(&self.shared), Arc::clone(sink));
             let builder = std::thread::Builder::new().name(format!("{}-{n}", self.name));
             match builder.spawn(move || worker::run(&shared, sink)) {
                 Ok(handle) => {
@@ -109,7 +113,7 @@ impl<W: Work> Pool<W> {
                 Err(error) => {
                     drop(backlog);
                     self.stop();
-                    return Err(error);
+                    return Err(error.into());
                 }
             }
         }
@@ -162,7 +166,7 @@ impl Ready {
 impl<W: Work> Shared<W> {
     fn push(&self, tasks: impl Iterator<Item = W>) {
         let mut backlog = lock(&self.backlog);
-        backlog.tasks.extend(tasks);
+        backlog.extend(tasks);
         self.share(backlog);
     }
 
@@ -209,7 +213,10 @@ impl<W: Work> Shared<W> {
         backlog.drivers.push(held.thread);
         self.share(backlog);
         let finished = match taken {
-            Taken::Task(task) => self.turn(task, Path::INLINE),
+            Taken::Task(queued) => {
+                let id = queued.task.id();
+                contain(|| self.turn(queued.task, Path::INLINE)).unwrap_or_else(|_| id.map(panicked_answer))
+            }
             Taken::Answer(finished) => Some(finished),
         };
         if let Some(finished) = finished {
@@ -234,13 +241,12 @@ impl<W: Work> Shared<W> {
             let alone = inside || backlog.workers.is_empty();
             let sink = backlog.sink.clone().filter(|_| alone && !backlog.tasks.is_empty());
             if let Some(sink) = sink {
-                // Nobody else is sure to do it.
-                backlog.waiting -= usize::from(inside);
+                // Nobody else is sure to do it. The sink may stop the pool again, from within this very call.
                 drop(backlog);
-                self.drive(&*sink);
+                // As on a worker: whoever waits for the pool to stop needs this thread.
+                let _ = contain(|| self.drive(&*sink));
+                drop(sink);
                 backlog = lock(&self.backlog);
-                backlog.waiting += usize::from(inside);
-                self.calm.notify_all();
             } else if alone && backlog.busy == backlog.waiting {
                 break;
             } else {
@@ -277,13 +283,23 @@ impl<W: Work> Drop for Held<'_, W> {
         if let Some(place) = backlog.drivers.iter().rposition(|&driver| driver == self.thread) {
             backlog.drivers.swap_remove(place);
         }
+        let sink = backlog.spare_sink();
         if backlog.stopping {
             self.shared.calm.notify_all();
         }
+        drop(backlog);
+        drop(sink);
     }
 }
 
 /// The answer to a task that was cancelled before it had its turn. No engine has worked on it.
 const fn cancelled_answer(id: JobId) -> Finished {
     Finished { id, result: Err(Fault::Cancelled), path: Path::NONE }
+}
+
+/// The answer to a task that panicked. Tasks contain what the application's code throws; should one panic all the same, it
+/// fails alone, for other requests need its thread, and whoever asked for it needs an answer.
+const fn panicked_answer(id: JobId) -> Finished {
+    let result = Err(Fault::Unsupported("the engine panicked: a bug, please report it"));
+    Finished { id, result, path: Path::NONE }
 }

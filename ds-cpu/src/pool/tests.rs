@@ -3,12 +3,15 @@
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::time::Instant;
 
 use ds_core::{Done, Fault, OpId, Path};
-use ds_engine::{Finished, JobId, Sink};
+use ds_engine::{Finished, JobId, Sink, StartError};
 
-use super::{Pool, lock};
+use super::backlog::Backlog;
+use super::{Pool, Taken, lock};
 use crate::work::{Turn, Work};
 
 #[derive(Clone)]
@@ -19,12 +22,13 @@ enum Test {
     Blocked(u64, Arc<Mutex<mpsc::Receiver<()>>>),
     /// Takes so many turns.
     Turns(u64, usize),
+    Panics(u64),
 }
 
 impl Test {
     fn number(&self) -> u64 {
         match *self {
-            Self::Short(n) | Self::Long(n) | Self::Blocked(n, _) | Self::Turns(n, _) => n,
+            Self::Short(n) | Self::Long(n) | Self::Blocked(n, _) | Self::Turns(n, _) | Self::Panics(n) => n,
         }
     }
 }
@@ -47,6 +51,7 @@ impl Work for Test {
             Self::Long(_) => std::thread::sleep(Duration::from_micros(200)),
             Self::Blocked(_, word) => lock(word).recv().unwrap(),
             Self::Turns(_, 0) => {}
+            Self::Panics(_) => std::panic::panic_any(Bomb),
             Self::Turns(n, left) => return Turn::Later(Self::Turns(*n, left - 1)),
         }
         let result = Ok(Done::Moved(self.number()));
@@ -60,6 +65,15 @@ fn id(n: u64) -> JobId {
 
 fn pool(workers: usize) -> Pool<Test> {
     Pool::new("test", NonZeroUsize::new(workers).unwrap(), AtomicUsize::new(0))
+}
+
+fn try_start<S: Sink + 'static>(pool: &Pool<Test>, sink: &Arc<S>) -> Result<(), StartError> {
+    let sink: Arc<dyn Sink> = sink.clone();
+    pool.start(&sink)
+}
+
+fn start<S: Sink + 'static>(pool: &Pool<Test>, sink: &Arc<S>) {
+    try_start(pool, sink).unwrap();
 }
 
 #[derive(Default)]
@@ -88,7 +102,7 @@ fn assert_each_once(log: &Log, count: u64) {
 fn every_task_is_answered_once_from_many_submitters() {
     for workers in [1, 2, 5] {
         let (pool, log) = (pool(workers), Arc::new(Log::default()));
-        pool.start(log.clone()).unwrap();
+        start(&pool, &log);
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let (pool, log) = (&pool, &log);
@@ -120,8 +134,7 @@ fn every_task_is_answered_once_from_many_submitters() {
 #[test]
 fn stopping_finishes_what_is_queued_and_may_be_repeated() {
     let (pool, log) = (pool(2), Arc::new(Log::default()));
-    pool.start(log.clone()).unwrap();
-    pool.start(log.clone()).unwrap();
+    start(&pool, &log);
     pool.submit((0..500).map(|n| if n % 10 == 0 { Test::Turns(n, 20) } else { Test::Short(n) }));
     std::thread::scope(|scope| {
         scope.spawn(|| pool.stop());
@@ -133,15 +146,30 @@ fn stopping_finishes_what_is_queued_and_may_be_repeated() {
 }
 
 #[test]
-fn stopping_before_starting_is_harmless() {
+fn stopping_before_starting_is_harmless_and_final() {
     let log = Arc::new(Log::default());
     let pool = pool(1);
     pool.submit((0..1).map(Test::Short));
     assert!(pool.drive(&*log), "a pool without threads can be driven");
     pool.stop();
-    pool.start(log.clone()).unwrap();
+    assert!(matches!(try_start(&pool, &log), Err(StartError::AlreadyUsed)));
     assert_each_once(&log, 1);
     assert_eq!(Arc::strong_count(&log), 1);
+}
+
+#[test]
+fn a_second_start_fails_and_leaves_the_first_as_it_was() {
+    let (pool, first, second) = (pool(2), Arc::new(Log::default()), Arc::new(Log::default()));
+    start(&pool, &first);
+    for sink in [&second, &first] {
+        assert!(matches!(try_start(&pool, sink), Err(StartError::AlreadyUsed)));
+    }
+    assert_eq!(lock(&pool.shared.backlog).handles.len(), 2);
+    pool.submit((0..100).map(Test::Short));
+    pool.stop();
+    assert_each_once(&first, 100);
+    assert_each_once(&second, 0);
+    assert!(matches!(try_start(&pool, &second), Err(StartError::AlreadyUsed)), "nor is it started again");
 }
 
 #[test]
@@ -160,7 +188,7 @@ fn driving_does_one_task_here_and_says_so() {
 fn cancelling_answers_what_is_queued_and_ignores_the_rest() {
     let (pool, log) = (pool(1), Arc::new(Log::default()));
     let (word, wait) = mpsc::channel();
-    pool.start(log.clone()).unwrap();
+    start(&pool, &log);
     pool.submit([Test::Blocked(0, Arc::new(Mutex::new(wait)))].into_iter());
     while pool.tools().load(Ordering::Relaxed) == 0 {
         std::thread::yield_now();
@@ -183,10 +211,84 @@ fn cancelling_answers_what_is_queued_and_ignores_the_rest() {
     assert_eq!(pool.tools().load(Ordering::Relaxed), 50, "what is cancelled is not done");
 }
 
+/// A pool of one worker that is at work on task 0 until it gets the word, with task 1 behind it.
+fn busy(log: &Arc<Log>) -> (Pool<Test>, mpsc::Sender<()>) {
+    let pool = pool(1);
+    let (word, wait) = mpsc::channel();
+    start(&pool, log);
+    pool.submit([Test::Blocked(0, Arc::new(Mutex::new(wait)))].into_iter());
+    while pool.tools().load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    pool.submit([Test::Short(1)].into_iter());
+    (pool, word)
+}
+
+#[test]
+fn cancelling_what_is_under_way_harms_no_later_job_of_that_name() {
+    let log = Arc::new(Log::default());
+    let (pool, word) = busy(&log);
+    pool.cancel(id(0));
+    // Task 0 will be answered, and its name is free for another: here, one that is queued already.
+    pool.submit([Test::Short(0), Test::Short(2)].into_iter());
+    word.send(()).unwrap();
+    pool.stop();
+    let log = lock(&log.0);
+    assert_eq!(log.len(), 4);
+    for finished in &*log {
+        assert_eq!(finished.result, Ok(Done::Moved(finished.id.op.to_u64())), "nobody cancelled it");
+    }
+    assert_eq!(lock(&pool.shared.backlog).names(), 0);
+}
+
+#[test]
+fn an_empty_queue_keeps_no_names() {
+    let log = Arc::new(Log::default());
+    let (pool, word) = busy(&log);
+    for n in 0..1000 {
+        pool.cancel(id(n * 10));
+    }
+    assert_eq!(lock(&pool.shared.backlog).names(), 1000, "they might be in the queue, for all it knows");
+    word.send(()).unwrap();
+    while log.numbers().len() < 2 {
+        std::thread::yield_now();
+    }
+    pool.cancel(id(7));
+    assert_eq!(lock(&pool.shared.backlog).names(), 0);
+    pool.stop();
+}
+
+#[test]
+fn a_task_that_goes_back_can_be_cancelled_and_keeps_its_number() {
+    let mut backlog = Backlog::new(NonZeroUsize::MIN);
+    let (mut early, mut late, mut finished) = (VecDeque::new(), VecDeque::new(), Vec::new());
+    // A batch is half of what there is: 0 to 3, then 4 to 6.
+    backlog.extend((0..8).map(Test::Short));
+    backlog.take(&mut early, &mut finished);
+    backlog.cancel(id(1));
+    backlog.extend((1..2).map(Test::Short));
+    backlog.take(&mut late, &mut finished);
+    assert_eq!((early.len(), late.len(), finished.len()), (4, 3, 0));
+    // Whoever is last to put back decides the order. Names go by when a task was queued, not by where it is now.
+    backlog.put_back(&mut early);
+    backlog.put_back(&mut late);
+    let mut order = Vec::new();
+    while let Some(taken) = backlog.take_one() {
+        match taken {
+            Taken::Task(queued) => order.push(queued.task.number()),
+            Taken::Answer(answer) => {
+                assert_eq!((answer.id, order.len()), (id(1), 4), "the first of that name");
+                order.push(100);
+            }
+        }
+    }
+    assert_eq!(order, [4, 5, 6, 0, 100, 2, 3, 7, 1]);
+}
+
 #[test]
 fn short_tasks_behind_a_blocked_worker_are_done_by_others() {
     let (pool, log) = (pool(3), Arc::new(Log::default()));
-    pool.start(log.clone()).unwrap();
+    start(&pool, &log);
     let mut words = Vec::new();
     for n in 0..2 {
         let (word, wait) = mpsc::channel();
@@ -208,14 +310,14 @@ fn short_tasks_behind_a_blocked_worker_are_done_by_others() {
 #[test]
 fn one_task_wakes_one_worker_at_most() {
     let (pool, log) = (pool(4), Arc::new(Log::default()));
-    pool.start(log.clone()).unwrap();
+    start(&pool, &log);
     while lock(&pool.shared.backlog).asleep < 4 {
         std::thread::yield_now();
     }
     let mut backlog = lock(&pool.shared.backlog);
-    backlog.tasks.push_back(Test::Short(0));
+    backlog.extend(core::iter::once(Test::Short(0)));
     assert!(backlog.call());
-    backlog.tasks.push_back(Test::Short(1));
+    backlog.extend(core::iter::once(Test::Short(1)));
     assert!(!backlog.call(), "someone is on the way");
     assert_eq!((backlog.asleep, backlog.called), (3, 1));
     drop(backlog);
@@ -243,7 +345,7 @@ impl Sink for Inside {
 fn inside(workers: usize, act: fn(&Pool<Test>)) -> (Arc<Pool<Test>>, Arc<Inside>) {
     let pool = Arc::new(pool(workers));
     let sink = Arc::new(Inside { pool: Arc::downgrade(&pool), log: Log::default(), act });
-    pool.start(sink.clone()).unwrap();
+    start(&pool, &sink);
     (pool, sink)
 }
 
@@ -265,6 +367,56 @@ fn stopping_from_within_the_sink_finishes_the_rest_here() {
     }
 }
 
+/// Owns the pool it is the sink of, as a driver does, and stops it from within.
+struct Owner(Arc<Pool<Test>>);
+
+impl Sink for Owner {
+    fn complete(&self, _: &[Finished]) {
+        self.0.stop();
+    }
+}
+
+fn assert_goes(pool: &Weak<Pool<Test>>) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while pool.strong_count() > 0 {
+        assert!(Instant::now() < end, "sink and pool keep each other");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_pool_stopped_from_within_its_sink_lets_go_of_it() {
+    for workers in [1, 3] {
+        let pool = Arc::new(pool(workers));
+        start(&pool, &Arc::new(Owner(pool.clone())));
+        pool.submit((0..10).map(Test::Short));
+        let gone = Arc::downgrade(&pool);
+        drop(pool);
+        assert_goes(&gone);
+    }
+}
+
+#[test]
+fn a_pool_stopped_from_within_the_sink_of_a_driving_thread_lets_go_of_it() {
+    for _ in 0..20 {
+        let pool = Arc::new(pool(1));
+        let sink = Arc::new(Owner(pool.clone()));
+        start(&pool, &sink);
+        let (word, wait) = mpsc::channel();
+        pool.submit([Test::Blocked(0, Arc::new(Mutex::new(wait)))].into_iter());
+        while pool.tools().load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        pool.submit((1..2).map(Test::Short));
+        // The worker can end before or after this thread is through.
+        word.send(()).unwrap();
+        pool.drive(&*sink);
+        let gone = Arc::downgrade(&pool);
+        drop((pool, sink));
+        assert_goes(&gone);
+    }
+}
+
 #[test]
 fn stopping_from_within_the_sink_of_a_driving_thread_works_too() {
     let (pool, sink) = inside(1, Pool::stop);
@@ -281,16 +433,60 @@ fn stopping_from_within_the_sink_of_a_driving_thread_works_too() {
     });
 }
 
+/// A panic's payload that panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("as the test wants");
+    }
+}
+
+#[test]
+fn a_task_that_panics_fails_alone() {
+    let (pool, log) = (pool(1), Arc::new(Log::default()));
+    start(&pool, &log);
+    pool.submit((0..100).map(|n| if n % 10 == 3 { Test::Panics(n) } else { Test::Short(n) }));
+    while pool.drive(&*log) {}
+    pool.stop();
+    assert_each_once(&log, 100);
+    for finished in lock(&log.0).iter() {
+        let fails = finished.id.op.to_u64() % 10 == 3;
+        assert_eq!(matches!(finished.result, Err(Fault::Unsupported(_))), fails, "{finished:?}");
+    }
+}
+
 #[test]
 fn a_sink_that_panics_does_not_end_the_worker() {
-    let (pool, sink) = inside(1, |_| panic!("as the test wants"));
+    for act in [|_: &Pool<Test>| panic!("as the test wants"), |_: &Pool<Test>| std::panic::panic_any(Bomb)] {
+        let (pool, sink) = inside(1, act);
+        pool.submit((0..1).map(Test::Short));
+        while sink.log.numbers().is_empty() {
+            std::thread::yield_now();
+        }
+        pool.submit((1..50).map(Test::Short));
+        pool.stop();
+        assert_each_once(&sink.log, 50);
+    }
+}
+
+#[test]
+fn a_sink_that_panics_while_it_stops_the_pool_ends_neither() {
+    let (pool, sink) = inside(1, |pool| {
+        if !lock(&pool.shared.backlog).stopping {
+            // The next answer to task 0 is given on this thread, from within `stop`.
+            pool.submit([Test::Long(1), Test::Long(0)].into_iter());
+            pool.stop();
+        }
+        std::panic::panic_any(Bomb);
+    });
     pool.submit((0..1).map(Test::Short));
     while sink.log.numbers().is_empty() {
         std::thread::yield_now();
     }
-    pool.submit((1..50).map(Test::Short));
     pool.stop();
-    assert_each_once(&sink.log, 50);
+    let backlog = lock(&pool.shared.backlog);
+    assert_eq!((backlog.busy, backlog.waiting, backlog.workers.len()), (0, 0, 0));
 }
 
 #[test]
@@ -314,12 +510,12 @@ fn dropping_a_pool_on_its_own_thread_ends_it() {
         }
     }
     let (done, wait) = mpsc::channel();
-    pool.start(Arc::new(Dropper(holder, done))).unwrap();
+    start(&pool, &Arc::new(Dropper(holder, done)));
     let weak = Arc::downgrade(&pool);
     // With the lock held nothing can be answered, so the sink's reference is the last one when it is dropped.
     let shared = pool.shared.clone();
     let mut backlog = lock(&shared.backlog);
-    backlog.tasks.push_back(Test::Short(0));
+    backlog.extend(core::iter::once(Test::Short(0)));
     backlog.call();
     drop(pool);
     drop(backlog);

@@ -1,18 +1,16 @@
 //! What a worker does.
 
-use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::panic::catch_unwind;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ds_core::Path;
-use ds_engine::{Finished, Sink};
+use ds_engine::{Finished, JobId, Sink, contain};
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Numbered};
 use super::patience::Patience;
-use super::{BATCH, Shared, lock};
+use super::{BATCH, Shared, lock, panicked_answer};
 use crate::work::Work;
 
 /// How long a batch of short tasks may take before its answers are due and its rest goes back.
@@ -25,6 +23,7 @@ pub(super) fn run<W: Work>(shared: &Shared<W>, sink: Arc<dyn Sink>) {
     let mut worker = Worker {
         shared,
         batch: VecDeque::with_capacity(BATCH),
+        current: None,
         finished: Vec::with_capacity(BATCH),
         patience: Patience::default(),
     };
@@ -39,12 +38,15 @@ pub(super) fn run<W: Work>(shared: &Shared<W>, sink: Arc<dyn Sink>) {
         }
     }
     // The pool counts this thread as ended by now: if the sink's owner goes with the sink, it may stop the pool from here.
-    drop(sink);
+    let spare = lock(&shared.backlog).spare_sink();
+    drop((sink, spare));
 }
 
 struct Worker<'a, W: Work> {
     shared: &'a Shared<W>,
-    batch: VecDeque<W>,
+    batch: VecDeque<Numbered<W>>,
+    /// The job whose task is having its turn, if it is the one to answer it.
+    current: Option<JobId>,
     finished: Vec<Finished>,
     patience: Patience,
 }
@@ -100,10 +102,18 @@ impl<'a, W: Work> Worker<'a, W> {
 
     /// Does what was taken, or as much of it as goes quickly.
     fn perform(&mut self) {
+        // Around the batch and not around each task, which would take a tenth of the time of a short one.
+        while contain(|| self.perform_batch()).is_err() {
+            self.finished.extend(self.current.take().map(panicked_answer));
+        }
+    }
+
+    fn perform_batch(&mut self) {
         let start = (self.batch.len() > 1).then(Instant::now);
         let mut done = 0_usize;
-        while let Some(task) = self.batch.pop_front() {
-            if let Some(finished) = self.shared.turn(task, Path::NONE) {
+        while let Some(queued) = self.batch.pop_front() {
+            self.current = queued.task.id();
+            if let Some(finished) = self.shared.turn(queued.task, Path::NONE) {
                 self.finished.push(finished);
             }
             // The first task tells whether it is that kind of batch; a look at the clock is not free.
@@ -117,12 +127,11 @@ impl<'a, W: Work> Worker<'a, W> {
         }
     }
 
-    /// Answers what is done. A panic in the sink has been reported by the panic hook and ends here: other requests need
-    /// this thread.
+    /// Answers what is done. A panic in the sink has been told by the panic hook and ends here: other requests need this
+    /// thread.
     fn deliver(&mut self, sink: &dyn Sink) {
         if !self.finished.is_empty() {
-            // Unwind safe: the sink is the driver's to keep sound, and nothing of the worker's own is touched.
-            let _ = catch_unwind(AssertUnwindSafe(|| sink.complete(&self.finished)));
+            let _ = contain(|| sink.complete(&self.finished));
             self.finished.clear();
         }
     }
