@@ -200,7 +200,7 @@ impl Bench {
                 while load.issued.load(Ordering::Relaxed) < reads {
                     self.submit(&mut jobs, DEPTH);
                     while !self.is_done() {
-                        if !self.engine.drive(load) {
+                        if !self.engine.drive(load, None) {
                             std::thread::yield_now();
                         }
                     }
@@ -210,7 +210,7 @@ impl Bench {
                 while load.issued.load(Ordering::Relaxed) < reads {
                     self.submit(&mut jobs, 1);
                     if matches!(shape, Shape::SingleHelped) {
-                        self.engine.drive(load);
+                        self.engine.drive(load, None);
                     }
                     self.wait_awake();
                 }

@@ -97,8 +97,8 @@ unsafe impl Engine for CpuIo {
         self.pool.cancel(id);
     }
 
-    fn drive(&self, sink: &dyn Sink) -> bool {
-        self.pool.drive(sink)
+    fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool {
+        self.pool.drive(sink, queue)
     }
 
     fn stop(&self) {

@@ -344,7 +344,7 @@ fn many_requests_at_once_are_each_answered_once_and_right() {
                             jobs.push(CodecJob { id: id(number as u64), ..job });
                             if n % 5 == 0 {
                                 engine.submit(&mut jobs);
-                                engine.drive(&**log);
+                                engine.drive(&**log, None);
                             }
                         }
                         engine.submit(&mut jobs);
@@ -368,7 +368,7 @@ fn a_driving_thread_decodes_alone_if_need_be() {
     let log = Log::default();
     CodecEngine::submit(&engine, &mut vec![job(Transform::GDeflate, &from, &into)]);
     let mut turns = 0;
-    while Engine::drive(&engine, &log) {
+    while Engine::drive(&engine, &log, None) {
         turns += 1;
     }
     assert!(turns >= 3, "one turn does 16 tiles at most");

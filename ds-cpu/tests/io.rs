@@ -146,7 +146,7 @@ fn thousands_of_reads_from_many_threads_are_each_answered_once_and_right() {
                                 assert!(jobs.is_empty());
                             }
                             if n % 7 == 0 {
-                                engine.drive(&**log);
+                                engine.drive(&**log, None);
                             }
                         }
                     });
@@ -189,7 +189,7 @@ fn stopping_with_work_queued_answers_all_of_it() {
                 assert!([cancelled, done].contains(&(finished.result, finished.path)));
             }
         }
-        assert!(!engine.drive(&**log));
+        assert!(!engine.drive(&**log, None));
     });
 }
 
@@ -200,8 +200,8 @@ fn a_thread_that_drives_is_named_in_the_path() {
     let engine = CpuIo::new(NonZeroUsize::MIN);
     let (log, memory) = (Log::default(), Memory::new(3));
     engine.submit(&mut vec![IoJob { id: id(1), op: read(file(&real), 0, &memory) }]);
-    assert!(engine.drive(&log));
-    assert!(!engine.drive(&log));
+    assert!(engine.drive(&log, None));
+    assert!(!engine.drive(&log, None));
     assert_eq!(log.wait(id(1)).path, Path::IO_CPU | Path::INLINE);
     assert_eq!(memory.bytes(), b"abc");
 }

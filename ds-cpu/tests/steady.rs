@@ -88,7 +88,7 @@ fn no_job_allocates_once_warm() {
             reads.push(IoJob { id: id(n as u64), op });
         }
         io.submit(&mut reads);
-        io.drive(&*count);
+        io.drive(&*count, None);
         count.wait(JOBS);
         for (output, n) in outputs.iter().zip(0..) {
             let (from, into) = (Place::Host(stream.lend()), Place::Host(output.lend()));
@@ -96,7 +96,7 @@ fn no_job_allocates_once_warm() {
             steps.push(CodecJob { id: id(n), transform, from, available: from.len(), cursor: 0, into });
         }
         codec.submit(&mut steps);
-        codec.drive(&*count);
+        codec.drive(&*count, None);
         count.wait(JOBS);
         for (pair, n) in outputs.chunks_exact(2).zip(0..) {
             let (from, into) = (Place::Host(pair[0].lend()), Place::Host(pair[1].lend()));

@@ -153,7 +153,10 @@ pub unsafe trait Engine: Send + Sync {
 
     /// Does one waiting job on the calling thread, if there is one that a thread of its own has not taken: a thread that
     /// waits may as well work. Its outcome goes to this sink. Returns whether there was one.
-    fn drive(&self, sink: &dyn Sink) -> bool;
+    ///
+    /// `queue` is whom the thread waits for ([`JobId::queue`]): then a job of another's is left alone, which may take however
+    /// long. An engine need not search for one that is not at hand.
+    fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool;
 
     /// Finishes what it has, ends its threads and lets go of its sink. Idempotent. No job may be given to it afterwards.
     ///

@@ -94,8 +94,8 @@ unsafe impl<E: IoEngine> Engine for FaultyIo<E> {
         self.engine.cancel(id);
     }
 
-    fn drive(&self, sink: &dyn Sink) -> bool {
-        self.engine.drive(sink)
+    fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool {
+        self.engine.drive(sink, queue)
     }
 
     fn stop(&self) {
@@ -161,7 +161,7 @@ mod tests {
             Ok(())
         }
         fn cancel(&self, _id: JobId) {}
-        fn drive(&self, _sink: &dyn Sink) -> bool {
+        fn drive(&self, _sink: &dyn Sink, _queue: Option<u64>) -> bool {
             false
         }
         fn stop(&self) {

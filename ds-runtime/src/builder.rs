@@ -148,9 +148,9 @@ impl Engines {
         Ok(())
     }
 
-    /// Does one waiting job on this thread. Returns whether there was one.
-    pub(crate) fn drive(&self, sink: &dyn Sink) -> bool {
-        self.each.iter().any(|engine| engine.drive(sink))
+    /// Does one waiting job on this thread, of that queue if one is named. Returns whether there was one.
+    pub(crate) fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool {
+        self.each.iter().any(|engine| engine.drive(sink, queue))
     }
 
     /// Stops them all, in the order in which requests go through them.

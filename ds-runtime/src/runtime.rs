@@ -233,11 +233,11 @@ impl Shared {
         }
     }
 
-    /// Does one waiting job on this thread, and tells what there is to tell. Returns whether there was a job.
-    fn help(self: &Arc<Self>) -> bool {
+    /// Tells what there is to tell, and does one waiting job on this thread. Returns whether there was one.
+    fn help(self: &Arc<Self>, queue: Option<u64>) -> bool {
         self.driving(|| {});
         let sink = Outcomes(Arc::clone(self));
-        self.engines.drive(&sink)
+        self.engines.drive(&sink, queue)
     }
 
     /// Takes outcomes, for any queues.
@@ -264,8 +264,9 @@ impl Shared {
     ) -> bool {
         // A thread that waits within a call may be an engine's only one, and work may come that wakes nobody else.
         let nap = in_a_call().then_some(NAP);
-        // Others' work takes as long as it takes, which a deadline does not allow.
+        // Work takes as long as it takes: with a deadline it is left to others, and so is other queues'.
         let helps = deadline.is_none() || nap.is_some();
+        let helped = if nap.is_some() { None } else { Some(queue.number) };
         loop {
             if ready(&mut queue.lock()) {
                 return true;
@@ -275,7 +276,7 @@ impl Shared {
             if left.is_some_and(|left| left.is_zero()) {
                 return false;
             }
-            if helps && self.help() {
+            if helps && self.help(helped) {
                 continue;
             }
             let mut state = queue.lock();

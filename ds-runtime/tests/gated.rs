@@ -1,12 +1,15 @@
 //! What the runtime does with an engine that answers only when it is told to.
 
+use std::num::NonZeroUsize;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ds_core::Done;
 use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, JobId, Sink, StartContext, StartError};
-use ds_runtime::{ErrorKind, File, Path, Priority, QueueOptions, Request, Runtime, Status, StatusArray};
+use ds_runtime::{
+    CustomError, ErrorKind, File, Path, Priority, QueueOptions, Request, Runtime, Status, StatusArray,
+};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -61,7 +64,7 @@ unsafe impl Engine for Gate {
         self.cancelled.lock().unwrap().push(id);
     }
 
-    fn drive(&self, _sink: &dyn Sink) -> bool {
+    fn drive(&self, _sink: &dyn Sink, _queue: Option<u64>) -> bool {
         false
     }
 
@@ -180,6 +183,37 @@ fn staging_memory_goes_to_who_waits_for_it() {
         std::thread::yield_now();
     }
     assert_eq!(waiting.wait().check().unwrap().buffer, b"[PACKAGE]");
+}
+
+/// A wait does work meanwhile, but none that could make it longer: another queue's, or, with a deadline, any.
+#[test]
+fn a_wait_is_not_held_up_by_others_work() {
+    let (open, gate) = mpsc::channel::<()>();
+    let (enter, entered) = mpsc::channel();
+    let ends = Mutex::new((enter, gate));
+    let slow = move |_: &[u8], _: &mut [u8]| {
+        let ends = ends.lock().unwrap();
+        ends.0.send(()).unwrap();
+        // Until the test is through with its waits.
+        ends.1.recv().unwrap();
+        Ok::<(), CustomError>(())
+    };
+    let builder = Runtime::builder().codec_workers(NonZeroUsize::MIN).decoder(1, slow);
+    let runtime = builder.build().unwrap();
+    let busy = runtime.queue(QueueOptions::default()).unwrap();
+    let other = runtime.queue(QueueOptions::default()).unwrap();
+    for _ in 0..3 {
+        busy.post(Request::from_memory(vec![0; 8]).custom(1, 8)).unwrap();
+    }
+    busy.submit();
+    entered.recv_timeout(LONG).unwrap();
+    let file = File::open("Cargo.toml").unwrap();
+    other.enqueue(Request::read(&file, 0, 9)).unwrap().wait().check().unwrap();
+    assert!(busy.wait_any(Some(Duration::from_millis(10))).is_err());
+    for _ in 0..3 {
+        open.send(()).unwrap();
+    }
+    busy.wait_all(None).unwrap();
 }
 
 #[test]

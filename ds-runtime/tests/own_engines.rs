@@ -91,7 +91,7 @@ unsafe impl Engine for Copier {
         }
     }
 
-    fn drive(&self, sink: &dyn Sink) -> bool {
+    fn drive(&self, sink: &dyn Sink, _queue: Option<u64>) -> bool {
         let Some(CopyJob { id, from, into }) = self.jobs.lock().unwrap().pop() else { return false };
         // SAFETY: the job has not been answered, so nobody writes its source.
         let from = unsafe { from.host().unwrap().as_slice() };
@@ -171,7 +171,7 @@ unsafe impl Engine for Holding {
 
     fn cancel(&self, _: JobId) {}
 
-    fn drive(&self, _: &dyn Sink) -> bool {
+    fn drive(&self, _: &dyn Sink, _queue: Option<u64>) -> bool {
         false
     }
 

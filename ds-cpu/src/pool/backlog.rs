@@ -93,6 +93,11 @@ impl<W: Work> Backlog<W> {
         }
     }
 
+    /// Whether the first task belongs to another queue. One that says no name is a short piece of some job, worth doing.
+    pub(super) fn is_first_of_another(&self, queue: u64) -> bool {
+        self.tasks.front().and_then(|queued| queued.task.id()).is_some_and(|id| id.queue != queue)
+    }
+
     pub(super) fn take_one(&mut self) -> Option<Taken<W>> {
         let queued = self.tasks.pop_front()?;
         let cancelled = queued.task.id().filter(|&id| self.cancelled.take(id, queued.number));

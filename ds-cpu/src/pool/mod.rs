@@ -130,9 +130,9 @@ impl<W: Work> Pool<W> {
         lock(&self.shared.backlog).cancel(id);
     }
 
-    /// Does one task on the calling thread. Returns whether there was one.
-    pub(crate) fn drive(&self, sink: &dyn Sink) -> bool {
-        self.shared.ready.get() && self.shared.drive(sink)
+    /// Does the first task on the calling thread, unless it is of another queue than `queue`. Returns whether it did.
+    pub(crate) fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool {
+        self.shared.ready.get() && self.shared.drive(sink, queue)
     }
 
     /// Has all tasks finished and the threads ended.
@@ -205,8 +205,11 @@ impl<W: Work> Shared<W> {
         }
     }
 
-    fn drive(&self, sink: &dyn Sink) -> bool {
+    fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool {
         let mut backlog = lock(&self.backlog);
+        if queue.is_some_and(|queue| backlog.is_first_of_another(queue)) {
+            return false;
+        }
         let Some(taken) = backlog.take_one() else { return false };
         let held = Held { shared: self, thread: std::thread::current().id() };
         backlog.busy += 1;
@@ -244,7 +247,7 @@ impl<W: Work> Shared<W> {
                 // Nobody else is sure to do it. The sink may stop the pool again, from within this very call.
                 drop(backlog);
                 // As on a worker: whoever waits for the pool to stop needs this thread.
-                let _ = contain(|| self.drive(&*sink));
+                let _ = contain(|| self.drive(&*sink, None));
                 drop(sink);
                 backlog = lock(&self.backlog);
             } else if alone && backlog.busy == backlog.waiting {

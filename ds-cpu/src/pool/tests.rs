@@ -115,7 +115,7 @@ fn every_task_is_answered_once_from_many_submitters() {
                             _ => Test::Short(n),
                         }));
                         if n % 3 == 0 {
-                            pool.drive(&**log);
+                            pool.drive(&**log, None);
                         }
                         if n % 50 == 0 {
                             std::thread::sleep(Duration::from_micros(100));
@@ -150,7 +150,7 @@ fn stopping_before_starting_is_harmless_and_final() {
     let log = Arc::new(Log::default());
     let pool = pool(1);
     pool.submit((0..1).map(Test::Short));
-    assert!(pool.drive(&*log), "a pool without threads can be driven");
+    assert!(pool.drive(&*log, None), "a pool without threads can be driven");
     pool.stop();
     assert!(matches!(try_start(&pool, &log), Err(StartError::AlreadyUsed)));
     assert_each_once(&log, 1);
@@ -175,12 +175,13 @@ fn a_second_start_fails_and_leaves_the_first_as_it_was() {
 #[test]
 fn driving_does_one_task_here_and_says_so() {
     let (pool, log) = (pool(1), Log::default());
-    assert!(!pool.drive(&log));
+    assert!(!pool.drive(&log, None));
     pool.submit((0..2).map(Test::Short));
-    assert!(pool.drive(&log));
+    assert!(pool.drive(&log, None));
     assert_eq!(log.numbers(), [0]);
-    assert!(pool.drive(&log));
-    assert!(!pool.drive(&log));
+    assert!(!pool.drive(&log, Some(1)), "queue 1 has no task");
+    assert!(pool.drive(&log, Some(0)));
+    assert!(!pool.drive(&log, None));
     assert!(lock(&log.0).iter().all(|finished| finished.path.contains(Path::INLINE)));
 }
 
@@ -410,7 +411,7 @@ fn a_pool_stopped_from_within_the_sink_of_a_driving_thread_lets_go_of_it() {
         pool.submit((1..2).map(Test::Short));
         // The worker can end before or after this thread is through.
         word.send(()).unwrap();
-        pool.drive(&*sink);
+        pool.drive(&*sink, None);
         let gone = Arc::downgrade(&pool);
         drop((pool, sink));
         assert_goes(&gone);
@@ -424,11 +425,11 @@ fn stopping_from_within_the_sink_of_a_driving_thread_works_too() {
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for _ in 0..100 {
-                other.drive(&Log::default());
+                other.drive(&Log::default(), None);
             }
         });
         pool.submit((0..1).map(Test::Short));
-        while pool.drive(&*sink) {}
+        while pool.drive(&*sink, None) {}
         pool.stop();
     });
 }
@@ -447,7 +448,7 @@ fn a_task_that_panics_fails_alone() {
     let (pool, log) = (pool(1), Arc::new(Log::default()));
     start(&pool, &log);
     pool.submit((0..100).map(|n| if n % 10 == 3 { Test::Panics(n) } else { Test::Short(n) }));
-    while pool.drive(&*log) {}
+    while pool.drive(&*log, None) {}
     pool.stop();
     assert_each_once(&log, 100);
     for finished in lock(&log.0).iter() {
