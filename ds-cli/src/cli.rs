@@ -12,6 +12,7 @@ use ds_gdeflate::Level;
 use crate::commands::{compress, decompress, demo, doctor, inspect, list, pack, stream, unpack};
 use crate::error::{Error, Kind, Result};
 use crate::pack::Geometry;
+use crate::signals;
 use crate::stream::{CodecKind, IoKind};
 use crate::units;
 
@@ -21,8 +22,8 @@ Exit codes:
   1    the system refused something: missing file, full disk, no permission
   2    the arguments make no sense
   3    the input is damaged, or is not what it should be
-  130  interrupted
-  141  the reader of standard output went away";
+  129  hung up, 130 interrupted, 143 terminated: 128 and the number of the signal that ended it
+  141  the reader of standard output went away, as by the signal for that";
 
 /// Pack, unpack, inspect and stream game assets.
 ///
@@ -150,8 +151,8 @@ struct Pack {
 /// Unpack a pack into a directory
 ///
 /// Every chunk's checksum is verified before its file appears. Nothing is written outside DIR, whatever the pack says
-/// and whatever symbolic links lie there. On failure what was made is removed again; files that --force replaced
-/// cannot be brought back.
+/// and whatever symbolic links lie there. On failure, or when a signal ends it, what was made is removed again. --force
+/// replaces files when everything else is done, and never before.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -415,9 +416,12 @@ fn log2_between(text: &str, least: u8, most: u8) -> core::result::Result<Log2, S
 
 /// Runs the command, reports its error, and says what the program should exit with.
 pub fn main(cli: Cli) -> ExitCode {
+    signals::watch();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            // What failed because a signal is removing it is no news: then this does not return.
+            let _hold = signals::hold();
             if error.kind() != Kind::ReaderGone {
                 // With standard error closed as well, the exit code has to do.
                 let _ = writeln!(io::stderr(), "ds: {error}");

@@ -16,8 +16,6 @@ pub enum Kind {
     Data,
     /// Whoever read our standard output has gone away. Nothing to report: it was their choice.
     ReaderGone,
-    /// The user interrupted the command.
-    Interrupted,
 }
 
 /// An error of a command.
@@ -83,7 +81,6 @@ impl Error {
             Kind::System => 1,
             Kind::Usage => 2,
             Kind::Data => 3,
-            Kind::Interrupted => 130,
             Kind::ReaderGone => 141,
         }
     }

@@ -316,6 +316,39 @@ fn damage_in_content_is_found_and_nothing_is_left() {
     }
 }
 
+/// Damage in the last entry, found when all others are complete.
+#[test]
+fn a_damaged_pack_replaces_nothing() {
+    let place = Place::new();
+    place.file("in/exe", &sample(300_000));
+    place.file("in/last", &sample(70_000));
+    succeeds(&run(["pack", &place.path("in"), "-o", &place.path("p"), "--level", "0"]));
+    let mut bytes = fs::read(place.path("p")).unwrap();
+    bytes[320_000] ^= 1;
+    place.file("bad", &bytes);
+    place.file("out/exe", b"precious");
+    fails(&run(["unpack", &place.path("bad"), "-o", &place.path("out"), "--force"]), 3, "entry \"last\"");
+    assert_eq!(tree(&place.path("out")), [("exe".into(), Some(b"precious".to_vec()))]);
+    // A directory is nothing that --force replaces.
+    fs::create_dir(place.path("out/last")).unwrap();
+    fails(&run(["unpack", &place.path("p"), "-o", &place.path("out"), "--force"]), 1, "Is a directory");
+    assert_eq!(tree(&place.path("out")).len(), 2);
+    assert_eq!(fs::read(place.path("out/exe")).unwrap(), b"precious");
+}
+
+#[test]
+fn a_file_that_is_replaced_keeps_its_permissions() {
+    let (place, _) = Place::packed();
+    let mode = |name: &str| fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o7777;
+    fs::set_permissions(place.path("p"), fs::Permissions::from_mode(0o640)).unwrap();
+    succeeds(&run(["pack", &place.path("in"), "-o", &place.path("p"), "--force"]));
+    assert_eq!(mode("p"), 0o640);
+    place.file("out/a.txt", b"mine");
+    fs::set_permissions(place.path("out/a.txt"), fs::Permissions::from_mode(0o600)).unwrap();
+    succeeds(&run(["unpack", &place.path("p"), "-o", &place.path("out"), "--force"]));
+    assert_eq!(mode("out/a.txt"), 0o600);
+}
+
 #[test]
 fn a_wrong_checksum_is_told_with_both_numbers() {
     let place = Place::new();

@@ -130,19 +130,3 @@ fn the_demo_takes_real_assets() {
     assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
     assert_eq!(fs::read_dir(&temp).unwrap().count(), 0);
 }
-
-#[test]
-fn an_interrupted_demo_cleans_up() {
-    use rustix::process::{Pid, Signal, kill_process};
-    let place = tempfile::tempdir().unwrap();
-    let mut child = ds(["demo"]).env("TMPDIR", place.path()).stderr(Stdio::null()).spawn().unwrap();
-    // As soon as the first assets are there.
-    let made = || fs::read_dir(place.path()).unwrap().any(|e| e.unwrap().path().join("assets").exists());
-    while !made() {
-        assert!(child.try_wait().unwrap().is_none(), "done before it could be interrupted");
-        std::thread::sleep(core::time::Duration::from_millis(1));
-    }
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
-}

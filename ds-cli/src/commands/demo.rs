@@ -1,22 +1,19 @@
 //! `ds demo`: assets are packed, streamed back through the runtime's queue, and verified, every byte.
 
-use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use ds_gdeflate::Level;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
 use super::{open_pack, pack, stream};
 use crate::assets::{self, Scale};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::pack::{Entry, EntryKind, Geometry, Pack};
 use crate::progress::Progress;
+use crate::signals;
 use crate::stream::{Options as StreamOptions, Report, Streamer};
 use crate::units;
 
@@ -45,16 +42,16 @@ const SEED: u64 = 0x6473_2d64_656d_6f00;
 /// What the system reports; a byte that came back wrong.
 pub fn run(options: &Options) -> Result<()> {
     let temp_dir = std::env::temp_dir();
+    let hold = signals::hold();
     let scratch = tempfile::Builder::new().prefix("ds-demo-").tempdir();
     let scratch = scratch.map_err(|e| Error::system("create a directory in", &temp_dir, e))?;
-    remove_when_interrupted(scratch.path())?;
+    let registration = signals::on_signal({
+        let path = scratch.path().to_owned();
+        move || remove(&path)
+    });
+    drop(hold);
     let result = show(options, &scratch);
-    if INTERRUPTED.load(Ordering::Acquire) {
-        // What failed did so for want of a directory that is being removed. The program ends any moment.
-        loop {
-            thread::park();
-        }
-    }
+    drop(registration);
     let path = scratch.path().to_owned();
     let removed = scratch.close().map_err(|e| Error::system("remove", &path, e));
     result.and(removed)
@@ -102,27 +99,13 @@ fn generate(options: &Options, dir: &Path) -> Result<PathBuf> {
     Ok(dir.to_owned())
 }
 
-/// Set when the user has had enough.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Destructors do not run on signals, so a thread waits for them and cleans up instead.
-fn remove_when_interrupted(dir: &Path) -> Result<()> {
-    let dir = dir.to_owned();
-    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]);
-    let mut signals = signals.map_err(|e| Error::new(Kind::System, format!("cannot catch signals: {e}")))?;
-    thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            INTERRUPTED.store(true, Ordering::Release);
-            // Other threads may be writing still, so once may not be enough.
-            for _ in 0..8 {
-                if fs::remove_dir_all(&dir).is_err() && !dir.exists() {
-                    break;
-                }
-            }
-            std::process::exit(Error::new(Kind::Interrupted, "interrupted").exit_code().into());
+/// Removes the directory while other threads may be writing into it still, so once may not be enough.
+fn remove(dir: &Path) {
+    for _ in 0..8 {
+        if fs::remove_dir_all(dir).is_err() && !dir.exists() {
+            break;
         }
-    });
-    Ok(())
+    }
 }
 
 /// Assets of one kind, and how they streamed.

@@ -1,9 +1,8 @@
 //! `ds unpack`: a pack becomes the directory it was.
 //!
 //! Every file is written without a name and gets it when its last checksum has been found right, so what can be seen
-//! is always whole. On failure what was made is removed again.
+//! is always whole. Files that were there before are replaced at the very end. On failure what was made is removed again.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -36,24 +35,10 @@ pub struct Options {
 /// What the system reports; a pack that is damaged; existing files without `force`.
 pub fn run(pack: &Path, dir: &Path, options: &Options) -> Result<u64> {
     let open = open_pack(pack)?;
-    let made = match fs::create_dir(dir) {
-        Ok(()) => true,
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => false,
-        Err(e) => return Err(Error::system("create", dir, e)),
-    };
-    let result = File::open(dir).map_err(|e| Error::system("open", dir, e)).and_then(|root| {
-        let mut confined = Confined::new(root.into());
-        let result = write(&open, pack, dir, &mut confined, options);
-        if result.is_err() {
-            confined.undo();
-        }
-        result
-    });
-    if result.is_err() && made {
-        // Fails where somebody else has put a file there meanwhile; then it has to stay.
-        let _ = fs::remove_dir(dir);
-    }
-    result.map(|()| open.index().raw_size())
+    let mut confined = Confined::open(dir).map_err(|e| Error::system("create", dir, e))?;
+    write(&open, pack, dir, &mut confined, options)?;
+    confined.finish().map_err(|(path, e)| Error::system("replace", &dir.join(path), e))?;
+    Ok(open.index().raw_size())
 }
 
 fn write(pack: &Pack, path: &Path, dir: &Path, confined: &mut Confined, options: &Options) -> Result<()> {
