@@ -266,8 +266,8 @@ struct Stream {
     #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = |text: &str| log2_between(text, 12, 30))]
     read_size: Log2,
     /// Threads for reading, and as many for decoding [default: one per core]
-    #[arg(short, long, value_name = "N")]
-    workers: Option<NonZeroUsize>,
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -289,7 +289,7 @@ impl Stream {
             depth: self.depth,
             request_size: 1 << self.request_size.0,
             read_size: 1 << self.read_size.0,
-            workers: self.workers,
+            workers: self.workers.and_then(|workers| NonZeroUsize::new(workers.into())),
         }
     }
 }

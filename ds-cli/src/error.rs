@@ -104,7 +104,7 @@ pub fn quoted(path: &Path) -> String {
 }
 
 /// The system's own words, without the number that `io::Error` adds.
-fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_owned(),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use support::{ds, fails, run, stderr, succeeds};
+use support::{ds, fails, run, sample, stderr, succeeds};
 
 mod support;
 
@@ -46,11 +46,56 @@ fn arguments_that_make_no_sense_are_code_2() {
         &["compress", "x"],
         &["compress", "x", "-o", "y", "--level", "13"],
         &["compress", "x", "-o", "y", "--threads", "0"],
+        &["stream", "x", "--workers", "0"],
+        &["stream", "x", "--workers", "1025"],
         &["demo", "--quick", "--assets", "x"],
         &["completions", "tcl"],
     ] {
         assert_eq!(run(args).status.code(), Some(2), "{args:?}");
     }
+}
+
+/// No system gives threads a stack of so many bytes.
+#[test]
+fn threads_that_cannot_be_had_are_an_error_that_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(path("in")).unwrap();
+    fs::write(path("in/a"), sample(100_000)).unwrap();
+    succeeds(&run(["pack", &path("in"), "-o", &path("p")]));
+    succeeds(&run(["compress", &path("in/a"), "-o", &path("gds")]));
+    let [input, file, pack, stream, out] = ["in", "in/a", "p", "gds", "out"].map(path);
+    for args in [
+        &["pack", &input, "-o", &out][..],
+        &["unpack", &pack, "-o", &out],
+        &["compress", &file, "-o", &out],
+        &["decompress", &stream, "-o", &out],
+        &["inspect", &pack],
+        &["stream", &pack],
+        &["demo", "--quick"],
+    ] {
+        let mut command = ds(args);
+        let output = command.env("RUST_MIN_STACK", (1_u64 << 46).to_string()).output().unwrap();
+        fails(&output, 1, "thread");
+        assert!(stderr(&output).contains("hint: ") && !stderr(&output).contains("os error"), "{args:?}");
+        assert!(!fs::exists(&out).unwrap(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_thousand_threads_need_not_be_there() {
+    let place = tempfile::tempdir().unwrap();
+    let input = place.path().join("in");
+    fs::create_dir(&input).unwrap();
+    fs::write(input.join("a"), sample(9_000_000)).unwrap();
+    let script = "ulimit -v 400000; exec \"$0\" pack \"$1\" -o - --threads 1024 --chunk 64K";
+    let output = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_ds"), input.to_str().unwrap()])
+        .output()
+        .unwrap();
+    succeeds(&output);
+    let usual = run(["pack", input.to_str().unwrap(), "-o", "-", "--chunk", "64K"]);
+    assert!(output.stdout == usual.stdout);
 }
 
 #[test]

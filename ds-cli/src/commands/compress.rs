@@ -180,9 +180,11 @@ impl<S: FnMut(&[u8]) -> Result<()>> Ends for Tiles<'_, S> {
             return Ok(None);
         }
         let mut job = self.spare.pop().unwrap_or_else(Job::new);
+        job.packed.clear();
         job.raw.resize(JOB_SIZE, 0);
         let len = self.input.read_up_to(&mut job.raw)?;
         job.raw.truncate(len);
+        job.packed.reserve(len.div_ceil(TILE_SIZE) * tile_bound(TILE_SIZE));
         self.raw += len as u64;
         self.ended = len < JOB_SIZE;
         if self.raw > MAX_STREAM_SIZE {
@@ -206,7 +208,6 @@ impl Job {
     }
 
     fn encode(&mut self, encoder: &mut Encoder, level: Level) {
-        self.packed.clear();
         self.payloads.clear();
         for raw in self.raw.chunks(TILE_SIZE) {
             let start = self.packed.len();

@@ -137,6 +137,7 @@ impl Ends for Tiles<'_> {
         }
         let size = job.sizes.iter().map(|(packed, _)| packed).sum();
         job.packed.resize(size, 0);
+        job.raw.resize(job.sizes.len() * TILE_SIZE, 0);
         if self.input.read_up_to(&mut job.packed)? < size {
             return Err(match self.input.size() {
                 Some(_) => changed(self.input.path()),
@@ -164,7 +165,6 @@ impl Ends for Tiles<'_> {
 
 impl Job {
     fn decode(&mut self, decoder: &mut Decoder) {
-        self.raw.resize(self.sizes.len() * TILE_SIZE, 0);
         let (mut from, mut to) = (0, 0);
         for (i, (packed, raw)) in self.sizes.iter().enumerate() {
             let payload = &self.packed[from..from + packed];

@@ -246,6 +246,8 @@ impl Ends for Chunks<'_> {
                 reading.check_end()?;
                 self.current = None;
             }
+            job.packed.clear();
+            job.packed.reserve(stream_bound(job.raw.len() as u64).unwrap_or(0) as usize);
         }
         Ok(Some(job))
     }

@@ -8,7 +8,7 @@ use ds_runtime::{BuildError, Selection};
 use serde_json::json;
 
 use super::open_pack;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, plain};
 use crate::pack::{Method, Pack};
 use crate::progress::Progress;
 use crate::stream::{Options, Report, Streamer};
@@ -64,14 +64,13 @@ fn check_request_size(path: &Path, pack: &Pack, request_size: u32) -> Result<()>
 ///
 /// An engine that is not available.
 pub fn start(options: &Options) -> Result<Streamer> {
-    Streamer::new(options).map_err(|error| {
-        let unavailable = matches!(error, BuildError::Unavailable(_) | BuildError::NoEngine { .. });
-        let error = Error::new(Kind::System, error.to_string());
-        if unavailable {
-            error.hint("`ds doctor` tells which engines there are, and why not others")
-        } else {
-            error
+    Streamer::new(options).map_err(|error| match error {
+        BuildError::Os { what, source } => {
+            Error::new(Kind::System, format!("cannot make {what}: {}", plain(&source)))
+                .hint("the limit on memory or on processes has been reached: `ulimit -a` shows both")
         }
+        error => Error::new(Kind::System, error.to_string())
+            .hint("`ds doctor` tells which engines there are, and why not others"),
     })
 }
 

@@ -98,6 +98,7 @@ impl Ends for Entries<'_> {
         job.chunk = entry.chunks().get(self.chunk).map(|chunk| (self.chunk, *chunk));
         if let Some((_, chunk)) = &job.chunk {
             self.pack.read_chunk(chunk, &mut job.packed).map_err(|e| Error::system("read", self.path, e))?;
+            job.raw.resize(chunk.raw_size as usize, 0);
         }
         self.chunk += 1;
         if self.chunk >= entry.chunks().len() {
@@ -163,7 +164,6 @@ impl Entries<'_> {
 impl Job {
     fn unpack(&mut self, decoder: &mut Decoder) {
         if let Some((_, chunk)) = &self.chunk {
-            self.raw.resize(chunk.raw_size as usize, 0);
             self.failure = chunk.unpack(decoder, &self.packed, &mut self.raw).err();
         }
     }
