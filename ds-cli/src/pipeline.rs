@@ -62,7 +62,6 @@ where
     thread::scope(|scope| {
         let start = || {
             let (jobs, result_sender) = (&jobs, result_sender.clone());
-            let _room = room()?;
             let mut work = worker();
             thread::Builder::new().spawn_scoped(scope, move || {
                 loop {
@@ -88,7 +87,8 @@ where
                 match ends.next()? {
                     Some(job) => {
                         if workers < most && workers <= given - taken {
-                            match start() {
+                            let room = if workers == 0 { Ok(()) } else { check_room() };
+                            match room.and_then(|()| start()) {
                                 Ok(_) => workers += 1,
                                 Err(error) if workers == 0 => return Err(refused(&error).into()),
                                 // Memory may be what is short, so there shall be no more jobs than now, either.
@@ -119,14 +119,15 @@ where
     })
 }
 
-/// Memory that must be there for a worker to be started: about what it and its jobs take up. Running out of it later would
-/// end the program.
-fn room() -> io::Result<Vec<u8>> {
-    const ROOM: usize = 32 << 20;
-    let mut room = Vec::new();
+/// Fails where there is hardly more memory than a worker, its jobs and an arena of the allocator take up: to run out of it
+/// later would end the program.
+fn check_room() -> io::Result<()> {
+    const ROOM: usize = 128 << 20;
+    let mut room = Vec::<u8>::new();
     room.try_reserve_exact(ROOM).map_err(|_| io::ErrorKind::OutOfMemory)?;
     // Memory that nobody looks at need not be asked for, if the compiler may say so.
-    Ok(black_box(room))
+    black_box(room);
+    Ok(())
 }
 
 fn refused(error: &io::Error) -> Error {
