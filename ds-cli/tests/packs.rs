@@ -426,6 +426,46 @@ fn listings_survive_an_early_end_of_their_reader() {
 }
 
 #[test]
+fn inspect_verifies_every_checksum() {
+    let (place, bytes) = Place::packed();
+    for at in [16, bytes.len() / 2] {
+        let mut bad = bytes.clone();
+        bad[at] ^= 0x10;
+        place.file("bad", &bad);
+        fails(&run(["inspect", &place.path("bad")]), 3, "entry \"");
+    }
+    // Sound tiles of something else.
+    let mut parts = Parts::new().file("a", b"sound").file("b/c", b"wrong");
+    parts.chunks[1].checksum ^= 1;
+    place.file("bad", &parts.bytes());
+    fails(&run(["inspect", &place.path("bad")]), 3, "entry \"b/c\", chunk 0: wrong checksum");
+}
+
+#[test]
+fn a_pack_that_is_cut_while_it_is_read_is_an_error_in_the_data() {
+    let place = Place::new();
+    for name in ["in/a", "in/b"] {
+        place.file(name, &sample(150_000_000));
+    }
+    succeeds(&run(["pack", &place.path("in"), "-o", &place.path("p"), "--level", "0", "--chunk", "64K"]));
+    for args in [&["inspect"][..], &["unpack", "-o", &place.path("out")]] {
+        place.file("cut", b"");
+        fs::copy(place.path("p"), place.path("cut")).unwrap();
+        let mut command = ds(args);
+        command.args([&place.path("cut"), "--threads", "1"]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        // Its index is read in no time, its content is not.
+        while !fs::read_to_string(format!("/proc/{}/io", child.id())).is_ok_and(|io| {
+            let read: u64 = io.lines().next().unwrap().strip_prefix("rchar: ").unwrap().parse().unwrap();
+            read > 1_000_000
+        }) {}
+        File::options().write(true).open(place.path("cut")).unwrap().set_len(16).unwrap();
+        fails(&child.wait_with_output().unwrap(), 3, "cut short while it was being read");
+    }
+    assert!(!Path::new(&place.path("out")).exists());
+}
+
+#[test]
 fn inspect_tells_chunks_and_tiles() {
     let (place, bytes) = Place::packed();
     let json = run(["inspect", &place.path("p"), "--json"]);

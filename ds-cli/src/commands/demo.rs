@@ -77,7 +77,8 @@ fn show(options: &Options, scratch: &TempDir) -> Result<()> {
     let mut streamer = stream::start(&StreamOptions::default())?;
     let progress = Progress::bytes("streaming", Some(pack.index().raw_size()), options.quiet);
     for class in classes.values_mut() {
-        let report = streamer.run(&pack, class.chunks.iter().copied(), |bytes| {
+        let entries = class.entries.iter().filter_map(|number| pack.index().entry(*number));
+        let report = streamer.run(&pack, entries, |bytes| {
             progress.advance(bytes);
             true
         });
@@ -114,7 +115,8 @@ struct Class {
     files: u64,
     size: u64,
     packed: u64,
-    chunks: Vec<usize>,
+    /// Their numbers in the pack.
+    entries: Vec<usize>,
     report: Report,
 }
 
@@ -125,7 +127,7 @@ fn classify(pack: &Pack) -> BTreeMap<String, Class> {
         class.files += 1;
         class.size += entry.size();
         class.packed += entry.packed_size();
-        class.chunks.extend(entry.chunk_numbers());
+        class.entries.push(entry.number());
     }
     classes
 }
@@ -144,7 +146,7 @@ fn class_of(entry: Entry<'_>) -> &str {
 /// What was streamed had the checksums in the index; here the assets must have them, too.
 fn compare(pack: &Pack, assets: &Path) -> Result<()> {
     let mut content = Vec::new();
-    for entry in pack.index().entries().filter(|entry| !entry.chunks().is_empty()) {
+    for entry in pack.index().entries().filter(|entry| entry.size() > 0) {
         let path = assets.join(entry.name());
         let mut file = File::open(&path).map_err(|e| Error::system("open", &path, e))?;
         for chunk in entry.chunks() {

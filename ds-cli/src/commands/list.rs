@@ -37,7 +37,7 @@ fn write_table(pack: &Pack, out: &mut impl Write) -> io::Result<()> {
         index.raw_size(),
         index.packed_size(),
         units::ratio(index.raw_size(), index.packed_size()),
-        index.chunks().len(),
+        index.chunk_count(),
         match index.len() {
             1 => "1 entry".to_owned(),
             n => format!("{n} entries"),
@@ -66,7 +66,7 @@ fn write_json(pack: &Pack, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn entry_json(entry: Entry<'_>) -> serde_json::Value {
-    let chunks = entry.chunks().iter().map(|chunk| {
+    let chunks = entry.chunks().map(|chunk| {
         json!({
             "offset": chunk.offset,
             "size": chunk.raw_size,

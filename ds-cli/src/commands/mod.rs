@@ -1,5 +1,7 @@
 //! The commands, one module each.
 
+use core::fmt;
+use std::io;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -15,6 +17,22 @@ pub mod list;
 pub mod pack;
 pub mod stream;
 pub mod unpack;
+
+/// The error for the chunk `number` of the entry `name`.
+fn chunk_error(path: &Path, name: &str, number: usize, problem: impl fmt::Display) -> Error {
+    Error::data(path, format_args!("entry {name:?}, chunk {number}: {problem}"))
+        .hint("the pack is damaged: copy it again from where it came from")
+}
+
+/// The error for a chunk that could not be read.
+fn read_error(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        // The index says that all chunks lie in the file as it was when it was opened.
+        io::ErrorKind::UnexpectedEof => Error::data(path, "it was cut short while it was being read")
+            .hint("wait until whatever writes it is done, or copy it again from where it came from"),
+        _ => Error::system("read", path, error),
+    }
+}
 
 /// Opens a pack, with advice where it is none.
 fn open_pack(path: &Path) -> Result<Pack> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use ds_gdeflate::Decoder;
 use rustix::io::Errno;
 
-use super::open_pack;
+use super::{chunk_error, open_pack, read_error};
 use crate::error::{Error, Result, quoted};
 use crate::files::confined::Confined;
 use crate::files::staged::Staged;
@@ -95,9 +95,9 @@ impl Ends for Entries<'_> {
         let Some(entry) = self.pack.index().entry(self.entry) else { return Ok(None) };
         let mut job = self.spare.pop().unwrap_or_default();
         job.entry = self.entry;
-        job.chunk = entry.chunks().get(self.chunk).map(|chunk| (self.chunk, *chunk));
+        job.chunk = entry.chunks().get(self.chunk).map(|chunk| (self.chunk, chunk));
         if let Some((_, chunk)) = &job.chunk {
-            self.pack.read_chunk(chunk, &mut job.packed).map_err(|e| Error::system("read", self.path, e))?;
+            self.pack.read_chunk(chunk, &mut job.packed).map_err(|e| read_error(self.path, e))?;
             job.raw.resize(chunk.raw_size as usize, 0);
         }
         self.chunk += 1;
@@ -111,8 +111,7 @@ impl Ends for Entries<'_> {
         let pack = self.pack;
         let Some(entry) = pack.index().entry(job.entry) else { return Ok(()) };
         if let (Some((chunk, _)), Some(e)) = (&job.chunk, &job.failure) {
-            return Err(Error::data(self.path, format_args!("entry {:?}, chunk {chunk}: {e}", entry.name()))
-                .hint("the pack is damaged: copy it again from where it came from"));
+            return Err(chunk_error(self.path, entry.name(), *chunk, e));
         }
         if entry.kind() == EntryKind::Directory {
             let made = self.confined.directory(entry.name().as_ref());
