@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use support::{Parts, ds, fails, reseal, run, sample, stderr, succeeds};
+use support::{Parts, ds, fails, reseal, run, run_with_input, sample, stderr, succeeds};
 use tempfile::TempDir;
 
 mod support;
@@ -137,17 +137,69 @@ fn options_shape_the_pack() {
 }
 
 #[test]
+fn a_pack_does_not_hold_itself() {
+    let place = Place::new();
+    place.file("in/a", &sample(100_000));
+    let output = File::create(place.path("in/self")).unwrap();
+    let output = ds(["pack", &place.path("in"), "-o", "-"]).stdout(output).stderr(Stdio::piped()).output();
+    fails(&output.unwrap(), 2, "in/self\", lies inside");
+    // Beside it, that is no harm.
+    let output = File::create(place.path("beside")).unwrap();
+    succeeds(&ds(["pack", &place.path("in"), "-o", "-"]).stdout(output).output().unwrap());
+}
+
+#[test]
+fn what_grows_has_a_ratio_below_one() {
+    let place = Place::new();
+    place.file("in/a", b"123456789\n");
+    let packed = run(["pack", &place.path("in"), "-o", &place.path("p")]);
+    let compressed = run(["compress", &place.path("in/a"), "-o", &place.path("gds")]);
+    let decompressed = run(["decompress", &place.path("gds"), "-o", &place.path("back")]);
+    for output in [packed, compressed, decompressed] {
+        succeeds(&output);
+        assert!(stderr(&output).contains(", ratio 0."), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_listing_can_be_sorted_and_upsets_no_terminal() {
+    let place = Place::new();
+    place.file("q", &Parts::new().file("\"q\"", b"").file("a\u{202e}b", b"xyz").bytes());
+    let output = run(["list", &place.path("q")]);
+    succeeds(&output);
+    let table = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(table.lines().count(), 3);
+    assert!(table.contains("  \"q\"\n") && table.ends_with("  a\\u{202e}b\n"), "{table}");
+    assert!(stderr(&output).contains("2 entries in a file of"), "{}", stderr(&output));
+    assert_eq!(stderr(&run(["list", &place.path("q"), "--quiet"])), "");
+}
+
+#[test]
+fn what_cannot_be_read_from_its_end_is_no_pack() {
+    let (_place, bytes) = Place::packed();
+    for command in ["list", "stream", "inspect"] {
+        fails(&run_with_input([command, "/dev/stdin"], &bytes), 2, "is not a file");
+        fails(&run_with_input([command, "-"], &bytes), 2, "is not a file");
+    }
+    fails(&run(["list", "/dev/zero"]), 2, "is not a file");
+}
+
+#[test]
 fn links_and_special_files_are_refused_or_left_out() {
     let place = Place::new();
     place.file("in/a", b"a");
     symlink("a", place.path("in/link")).unwrap();
+    fs::create_dir(place.path("in/only-links")).unwrap();
+    symlink("a", place.path("in/only-links/link")).unwrap();
     fails(&run(["pack", &place.path("in"), "-o", &place.path("p")]), 1, "--skip-special");
     assert!(!Path::new(&place.path("p")).exists());
     let output = run(["pack", &place.path("in"), "-o", &place.path("p"), "--skip-special"]);
     succeeds(&output);
     assert!(stderr(&output).contains("link\" left out"), "{}", stderr(&output));
     let list = String::from_utf8(run(["list", &place.path("p")]).stdout).unwrap();
-    assert!(list.contains("  a\n") && !list.contains("link"), "{list}");
+    assert!(list.contains("  a\n") && !list.contains("/link"), "{list}");
+    // Empty now, and kept as any empty directory is.
+    assert!(list.contains("  only-links/\n"), "{list}");
 }
 
 #[test]

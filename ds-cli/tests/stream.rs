@@ -216,9 +216,10 @@ fn a_long_index_takes_up_its_own_length_and_damage_without_end_has_one() {
     file.write_all(&parts.index()).unwrap();
     file.write_all(&footer.to_bytes()).unwrap();
     let output = run(["stream", pack.to_str().unwrap(), "--json", "--depth", "4", "--request-size", "64K"]);
-    fails(&output, 3, "(and 999 damaged chunks more; the rest was left)");
+    fails(&output, 3, "damaged chunks more; the rest was left)");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((report["failed"].as_u64(), report["gave_up"].as_bool()), (Some(1000), Some(true)));
+    // What was in flight when it had seen enough arrives all the same.
+    assert!((1000..=1003).contains(&report["failed"].as_u64().unwrap()) && report["gave_up"] == true);
     let (memory, promised) = (report["peak_memory_bytes"].as_u64().unwrap(), footer.index_len + (64 << 20));
     assert!(memory < promised, "{memory} bytes, {promised} promised");
 }

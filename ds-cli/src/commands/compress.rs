@@ -14,6 +14,7 @@ use crate::files::input::{Input, changed};
 use crate::files::output::Output;
 use crate::pipeline::{self, Ends};
 use crate::progress::Progress;
+use crate::units;
 
 /// Content of one job: enough tiles that handing it over costs nothing beside encoding it.
 const JOB_SIZE: usize = 16 * TILE_SIZE;
@@ -40,6 +41,13 @@ pub struct Totals {
     pub raw: u64,
     /// Bytes of the packed form.
     pub packed: u64,
+}
+
+impl Totals {
+    /// How many times smaller the packed form is: less than 1 where it is larger.
+    pub fn ratio(&self) -> String {
+        units::ratio(self.raw, self.packed)
+    }
 }
 
 /// Compresses `input` into `output`; `-` stands for the standard streams.

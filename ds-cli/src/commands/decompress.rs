@@ -7,7 +7,7 @@ use std::path::Path;
 use ds_gdeflate::{Decoder, Header, StreamError, TILE_SIZE, TileError, TileTable};
 
 use super::compress::Totals;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::files::input::{Input, changed};
 use crate::files::output::Output;
 use crate::pipeline::{self, Ends};
@@ -94,7 +94,7 @@ pub(super) fn not_a_stream(input: &Input, error: StreamError) -> Error {
 fn warn_of_tail(input: &Input, len: Option<u64>, quiet: bool) {
     if !quiet {
         let what = len.map_or_else(|| "bytes".into(), |len| units::count(len, "byte"));
-        eprintln!("ds: warning: {}: {what} after the end of the stream ignored", input.path().display());
+        eprintln!("ds: warning: {}: {what} after the end of the stream ignored", quoted(input.path()));
     }
 }
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{open_pack, pack, stream};
 use crate::assets::{self, Scale};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable, quoted};
 use crate::pack::{Entry, EntryKind, Geometry, Pack};
 use crate::progress::Progress;
 use crate::signals;
@@ -32,6 +32,9 @@ pub struct Options {
     pub quiet: bool,
 }
 
+/// Where assets and pack go.
+const PLACE: &str = "TMPDIR names the place for the demo's files";
+
 /// Every demo makes the same assets.
 const SEED: u64 = 0x6473_2d64_656d_6f00;
 
@@ -44,7 +47,7 @@ pub fn run(options: &Options) -> Result<()> {
     let temp_dir = std::env::temp_dir();
     let hold = signals::hold();
     let scratch = tempfile::Builder::new().prefix("ds-demo-").tempdir();
-    let scratch = scratch.map_err(|e| Error::system("create a directory in", &temp_dir, e))?;
+    let scratch = scratch.map_err(|e| Error::system("create a directory in", &temp_dir, e).hint(PLACE))?;
     let registration = signals::on_signal({
         let path = scratch.path().to_owned();
         move || remove(&path)
@@ -71,8 +74,12 @@ fn show(options: &Options, scratch: &TempDir) -> Result<()> {
         force: false,
         quiet: options.quiet,
     };
-    let summary = pack::run(&assets, &packed_path, &packing)?;
+    let summary = pack::run(&assets, &packed_path, &packing).map_err(|e| e.elsewhere(PLACE))?;
     let pack = open_pack(&packed_path)?;
+    if pack.index().raw_size() == 0 {
+        return Err(Error::usage(format!("there is not a byte in the files of {}", quoted(&assets)))
+            .hint("name a directory with assets, or leave --assets out"));
+    }
     let mut classes = classify(&pack);
     let mut streamer = stream::start(&StreamOptions::default())?;
     let progress = Progress::bytes("streaming", Some(pack.index().raw_size()), options.quiet);
@@ -96,7 +103,7 @@ fn generate(options: &Options, dir: &Path) -> Result<PathBuf> {
     fs::create_dir(dir).map_err(|e| Error::system("create", dir, e))?;
     let progress = Progress::bytes("generating", Some(about), options.quiet);
     assets::write(dir, scale, SEED, |bytes| progress.advance(bytes))
-        .map_err(|e| Error::system("write assets into", dir, e))?;
+        .map_err(|e| Error::system("write assets into", dir, e).elsewhere(PLACE))?;
     Ok(dir.to_owned())
 }
 
@@ -123,7 +130,7 @@ struct Class {
 fn classify(pack: &Pack) -> BTreeMap<String, Class> {
     let mut classes = BTreeMap::<String, Class>::new();
     for entry in pack.index().entries().filter(|entry| entry.kind() == EntryKind::File) {
-        let class = classes.entry(class_of(entry).to_owned()).or_default();
+        let class = classes.entry(printable(class_of(entry))).or_default();
         class.files += 1;
         class.size += entry.size();
         class.packed += entry.packed_size();

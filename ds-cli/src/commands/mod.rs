@@ -4,7 +4,7 @@ use core::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::files::input::open_file;
 use crate::pack::{OpenError, Pack, PackError};
 
@@ -36,7 +36,18 @@ fn read_error(path: &Path, error: io::Error) -> Error {
 
 /// Opens a pack, with advice where it is none.
 fn open_pack(path: &Path) -> Result<Pack> {
-    Pack::open(open_file(path)?).map_err(|e| match e {
+    let no_file = |what: &str| {
+        Error::usage(format!("{what} is not a file, and a pack is read from its end"))
+            .hint("save the pack to a file and name that")
+    };
+    if path == Path::new("-") {
+        return Err(no_file("standard input (-)"));
+    }
+    let file = open_file(path)?;
+    if !file.metadata().map_err(|e| Error::system("inspect", path, e))?.is_file() {
+        return Err(no_file(&quoted(path)));
+    }
+    Pack::open(file).map_err(|e| match e {
         OpenError::Io(e) => Error::system("read", path, e),
         OpenError::Pack(e) => {
             let hint = match e {
