@@ -237,8 +237,9 @@ struct Demo {
 /// Stream a pack through the runtime's queue, verify it, and tell how fast that was
 ///
 /// Every chunk of every entry is read, decoded and checked against its checksum: compressed chunks by one request each,
-/// stored ones in pieces of the request size. Memory in use is bounded by the depth times the request size plus 64 MiB,
-/// however big the pack is. A named engine never falls back to another; `auto` takes the best there is. The pack may come
+/// stored ones in pieces of the request size. A thousand damaged chunks end it. Memory in use is bounded by the depth times
+/// the request size, 64 KiB for each worker, the length of the pack's index (24 bytes a chunk, and 16 and its name an entry)
+/// and 64 MiB, however big the content is. A named engine never falls back to another; `auto` takes the best there is. The pack may come
 /// from the page cache: drop that first to measure the disk.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -98,7 +98,7 @@ fn requests_smaller_than_what_is_decoded_whole_are_refused() {
     succeeds(&run(["stream", &fine, "--request-size", "64K"]));
 }
 
-/// However big the pack, memory is bounded by the depth times the request size and 64 MiB more.
+/// However big the content, memory is bounded by the depth times the request size, a little for each worker, and 64 MiB.
 #[test]
 fn memory_follows_depth_and_request_size() {
     let place = tempfile::tempdir().unwrap();
@@ -109,14 +109,15 @@ fn memory_follows_depth_and_request_size() {
     for (chunk, request) in [("4M", 4 << 20), ("64K", 64 << 10)] {
         let pack = place.path().join(chunk).to_str().unwrap().to_owned();
         succeeds(&run(["pack", input.to_str().unwrap(), "-o", &pack, "--level", "1", "--chunk", chunk]));
-        for depth in [1, 8, 32] {
-            let (depth_arg, request_arg) = (depth.to_string(), request.to_string());
-            let args = ["stream", &pack, "--json", "--depth", &depth_arg, "--request-size", &request_arg];
-            let output = run(args);
+        for (depth, workers) in [(1, 2), (8, 2), (32, 2), (8, 1024)] {
+            let [depth_arg, request_arg, workers_arg] = [depth, request, workers].map(|n: u64| n.to_string());
+            let sizes = ["--depth", &depth_arg, "--request-size", &request_arg, "--workers", &workers_arg];
+            let output = run([&["stream", &pack, "--json"][..], &sizes].concat());
             succeeds(&output);
             let report: Value = serde_json::from_slice(&output.stdout).unwrap();
             let peak = report["peak_memory_bytes"].as_u64().unwrap();
-            assert!(peak > 0 && peak <= depth * request + (64 << 20), "{chunk}, depth {depth}: {peak} bytes");
+            let promised = depth * request + workers * (64 << 10) + (64 << 20);
+            assert!(peak > 0 && peak <= promised, "{chunk}, depth {depth}, {workers} workers: {peak} bytes");
         }
     }
 }
