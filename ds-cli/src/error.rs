@@ -1,6 +1,7 @@
 //! Errors a person can act on: which file, what happened, what to do.
 
 use core::fmt;
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -120,9 +121,12 @@ pub fn quoted(path: &Path) -> String {
 
 /// The name of an entry as shown in tables. Names have no control characters, but may have some that turn the direction of
 /// writing, or cannot be seen.
-pub fn printable(name: &str) -> String {
+pub fn printable(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() {
+        return name.into();
+    }
     // Nor have they backslashes, so one before a quotation mark was put there.
-    name.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'")
+    name.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'").into()
 }
 
 /// The system's own words, without the number that `io::Error` adds.

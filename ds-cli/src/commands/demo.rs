@@ -130,7 +130,7 @@ struct Class {
 fn classify(pack: &Pack) -> BTreeMap<String, Class> {
     let mut classes = BTreeMap::<String, Class>::new();
     for entry in pack.index().entries().filter(|entry| entry.kind() == EntryKind::File) {
-        let class = classes.entry(printable(class_of(entry))).or_default();
+        let class = classes.entry(printable(class_of(entry)).into_owned()).or_default();
         class.files += 1;
         class.size += entry.size();
         class.packed += entry.packed_size();
