@@ -18,12 +18,12 @@ use crate::units;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done
-  1    the system refused something: missing file, full disk, no permission
-  2    the arguments make no sense
-  3    the input is damaged, or is not what it should be
-  129  hung up, 130 interrupted, 143 terminated: 128 and the number of the signal that ended it
-  141  the reader of standard output went away, as by the signal for that";
+  0      done
+  1      the system refused something: missing file, full disk, no permission
+  2      the arguments make no sense
+  3      the input is damaged, or is not what it should be
+  128+n  ended by signal n: 129 hang-up, 130 interrupt, 143 termination
+  141    the reader of standard output went away";
 
 /// Pack, unpack, inspect and stream game assets.
 ///
