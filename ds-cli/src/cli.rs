@@ -11,18 +11,19 @@ use ds_gdeflate::Level;
 
 use crate::commands::{compress, decompress, demo, doctor, inspect, list, pack, stream, unpack};
 use crate::error::{Error, Kind, Result};
-use crate::pack::Geometry;
+use crate::pack::{Geometry, layout};
+use crate::signals;
 use crate::stream::{CodecKind, IoKind};
 use crate::units;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done
-  1    the system refused something: missing file, full disk, no permission
-  2    the arguments make no sense
-  3    the input is damaged, or is not what it should be
-  130  interrupted
-  141  the reader of standard output went away";
+  0      done
+  1      the system refused something: missing file, full disk, no permission
+  2      the arguments make no sense
+  3      the input is damaged, or is not what it should be
+  128+n  ended by signal n: 129 hang-up, 130 interrupt, 143 termination
+  141    the reader of standard output went away";
 
 /// Pack, unpack, inspect and stream game assets.
 ///
@@ -132,10 +133,10 @@ struct Pack {
     #[command(flatten)]
     level: LevelArg,
     /// Begin every chunk at a multiple of this many bytes: a power of two, 16 to 64K
-    #[arg(long, value_name = "BYTES", default_value = "16", value_parser = log2_size)]
+    #[arg(long, value_name = "BYTES", default_value = "16", value_parser = align)]
     align: Log2,
     /// Content of a chunk in bytes: a power of two, 64K to 4M
-    #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = log2_size)]
+    #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = chunk_size)]
     chunk: Log2,
     /// Leave out symbolic links and special files, with a warning
     #[arg(long)]
@@ -150,8 +151,8 @@ struct Pack {
 /// Unpack a pack into a directory
 ///
 /// Every chunk's checksum is verified before its file appears. Nothing is written outside DIR, whatever the pack says
-/// and whatever symbolic links lie there. On failure what was made is removed again; files that --force replaced
-/// cannot be brought back.
+/// and whatever symbolic links lie there. On failure, or when a signal ends it, what was made is removed again. --force
+/// replaces files when everything else is done, and never before.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -173,7 +174,8 @@ struct Unpack {
 
 /// List what a pack holds
 ///
-/// Reads the index alone, which is verified whole. --json adds every chunk with its offset and checksum.
+/// Reads the index alone, which is verified whole. Totals go to standard error. --json has them as well, and every
+/// chunk with its offset and checksum.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -235,8 +237,9 @@ struct Demo {
 /// Stream a pack through the runtime's queue, verify it, and tell how fast that was
 ///
 /// Every chunk of every entry is read, decoded and checked against its checksum: compressed chunks by one request each,
-/// stored ones in pieces of the request size. Memory in use is bounded by the depth times the request size plus 64 MiB,
-/// however big the pack is. A named engine never falls back to another; `auto` takes the best there is. The pack may come
+/// stored ones in pieces of the request size. A thousand damaged chunks end it. Memory in use is bounded by the depth times
+/// the request size, 64 KiB for each worker, the length of the pack's index (24 bytes a chunk, and 16 and its name an entry)
+/// and 64 MiB, however big the content is. A named engine never falls back to another; `auto` takes the best there is. The pack may come
 /// from the page cache: drop that first to measure the disk.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -255,18 +258,19 @@ struct Stream {
     /// Which engine decodes
     #[arg(long, value_name = "ENGINE", value_enum, default_value = "auto")]
     codec: CodecArg,
-    /// Requests in flight
-    #[arg(short, long, value_name = "N", default_value_t = crate::stream::Options::DEPTH)]
-    depth: NonZeroUsize,
+    /// Requests in flight, 1 to 1048576
+    #[arg(short, long, value_name = "N", default_value_t = crate::stream::Options::DEPTH.get() as u32,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::stream::Options::MAX_DEPTH)))]
+    depth: u32,
     /// Most content one request asks for: a power of two, 4K to 4M. Not less than the chunks that are compressed hold
     #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = |text: &str| log2_between(text, 12, 22))]
     request_size: Log2,
     /// Largest single read asked of the engine, a power of two, 4K to 1024M: longer ones are cut, so that none blocks others
     #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = |text: &str| log2_between(text, 12, 30))]
     read_size: Log2,
-    /// Threads for reading, and as many for decoding [default: one per core]
-    #[arg(short, long, value_name = "N")]
-    workers: Option<NonZeroUsize>,
+    /// Threads for reading, and as many for decoding, 1 to 1024 [default: one per core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -285,10 +289,10 @@ impl Stream {
                 CodecArg::Cpu => CodecKind::Cpu,
                 CodecArg::Vulkan => CodecKind::Vulkan,
             },
-            depth: self.depth,
+            depth: NonZeroUsize::new(self.depth as usize).unwrap_or(crate::stream::Options::DEPTH),
             request_size: 1 << self.request_size.0,
             read_size: 1 << self.read_size.0,
-            workers: self.workers,
+            workers: self.workers.and_then(|workers| NonZeroUsize::new(workers.into())),
         }
     }
 }
@@ -357,7 +361,7 @@ impl LevelArg {
 
 #[derive(Debug, Args)]
 struct Threads {
-    /// Worker threads [default: one per core]
+    /// Worker threads, 1 to 1024 [default: one per core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
@@ -390,34 +394,38 @@ impl From<CodecId> for ds_gdeflate::CodecId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Log2(u8);
 
-/// Reads `4096`, `64K` or `1M`.
-fn log2_size(text: &str) -> core::result::Result<Log2, String> {
-    let (digits, shift) = match text.strip_suffix(['k', 'K']) {
-        Some(digits) => (digits, 10),
-        None => text.strip_suffix(['m', 'M']).map_or((text, 0), |digits| (digits, 20)),
+/// Reads `4096`, `64K`, `1M` or `1G`: a power of two between two others.
+fn log2_between(text: &str, least: u8, most: u8) -> core::result::Result<Log2, String> {
+    let (digits, shift) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text[..at], 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 30),
+        _ => (text, 0),
     };
-    let number: u32 = digits.parse().map_err(|_| "not a number of bytes, like 4096, 64K or 1M".to_owned())?;
-    match number.checked_shl(shift) {
-        Some(size) if number.is_power_of_two() && size >> shift == number => {
-            Ok(Log2(size.trailing_zeros() as u8))
-        }
-        _ => Err("not a power of two in range".into()),
+    let number: u64 = digits.parse().map_err(|_| "not a number of bytes, like 4096, 64K or 1M".to_owned())?;
+    let size = number.checked_mul(1 << shift).filter(|size| size.is_power_of_two());
+    match size.map(|size| size.trailing_zeros() as u8) {
+        Some(log2) if (least..=most).contains(&log2) => Ok(Log2(log2)),
+        _ => Err(format!("not a power of two from {} to {}", 1_u64 << least, 1_u64 << most)),
     }
 }
 
-fn log2_between(text: &str, least: u8, most: u8) -> core::result::Result<Log2, String> {
-    match log2_size(text)? {
-        Log2(size) if size < least => Err(format!("less than {}", 1_u64 << least)),
-        Log2(size) if size > most => Err(format!("more than {}", 1_u64 << most)),
-        size => Ok(size),
-    }
+fn align(text: &str) -> core::result::Result<Log2, String> {
+    log2_between(text, layout::MIN_ALIGN_LOG2, layout::MAX_ALIGN_LOG2)
+}
+
+fn chunk_size(text: &str) -> core::result::Result<Log2, String> {
+    log2_between(text, layout::MIN_CHUNK_LOG2, layout::MAX_CHUNK_LOG2)
 }
 
 /// Runs the command, reports its error, and says what the program should exit with.
 pub fn main(cli: Cli) -> ExitCode {
+    signals::watch();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            // What failed because a signal is removing it is no news: then this does not return.
+            let _hold = signals::hold();
             if error.kind() != Kind::ReaderGone {
                 // With standard error closed as well, the exit code has to do.
                 let _ = writeln!(io::stderr(), "ds: {error}");
@@ -448,12 +456,12 @@ impl Cli {
                         quiet,
                     },
                 )?;
-                say(summary("compressed", totals.raw, totals.packed));
+                say(summary("compressed", totals.raw, totals.packed, &totals.ratio()));
             }
             Command::Decompress(args) => {
                 let options = decompress::Options { threads: args.threads.get(), force: args.force, quiet };
                 let totals = decompress::run(&args.input, &args.output, &options)?;
-                say(summary("decompressed", totals.packed, totals.raw));
+                say(summary("decompressed", totals.packed, totals.raw, &totals.ratio()));
             }
             Command::Pack(args) => {
                 let geometry = Geometry::from_log2(args.align.0, args.chunk.0)
@@ -467,14 +475,19 @@ impl Cli {
                     quiet,
                 };
                 let done = pack::run(&args.dir, &args.output, &options)?;
-                say(summary(&format!("packed {}", units::count(done.files, "file")), done.raw, done.packed));
+                let what = format!("packed {}", units::count(done.files, "file"));
+                say(summary(&what, done.raw, done.packed, &units::ratio(done.raw, done.packed)));
             }
             Command::Unpack(args) => {
                 let options = unpack::Options { threads: args.threads.get(), force: args.force, quiet };
                 let size = unpack::run(&args.pack, &args.output, &options)?;
                 say(format!("unpacked {}, every checksum right", units::bytes(size)));
             }
-            Command::List(args) => list::run(&args.pack, args.json)?,
+            Command::List(args) => {
+                if let Some(totals) = list::run(&args.pack, args.json)? {
+                    say(totals);
+                }
+            }
             Command::Stream(args) => stream::run(&args.pack, &args.options(), args.json)?,
             Command::Inspect(args) => inspect::run(&args.file, args.json, args.threads.get(), quiet)?,
             Command::Demo(args) => demo::run(&demo::Options {
@@ -497,8 +510,7 @@ impl Cli {
     }
 }
 
-fn summary(what: &str, from: u64, to: u64) -> String {
-    let ratio = units::ratio(from.max(to), from.min(to));
+fn summary(what: &str, from: u64, to: u64, ratio: &str) -> String {
     format!("{what}: {} to {}, ratio {ratio}", units::bytes(from), units::bytes(to))
 }
 
@@ -512,12 +524,16 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_powers_of_two() {
-        for (text, log2) in [("16", 4), ("4096", 12), ("64K", 16), ("4M", 22), ("1", 0)] {
-            assert_eq!(log2_size(text), Ok(Log2(log2)));
+    fn sizes_are_powers_of_two_in_range() {
+        let size = |text| log2_between(text, 4, 30);
+        for (text, log2) in [("16", 4), ("4096", 12), ("64K", 16), ("4m", 22), ("1024M", 30), ("1G", 30)] {
+            assert_eq!(size(text), Ok(Log2(log2)));
         }
-        for text in ["", "0", "3", "12K", "K", "-1", "1.5M", "4G", "4294967295M", "65536M"] {
-            assert!(log2_size(text).is_err(), "{text}");
+        for text in ["", "K", "-1", "1.5M", "64KiB", "\u{fc}", "99999999999999999999"] {
+            assert_eq!(size(text).unwrap_err(), "not a number of bytes, like 4096, 64K or 1M", "{text}");
+        }
+        for text in ["0", "0K", "3", "8", "12K", "2G", "4294967295M", "17179869184G"] {
+            assert_eq!(size(text).unwrap_err(), "not a power of two from 16 to 1073741824", "{text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Errors a person can act on: which file, what happened, what to do.
 
 use core::fmt;
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -16,8 +17,6 @@ pub enum Kind {
     Data,
     /// Whoever read our standard output has gone away. Nothing to report: it was their choice.
     ReaderGone,
-    /// The user interrupted the command.
-    Interrupted,
 }
 
 /// An error of a command.
@@ -25,7 +24,15 @@ pub enum Kind {
 pub struct Error {
     kind: Kind,
     message: String,
-    hint: Option<String>,
+    hint: Option<Hint>,
+}
+
+/// What to do about an error.
+#[derive(Debug)]
+enum Hint {
+    Text(String),
+    /// To choose another place to write to; how to do that is not said yet.
+    Elsewhere(&'static str),
 }
 
 /// What commands return.
@@ -41,10 +48,7 @@ impl Error {
     pub fn system(action: &str, path: &Path, error: impl Into<io::Error>) -> Self {
         let error = error.into();
         let this = Self::new(Kind::System, format!("cannot {action} {}: {}", quoted(path), plain(&error)));
-        match advice(error.kind()) {
-            Some(hint) => this.hint(hint),
-            None => this,
-        }
+        Self { hint: advice(error.kind()), ..this }
     }
 
     /// Standard output could not be written.
@@ -68,8 +72,17 @@ impl Error {
     /// Adds what the user can do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(Hint::Text(hint.into()));
         self
+    }
+
+    /// Where the advice is to write somewhere else, says how, for commands that have no `-o`.
+    #[must_use]
+    pub fn elsewhere(self, how: &str) -> Self {
+        match self.hint {
+            Some(Hint::Elsewhere(why)) => self.hint(format!("{why}; {how}")),
+            _ => self,
+        }
     }
 
     /// Whose fault it is.
@@ -83,7 +96,6 @@ impl Error {
             Kind::System => 1,
             Kind::Usage => 2,
             Kind::Data => 3,
-            Kind::Interrupted => 130,
             Kind::ReaderGone => 141,
         }
     }
@@ -93,7 +105,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.message)?;
         match &self.hint {
-            Some(hint) => write!(f, "\n    hint: {hint}"),
+            Some(Hint::Text(hint)) => write!(f, "\n    hint: {hint}"),
+            Some(Hint::Elsewhere(why)) => write!(f, "\n    hint: {why} with -o"),
             None => Ok(()),
         }
     }
@@ -106,8 +119,18 @@ pub fn quoted(path: &Path) -> String {
     format!("{:?}", path.display().to_string())
 }
 
+/// The name of an entry as shown in tables. Names have no control characters, but may have some that turn the direction of
+/// writing, or cannot be seen.
+pub fn printable(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() {
+        return name.into();
+    }
+    // Nor have they backslashes, so one before a quotation mark was put there.
+    name.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'").into()
+}
+
 /// The system's own words, without the number that `io::Error` adds.
-fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_owned(),
@@ -115,19 +138,20 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
-fn advice(kind: io::ErrorKind) -> Option<&'static str> {
-    match kind {
-        io::ErrorKind::NotFound => Some("check the spelling; relative paths start at the current directory"),
-        io::ErrorKind::PermissionDenied => Some("check the permissions of the file and of its directories"),
+fn advice(kind: io::ErrorKind) -> Option<Hint> {
+    let text = match kind {
+        io::ErrorKind::NotFound => "check the spelling; relative paths start at the current directory",
+        io::ErrorKind::PermissionDenied => "check the permissions of the file and of its directories",
+        io::ErrorKind::AlreadyExists => "choose another name, or give --force to replace it",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Some("the disk is full: free some space, or choose another place with -o")
+            return Some(Hint::Elsewhere("the disk is full: free some space, or choose another place"));
         }
-        io::ErrorKind::AlreadyExists => Some("choose another name, or give --force to replace it"),
         io::ErrorKind::ReadOnlyFilesystem => {
-            Some("the file system is read-only: choose another place with -o")
+            return Some(Hint::Elsewhere("the file system is read-only: choose another place"));
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Hint::Text(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -141,6 +165,14 @@ mod tests {
         assert!(text.starts_with(r#"cannot create "out\u{1b}.gds": No space left on device"#), "{text}");
         assert!(text.contains("hint: the disk is full") && !text.contains("os error"), "{text}");
         assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_shown() {
+        for name in ["a b", "K\u{e4}se/\u{65e5}\u{672c}", "e\u{301}", "it's \"it\""] {
+            assert_eq!(printable(name), name);
+        }
+        assert_eq!(printable("a\u{202e}b\u{200b}"), r"a\u{202e}b\u{200b}");
     }
 
     #[test]

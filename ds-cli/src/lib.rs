@@ -9,6 +9,7 @@
 //! - [`pack`]: the pack format: reader, writer and validated index.
 //! - [`stream`]: chunks of a pack through the runtime's queue, verified.
 //! - [`assets`]: a generator of small realistic assets, for the demo and for tests.
+//! - [`signals`]: what is half done is undone before a signal ends the program.
 //! - [`error`], [`progress`], [`units`]: what people see.
 #![forbid(unsafe_code)]
 
@@ -20,5 +21,6 @@ pub mod files;
 pub mod pack;
 pub mod pipeline;
 pub mod progress;
+pub mod signals;
 pub mod stream;
 pub mod units;

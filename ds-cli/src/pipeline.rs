@@ -4,20 +4,25 @@
 //! are, the bytes written are the same, and no more jobs are alive than are needed to keep the workers busy.
 
 use core::any::Any;
+use core::hint::black_box;
 use core::panic::AssertUnwindSafe;
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
+
+use crate::error::{Error, Kind, plain};
 
 /// The two ends of a pipeline, both on the calling thread.
 pub trait Ends {
     /// A piece of work with its buffers. Finished jobs can be kept and given out again.
     type Job: Send;
     /// What ends the pipeline early.
-    type Error;
+    type Error: From<Error>;
 
-    /// The next job, if there is one.
+    /// The next job, if there is one. Large buffers that the worker fills should have their memory already: that of workers
+    /// is rationed by what is left.
     ///
     /// # Errors
     ///
@@ -32,11 +37,14 @@ pub trait Ends {
     fn done(&mut self, job: Self::Job) -> Result<(), Self::Error>;
 }
 
-/// Runs all jobs of `ends` on `threads` workers. `worker` makes each worker, on its own thread.
+/// Runs all jobs of `ends` on up to `threads` workers. `worker` makes each of them.
+///
+/// Workers are started as jobs come, and no more than there are jobs for. Where the system refuses a thread, those there
+/// are do the work.
 ///
 /// # Errors
 ///
-/// The first error of either end. Jobs under way are then finished and dropped.
+/// The first error of either end, and a system that refuses even one thread. Jobs under way are then finished and dropped.
 ///
 /// # Panics
 ///
@@ -44,31 +52,31 @@ pub trait Ends {
 pub fn run<E, M, W>(threads: usize, ends: &mut E, worker: M) -> Result<(), E::Error>
 where
     E: Ends,
-    M: Fn() -> W + Sync,
-    W: FnMut(&mut E::Job),
+    M: Fn() -> W,
+    W: FnMut(&mut E::Job) + Send,
 {
     assert!(threads > 0, "a pipeline needs a worker");
-    // One job per worker in hand, and one waiting while the ends are busy with another.
-    let limit = 2 * threads;
     let (job_sender, jobs) = mpsc::channel::<(usize, E::Job)>();
     let jobs = Mutex::new(jobs);
     let (result_sender, results) = mpsc::channel::<(usize, Result<E::Job, Box<dyn Any + Send>>)>();
     thread::scope(|scope| {
-        for _ in 0..threads {
-            let (jobs, worker, result_sender) = (&jobs, &worker, result_sender.clone());
-            scope.spawn(move || {
-                let mut work = None;
+        let start = || {
+            let (jobs, result_sender) = (&jobs, result_sender.clone());
+            let mut work = worker();
+            thread::Builder::new().spawn_scoped(scope, move || {
                 loop {
                     let received = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((number, mut job)) = received else { return };
-                    let outcome =
-                        catch_unwind(AssertUnwindSafe(|| work.get_or_insert_with(worker)(&mut job)));
+                    let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut job)));
                     if result_sender.send((number, outcome.map(|()| job))).is_err() {
                         return;
                     }
                 }
-            });
-        }
+            })
+        };
+        let (mut workers, mut most) = (0, threads);
+        // One job per worker in hand, and one waiting while the ends are busy with another.
+        let mut limit = threads.saturating_mul(2);
         // Dropped when this closure returns, on every path: that is what sends the workers home.
         let job_sender = job_sender;
         let (mut given, mut taken) = (0, 0);
@@ -78,6 +86,15 @@ where
             while !exhausted && given - taken < limit {
                 match ends.next()? {
                     Some(job) => {
+                        if workers < most && workers <= given - taken {
+                            let room = if workers == 0 { Ok(()) } else { check_room() };
+                            match room.and_then(|()| start()) {
+                                Ok(_) => workers += 1,
+                                Err(error) if workers == 0 => return Err(refused(&error).into()),
+                                // Memory may be what is short, so there shall be no more jobs than now, either.
+                                Err(_) => (most, limit) = (workers, given - taken),
+                            }
+                        }
                         // Workers outlive this loop, so somebody is listening.
                         let _ = job_sender.send((given, job));
                         given += 1;
@@ -102,8 +119,25 @@ where
     })
 }
 
+/// Fails where there is hardly more memory than a worker, its jobs and an arena of the allocator take up: to run out of it
+/// later would end the program.
+fn check_room() -> io::Result<()> {
+    const ROOM: usize = 128 << 20;
+    let mut room = Vec::<u8>::new();
+    room.try_reserve_exact(ROOM).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // Memory that nobody looks at need not be asked for, if the compiler may say so.
+    black_box(room);
+    Ok(())
+}
+
+fn refused(error: &io::Error) -> Error {
+    Error::new(Kind::System, format!("cannot start a thread: {}", plain(error)))
+        .hint("the limit on memory or on processes has been reached: `ulimit -a` shows both")
+}
+
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::{AtomicUsize, Ordering};
     use core::time::Duration;
 
     use super::*;
@@ -117,11 +151,21 @@ mod tests {
         most: usize,
     }
 
+    /// The number it was, or an error of the pipeline's own.
+    #[derive(Debug)]
+    struct Stop(Option<u64>);
+
+    impl From<Error> for Stop {
+        fn from(_: Error) -> Self {
+            Self(None)
+        }
+    }
+
     impl Ends for Numbers {
         type Job = u64;
-        type Error = u64;
+        type Error = Stop;
 
-        fn next(&mut self) -> Result<Option<u64>, u64> {
+        fn next(&mut self) -> Result<Option<u64>, Stop> {
             if self.next == self.end {
                 return Ok(None);
             }
@@ -131,10 +175,10 @@ mod tests {
             Ok(Some(self.next - 1))
         }
 
-        fn done(&mut self, job: u64) -> Result<(), u64> {
+        fn done(&mut self, job: u64) -> Result<(), Stop> {
             self.alive -= 1;
             self.out.push(job);
-            if self.fail_at == Some(self.out.len() as u64) { Err(job) } else { Ok(()) }
+            if self.fail_at == Some(self.out.len() as u64) { Err(Stop(Some(job))) } else { Ok(()) }
         }
     }
 
@@ -166,9 +210,21 @@ mod tests {
     }
 
     #[test]
+    fn there_are_no_more_workers_than_jobs() {
+        let made = AtomicUsize::new(0);
+        let worker = || {
+            made.fetch_add(1, Ordering::Relaxed);
+            square()
+        };
+        // As many threads as no system gives.
+        run(usize::MAX / 2, &mut numbers(3, None), worker).unwrap();
+        assert!((1..=3).contains(&made.into_inner()));
+    }
+
+    #[test]
     fn an_error_ends_the_pipeline() {
         let mut ends = numbers(1000, Some(10));
-        assert_eq!(run(3, &mut ends, square), Err(81));
+        assert!(matches!(run(3, &mut ends, square), Err(Stop(Some(81)))));
         assert_eq!(ends.out.len(), 10);
     }
 

@@ -20,7 +20,7 @@ pub fn bytes(count: u64) -> String {
 
 /// How many times smaller `packed` is than `raw`: `2.35`, or `-` where there is nothing to compare.
 pub fn ratio(raw: u64, packed: u64) -> String {
-    if packed == 0 { "-".into() } else { format!("{:.3}", raw as f64 / packed as f64) }
+    if raw == 0 || packed == 0 { "-".into() } else { format!("{:.3}", raw as f64 / packed as f64) }
 }
 
 /// Throughput in MB/s (10^6 bytes per second).
@@ -54,6 +54,6 @@ mod tests {
 
     #[test]
     fn ratios_of_nothing_are_a_dash() {
-        assert_eq!((ratio(10, 4), ratio(0, 0)), ("2.500".into(), "-".into()));
+        assert_eq!((ratio(10, 4), ratio(0, 0), ratio(0, 80)), ("2.500".into(), "-".into(), "-".into()));
     }
 }

@@ -39,19 +39,54 @@ fn two_files() -> Parts {
 #[test]
 fn a_sound_index_says_what_was_written() {
     let index = parse(&two_files().bytes()).unwrap();
-    assert_eq!((index.len(), index.chunks().len(), index.raw_size()), (4, 2, 56));
+    assert_eq!((index.len(), index.chunk_count(), index.raw_size()), (4, 2, 56));
     let entry = index.find("b/c").unwrap();
-    assert_eq!((entry.number(), entry.size(), entry.chunks()[0].offset), (1, 16, 64));
-    assert_eq!(entry.chunks()[0].method, Method::Stored);
+    assert_eq!((entry.number(), entry.size(), entry.chunks().get(0).unwrap().offset), (1, 16, 64));
+    assert_eq!(entry.chunks().get(0).unwrap().method, Method::Stored);
+    assert!(entry.chunks().get(1).is_none() && index.entry_of_chunk(2).is_none());
     assert_eq!(index.find("d").unwrap().kind(), EntryKind::Directory);
     assert!(index.find("b").is_none() && index.find("b/").is_none() && index.entry(4).is_none());
     assert_eq!(index.entries().map(|e| e.name()).collect::<Vec<_>>(), ["a", "b/c", "d", "e"]);
 }
 
 #[test]
+fn every_entry_and_chunk_of_a_long_index_is_found() {
+    let mut writer = PackWriter::new(Vec::new(), Geometry::from_log2(4, 16).unwrap()).unwrap();
+    let mut chunks = Vec::new();
+    for number in 0..1000_usize {
+        let name = format!("{number:04}");
+        // Empty ones among them, also many in a row.
+        let count = if number < 200 { 0 } else { number % 4 };
+        writer.begin(&name, EntryKind::File, (count << 16).saturating_sub(number % 4) as u64).unwrap();
+        for chunk in 0..count {
+            let raw_size = if chunk + 1 == count { (1 << 16) - number % 4 } else { 1 << 16 };
+            writer.chunk(Method::Stored, &vec![0; raw_size], chunks.len() as u64).unwrap();
+            chunks.push((number, chunk, raw_size as u32));
+        }
+    }
+    let index = parse(&writer.finish().unwrap().0).unwrap();
+    assert_eq!((index.len(), index.chunk_count(), index.entries().len()), (1000, chunks.len(), 1000));
+    for number in 0..1000 {
+        let entry = index.entry(number).unwrap();
+        assert_eq!((entry.number(), entry.name()), (number, &format!("{number:04}")[..]));
+        assert_eq!(index.find(entry.name()).unwrap().number(), number);
+        assert!(index.find(&format!("{number:04}x")).is_none());
+    }
+    assert!(index.entry(1000).is_none() && index.entry(64_000).is_none());
+    assert!(index.chunks().map(|chunk| chunk.checksum).eq(0..chunks.len() as u64));
+    for (number, (entry, chunk, raw_size)) in chunks.iter().enumerate() {
+        let found = index.entry_of_chunk(number).unwrap();
+        assert_eq!((found.number(), found.chunk_numbers().start + chunk), (*entry, number));
+        let found = found.chunks().get(*chunk).unwrap();
+        assert_eq!((found.checksum, found.raw_size), (number as u64, *raw_size));
+    }
+    assert!(index.entry_of_chunk(chunks.len()).is_none());
+}
+
+#[test]
 fn nothing_at_all_is_a_pack_too() {
     let index = parse(&Parts::new().bytes()).unwrap();
-    assert!(index.is_empty() && index.chunks().is_empty() && index.raw_size() == 0);
+    assert!(index.is_empty() && index.chunk_count() == 0 && index.raw_size() == 0);
 }
 
 #[test]
@@ -94,7 +129,7 @@ fn alignment_is_kept() {
             writer.chunk(Method::Stored, b"abc", xxh3_64(b"abc")).unwrap();
         }
         let index = parse(&writer.finish().unwrap().0).unwrap();
-        assert!(index.chunks().iter().all(|chunk| chunk.offset % (1 << log2) == 0));
+        assert!(index.chunks().all(|chunk| chunk.offset % (1 << log2) == 0));
         assert_eq!(index.index_offset() % (1 << log2), 0);
     }
     assert_eq!(Geometry::from_log2(3, 22), Err(PackError::Alignment { log2: 3 }));
@@ -230,7 +265,7 @@ fn the_index_must_fill_the_end_of_the_file() {
     footer = parts.footer();
     footer.index_len = MAX_INDEX + 1;
     let file_len = footer.index_offset + footer.index_len + FOOTER_SIZE as u64;
-    let huge = PackIndex::parse(&parts.with_footer(&footer), file_len);
+    let huge = PackIndex::parse(parts.with_footer(&footer), file_len);
     assert_eq!(huge.unwrap_err(), PackError::IndexTooLarge { len: MAX_INDEX + 1 });
     // A longer tail than needed is fine, a shorter one is told how much is missing.
     assert_eq!(PackIndex::parse(&good[HEADER_SIZE..], good.len() as u64).unwrap().len(), 4);
@@ -298,7 +333,7 @@ fn mutated_indexes_never_panic_and_never_lie() {
             reseal(&mut bytes);
         }
         let file_len = bytes.len() as u64 + if random.below(50) == 0 { random.draw() % 100 } else { 0 };
-        let verdict = match PackIndex::parse(&bytes, file_len) {
+        let verdict = match PackIndex::parse(&bytes[..], file_len) {
             Ok(index) => {
                 check_promises(&index, file_len);
                 "sound".into()
@@ -336,7 +371,7 @@ fn check_promises(index: &PackIndex, file_len: u64) {
         assert!(name::check(entry.name().as_bytes()).is_ok());
         assert!(last.is_none_or(|last| name::compare(last, entry.name()).is_lt()));
         assert_eq!(index.find(entry.name()).unwrap().number(), entry.number());
-        assert_eq!(entry.size(), entry.chunks().iter().map(|c| u64::from(c.raw_size)).sum::<u64>());
+        assert_eq!(entry.size(), entry.chunks().map(|c| u64::from(c.raw_size)).sum::<u64>());
         for chunk in entry.chunks() {
             assert!(chunk.offset >= end && chunk.packed_size <= chunk.raw_size && chunk.raw_size <= 4 << 20);
             end = chunk.offset + u64::from(chunk.packed_size);

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use support::{Parts, ds, fails, reseal, run, sample, stderr, succeeds};
+use support::{Parts, ds, fails, reseal, run, run_with_input, sample, stderr, succeeds};
 use tempfile::TempDir;
 
 mod support;
@@ -137,17 +137,69 @@ fn options_shape_the_pack() {
 }
 
 #[test]
+fn a_pack_does_not_hold_itself() {
+    let place = Place::new();
+    place.file("in/a", &sample(100_000));
+    let output = File::create(place.path("in/self")).unwrap();
+    let output = ds(["pack", &place.path("in"), "-o", "-"]).stdout(output).stderr(Stdio::piped()).output();
+    fails(&output.unwrap(), 2, "in/self\", lies inside");
+    // Beside it, that is no harm.
+    let output = File::create(place.path("beside")).unwrap();
+    succeeds(&ds(["pack", &place.path("in"), "-o", "-"]).stdout(output).output().unwrap());
+}
+
+#[test]
+fn what_grows_has_a_ratio_below_one() {
+    let place = Place::new();
+    place.file("in/a", b"123456789\n");
+    let packed = run(["pack", &place.path("in"), "-o", &place.path("p")]);
+    let compressed = run(["compress", &place.path("in/a"), "-o", &place.path("gds")]);
+    let decompressed = run(["decompress", &place.path("gds"), "-o", &place.path("back")]);
+    for output in [packed, compressed, decompressed] {
+        succeeds(&output);
+        assert!(stderr(&output).contains(", ratio 0."), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_listing_can_be_sorted_and_upsets_no_terminal() {
+    let place = Place::new();
+    place.file("q", &Parts::new().file("\"q\"", b"").file("a\u{202e}b", b"xyz").bytes());
+    let output = run(["list", &place.path("q")]);
+    succeeds(&output);
+    let table = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(table.lines().count(), 3);
+    assert!(table.contains("  \"q\"\n") && table.ends_with("  a\\u{202e}b\n"), "{table}");
+    assert!(stderr(&output).contains("2 entries in a file of"), "{}", stderr(&output));
+    assert_eq!(stderr(&run(["list", &place.path("q"), "--quiet"])), "");
+}
+
+#[test]
+fn what_cannot_be_read_from_its_end_is_no_pack() {
+    let (_place, bytes) = Place::packed();
+    for command in ["list", "stream", "inspect"] {
+        fails(&run_with_input([command, "/dev/stdin"], &bytes), 2, "is not a file");
+        fails(&run_with_input([command, "-"], &bytes), 2, "is not a file");
+    }
+    fails(&run(["list", "/dev/zero"]), 2, "is not a file");
+}
+
+#[test]
 fn links_and_special_files_are_refused_or_left_out() {
     let place = Place::new();
     place.file("in/a", b"a");
     symlink("a", place.path("in/link")).unwrap();
+    fs::create_dir(place.path("in/only-links")).unwrap();
+    symlink("a", place.path("in/only-links/link")).unwrap();
     fails(&run(["pack", &place.path("in"), "-o", &place.path("p")]), 1, "--skip-special");
     assert!(!Path::new(&place.path("p")).exists());
     let output = run(["pack", &place.path("in"), "-o", &place.path("p"), "--skip-special"]);
     succeeds(&output);
     assert!(stderr(&output).contains("link\" left out"), "{}", stderr(&output));
     let list = String::from_utf8(run(["list", &place.path("p")]).stdout).unwrap();
-    assert!(list.contains("  a\n") && !list.contains("link"), "{list}");
+    assert!(list.contains("  a\n") && !list.contains("/link"), "{list}");
+    // Empty now, and kept as any empty directory is.
+    assert!(list.contains("  only-links/\n"), "{list}");
 }
 
 #[test]
@@ -316,6 +368,39 @@ fn damage_in_content_is_found_and_nothing_is_left() {
     }
 }
 
+/// Damage in the last entry, found when all others are complete.
+#[test]
+fn a_damaged_pack_replaces_nothing() {
+    let place = Place::new();
+    place.file("in/exe", &sample(300_000));
+    place.file("in/last", &sample(70_000));
+    succeeds(&run(["pack", &place.path("in"), "-o", &place.path("p"), "--level", "0"]));
+    let mut bytes = fs::read(place.path("p")).unwrap();
+    bytes[320_000] ^= 1;
+    place.file("bad", &bytes);
+    place.file("out/exe", b"precious");
+    fails(&run(["unpack", &place.path("bad"), "-o", &place.path("out"), "--force"]), 3, "entry \"last\"");
+    assert_eq!(tree(&place.path("out")), [("exe".into(), Some(b"precious".to_vec()))]);
+    // A directory is nothing that --force replaces.
+    fs::create_dir(place.path("out/last")).unwrap();
+    fails(&run(["unpack", &place.path("p"), "-o", &place.path("out"), "--force"]), 1, "Is a directory");
+    assert_eq!(tree(&place.path("out")).len(), 2);
+    assert_eq!(fs::read(place.path("out/exe")).unwrap(), b"precious");
+}
+
+#[test]
+fn a_file_that_is_replaced_keeps_its_permissions() {
+    let (place, _) = Place::packed();
+    let mode = |name: &str| fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o7777;
+    fs::set_permissions(place.path("p"), fs::Permissions::from_mode(0o640)).unwrap();
+    succeeds(&run(["pack", &place.path("in"), "-o", &place.path("p"), "--force"]));
+    assert_eq!(mode("p"), 0o640);
+    place.file("out/a.txt", b"mine");
+    fs::set_permissions(place.path("out/a.txt"), fs::Permissions::from_mode(0o600)).unwrap();
+    succeeds(&run(["unpack", &place.path("p"), "-o", &place.path("out"), "--force"]));
+    assert_eq!(mode("out/a.txt"), 0o600);
+}
+
 #[test]
 fn a_wrong_checksum_is_told_with_both_numbers() {
     let place = Place::new();
@@ -390,6 +475,46 @@ fn listings_survive_an_early_end_of_their_reader() {
     let json = run(["list", &place.path("p"), "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["entries"].as_array().unwrap().len(), 20_000);
+}
+
+#[test]
+fn inspect_verifies_every_checksum() {
+    let (place, bytes) = Place::packed();
+    for at in [16, bytes.len() / 2] {
+        let mut bad = bytes.clone();
+        bad[at] ^= 0x10;
+        place.file("bad", &bad);
+        fails(&run(["inspect", &place.path("bad")]), 3, "entry \"");
+    }
+    // Sound tiles of something else.
+    let mut parts = Parts::new().file("a", b"sound").file("b/c", b"wrong");
+    parts.chunks[1].checksum ^= 1;
+    place.file("bad", &parts.bytes());
+    fails(&run(["inspect", &place.path("bad")]), 3, "entry \"b/c\", chunk 0: wrong checksum");
+}
+
+#[test]
+fn a_pack_that_is_cut_while_it_is_read_is_an_error_in_the_data() {
+    let place = Place::new();
+    for name in ["in/a", "in/b"] {
+        place.file(name, &sample(150_000_000));
+    }
+    succeeds(&run(["pack", &place.path("in"), "-o", &place.path("p"), "--level", "0", "--chunk", "64K"]));
+    for args in [&["inspect"][..], &["unpack", "-o", &place.path("out")]] {
+        place.file("cut", b"");
+        fs::copy(place.path("p"), place.path("cut")).unwrap();
+        let mut command = ds(args);
+        command.args([&place.path("cut"), "--threads", "1"]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        // Its index is read in no time, its content is not.
+        while !fs::read_to_string(format!("/proc/{}/io", child.id())).is_ok_and(|io| {
+            let read: u64 = io.lines().next().unwrap().strip_prefix("rchar: ").unwrap().parse().unwrap();
+            read > 1_000_000
+        }) {}
+        File::options().write(true).open(place.path("cut")).unwrap().set_len(16).unwrap();
+        fails(&child.wait_with_output().unwrap(), 3, "cut short while it was being read");
+    }
+    assert!(!Path::new(&place.path("out")).exists());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use support::{ds, fails, run, stderr, succeeds};
+use support::{ds, fails, run, sample, stderr, succeeds};
 
 mod support;
 
@@ -46,11 +46,69 @@ fn arguments_that_make_no_sense_are_code_2() {
         &["compress", "x"],
         &["compress", "x", "-o", "y", "--level", "13"],
         &["compress", "x", "-o", "y", "--threads", "0"],
+        &["stream", "x", "--workers", "0"],
+        &["stream", "x", "--workers", "1025"],
         &["demo", "--quick", "--assets", "x"],
         &["completions", "tcl"],
     ] {
         assert_eq!(run(args).status.code(), Some(2), "{args:?}");
     }
+    // What is out of range is told with the range.
+    for (command, option, value, range) in [
+        ("stream", "--depth", "0", "1..=1048576"),
+        ("stream", "--depth", "1048577", "1..=1048576"),
+        ("stream", "--workers", "1025", "1..=1024"),
+        ("stream", "--request-size", "5M", "from 4096 to 4194304"),
+        ("stream", "--read-size", "2G", "from 4096 to 1073741824"),
+        ("pack", "--align", "8", "from 16 to 65536"),
+        ("pack", "--align", "17", "from 16 to 65536"),
+        ("pack", "--chunk", "8M", "from 65536 to 4194304"),
+    ] {
+        fails(&run([command, "x", option, value]), 2, range);
+    }
+}
+
+/// No system gives threads a stack of so many bytes.
+#[test]
+fn threads_that_cannot_be_had_are_an_error_that_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(path("in")).unwrap();
+    fs::write(path("in/a"), sample(100_000)).unwrap();
+    succeeds(&run(["pack", &path("in"), "-o", &path("p")]));
+    succeeds(&run(["compress", &path("in/a"), "-o", &path("gds")]));
+    let [input, file, pack, stream, out] = ["in", "in/a", "p", "gds", "out"].map(path);
+    for args in [
+        &["pack", &input, "-o", &out][..],
+        &["unpack", &pack, "-o", &out],
+        &["compress", &file, "-o", &out],
+        &["decompress", &stream, "-o", &out],
+        &["inspect", &pack],
+        &["stream", &pack],
+        &["demo", "--quick"],
+    ] {
+        let mut command = ds(args);
+        let output = command.env("RUST_MIN_STACK", (1_u64 << 46).to_string()).output().unwrap();
+        fails(&output, 1, "thread");
+        assert!(stderr(&output).contains("hint: ") && !stderr(&output).contains("os error"), "{args:?}");
+        assert!(!fs::exists(&out).unwrap(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_thousand_threads_need_not_be_there() {
+    let place = tempfile::tempdir().unwrap();
+    let input = place.path().join("in");
+    fs::create_dir(&input).unwrap();
+    fs::write(input.join("a"), sample(9_000_000)).unwrap();
+    let script = "ulimit -v 400000; exec \"$0\" pack \"$1\" -o - --threads 1024 --chunk 64K";
+    let output = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_ds"), input.to_str().unwrap()])
+        .output()
+        .unwrap();
+    succeeds(&output);
+    let usual = run(["pack", input.to_str().unwrap(), "-o", "-", "--chunk", "64K"]);
+    assert!(output.stdout == usual.stdout);
 }
 
 #[test]
@@ -106,6 +164,26 @@ fn the_demo_verifies_and_cleans_up() {
 }
 
 #[test]
+fn a_demo_without_a_place_says_how_to_name_one() {
+    let output = ds(["demo", "--quick"]).env("TMPDIR", "/no/such/place").output().unwrap();
+    fails(&output, 1, "TMPDIR names the place");
+    let place = tempfile::tempdir().unwrap();
+    // A file system of 256 KiB, where this test may make one: room for some of the assets.
+    let script = "mount -t tmpfs -o size=256k none \"$1\" && TMPDIR=\"$1\" exec \"$0\" demo --quick";
+    let output = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_ds")])
+        .arg(place.path())
+        .output();
+    match output {
+        Ok(output) if stderr(&output).contains("ds: ") => {
+            fails(&output, 1, "the disk is full");
+            assert!(stderr(&output).contains("TMPDIR names") && !stderr(&output).contains("-o"));
+        }
+        _ => eprintln!("no mounts of our own: that half is left out"),
+    }
+}
+
+#[test]
 fn the_demo_takes_real_assets() {
     let place = tempfile::tempdir().unwrap();
     let (assets, temp) = (place.path().join("assets"), place.path().join("tmp"));
@@ -126,23 +204,8 @@ fn the_demo_takes_real_assets() {
     fails(&demo(&place.path().join("missing")), 1, "missing");
     let empty = place.path().join("empty");
     fs::create_dir(&empty).unwrap();
-    let output = demo(&empty);
-    assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
+    fails(&demo(&empty), 2, "empty\"");
+    fs::write(empty.join("nothing"), "").unwrap();
+    fails(&demo(&empty), 2, "not a byte");
     assert_eq!(fs::read_dir(&temp).unwrap().count(), 0);
-}
-
-#[test]
-fn an_interrupted_demo_cleans_up() {
-    use rustix::process::{Pid, Signal, kill_process};
-    let place = tempfile::tempdir().unwrap();
-    let mut child = ds(["demo"]).env("TMPDIR", place.path()).stderr(Stdio::null()).spawn().unwrap();
-    // As soon as the first assets are there.
-    let made = || fs::read_dir(place.path()).unwrap().any(|e| e.unwrap().path().join("assets").exists());
-    while !made() {
-        assert!(child.try_wait().unwrap().is_none(), "done before it could be interrupted");
-        std::thread::sleep(core::time::Duration::from_millis(1));
-    }
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
 }

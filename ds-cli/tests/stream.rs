@@ -1,7 +1,10 @@
 //! `ds stream` from outside: what it prints, and what it refuses.
 
 use std::fs;
+use std::io::{Seek, SeekFrom, Write};
 
+use ds_cli::pack::layout::ChunkRecord;
+use ds_cli::pack::{Geometry, Method};
 use serde_json::Value;
 use support::{Parts, fails, run, sample, stderr, succeeds};
 
@@ -85,6 +88,9 @@ fn requests_smaller_than_what_is_decoded_whole_are_refused() {
     fails(&output, 2, "decoded whole");
     assert!(stderr(&output).contains("--request-size 4194304") && stderr(&output).contains("--chunk 65536"));
     assert_eq!(run(["stream", &pack, "--request-size", "2K"]).status.code(), Some(2));
+    // No pack has chunks as small as that.
+    let output = run(["stream", &pack, "--request-size", "4K"]);
+    fails(&output, 2, "use --request-size 4194304\n");
     assert_eq!(run(["stream", &pack, "--request-size", "8M"]).status.code(), Some(2));
     let fine = place.path().join("fine").to_str().unwrap().to_owned();
     let input = place.path().join("in");
@@ -92,7 +98,7 @@ fn requests_smaller_than_what_is_decoded_whole_are_refused() {
     succeeds(&run(["stream", &fine, "--request-size", "64K"]));
 }
 
-/// However big the pack, memory is bounded by the depth times the request size and 64 MiB more.
+/// However big the content, memory is bounded by the depth times the request size, a little for each worker, and 64 MiB.
 #[test]
 fn memory_follows_depth_and_request_size() {
     let place = tempfile::tempdir().unwrap();
@@ -103,14 +109,15 @@ fn memory_follows_depth_and_request_size() {
     for (chunk, request) in [("4M", 4 << 20), ("64K", 64 << 10)] {
         let pack = place.path().join(chunk).to_str().unwrap().to_owned();
         succeeds(&run(["pack", input.to_str().unwrap(), "-o", &pack, "--level", "1", "--chunk", chunk]));
-        for depth in [1, 8, 32] {
-            let (depth_arg, request_arg) = (depth.to_string(), request.to_string());
-            let args = ["stream", &pack, "--json", "--depth", &depth_arg, "--request-size", &request_arg];
-            let output = run(args);
+        for (depth, workers) in [(1, 2), (8, 2), (32, 2), (8, 1024)] {
+            let [depth_arg, request_arg, workers_arg] = [depth, request, workers].map(|n: u64| n.to_string());
+            let sizes = ["--depth", &depth_arg, "--request-size", &request_arg, "--workers", &workers_arg];
+            let output = run([&["stream", &pack, "--json"][..], &sizes].concat());
             succeeds(&output);
             let report: Value = serde_json::from_slice(&output.stdout).unwrap();
             let peak = report["peak_memory_bytes"].as_u64().unwrap();
-            assert!(peak > 0 && peak <= depth * request + (64 << 20), "{chunk}, depth {depth}: {peak} bytes");
+            let promised = depth * request + workers * (64 << 10) + (64 << 20);
+            assert!(peak > 0 && peak <= promised, "{chunk}, depth {depth}, {workers} workers: {peak} bytes");
         }
     }
 }
@@ -172,11 +179,50 @@ fn damage_is_told_with_the_entry_it_is_in() {
     fails(&output, 3, "entry \"big\"");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((report["failed"].as_u64(), report["faults"][0]["entry"].as_str()), (Some(1), Some("big")));
+    // The same number as `ds unpack` says.
+    let unpacked = run(["unpack", &bad, "-o", place.path().join("out").to_str().unwrap()]);
+    fails(&unpacked, 3, &format!("entry \"big\", chunk {}:", report["faults"][0]["chunk"]));
 
     let mut parts = Parts::new().file("a", b"sound").file("b", b"wrong");
     parts.chunks[1].checksum ^= 1;
     fs::write(&bad, parts.bytes()).unwrap();
-    fails(&run(["stream", &bad]), 3, "entry \"b\", chunk 1: wrong checksum");
+    fails(&run(["stream", &bad]), 3, "entry \"b\", chunk 0: wrong checksum");
+}
+
+/// Every chunk of it is damaged, and there are millions of them: an index of 64 MiB.
+#[test]
+fn a_long_index_takes_up_its_own_length_and_damage_without_end_has_one() {
+    const CHUNK: u64 = 1 << 16;
+    const COUNT: u64 = (64 << 20) / 24;
+    let place = tempfile::tempdir().unwrap();
+    let pack = place.path().join("p");
+    let mut parts = Parts::new().file("a", b"");
+    parts.geometry = Geometry::from_log2(4, 16).unwrap();
+    parts.entries[0].size = COUNT * CHUNK;
+    parts.chunks = (1..=COUNT)
+        .map(|number| ChunkRecord {
+            offset: number * CHUNK,
+            checksum: 1,
+            packed_size: CHUNK as u32,
+            method: Method::Stored.to_u8(),
+            reserved: [0; 3],
+        })
+        .collect();
+    let mut footer = parts.footer();
+    footer.index_offset = (COUNT + 1) * CHUNK;
+    // Its content takes up no space.
+    let mut file = fs::File::create(&pack).unwrap();
+    file.write_all(&parts.header).unwrap();
+    file.seek(SeekFrom::Start(footer.index_offset)).unwrap();
+    file.write_all(&parts.index()).unwrap();
+    file.write_all(&footer.to_bytes()).unwrap();
+    let output = run(["stream", pack.to_str().unwrap(), "--json", "--depth", "4", "--request-size", "64K"]);
+    fails(&output, 3, "damaged chunks more; the rest was left)");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // What was in flight when it had seen enough arrives all the same.
+    assert!((1000..=1003).contains(&report["failed"].as_u64().unwrap()) && report["gave_up"] == true);
+    let (memory, promised) = (report["peak_memory_bytes"].as_u64().unwrap(), footer.index_len + (64 << 20));
+    assert!(memory < promised, "{memory} bytes, {promised} promised");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::files::input::{Input, changed};
 use crate::files::output::Output;
 use crate::pipeline::{self, Ends};
 use crate::progress::Progress;
+use crate::units;
 
 /// Content of one job: enough tiles that handing it over costs nothing beside encoding it.
 const JOB_SIZE: usize = 16 * TILE_SIZE;
@@ -40,6 +41,13 @@ pub struct Totals {
     pub raw: u64,
     /// Bytes of the packed form.
     pub packed: u64,
+}
+
+impl Totals {
+    /// How many times smaller the packed form is: less than 1 where it is larger.
+    pub fn ratio(&self) -> String {
+        units::ratio(self.raw, self.packed)
+    }
 }
 
 /// Compresses `input` into `output`; `-` stands for the standard streams.
@@ -180,9 +188,11 @@ impl<S: FnMut(&[u8]) -> Result<()>> Ends for Tiles<'_, S> {
             return Ok(None);
         }
         let mut job = self.spare.pop().unwrap_or_else(Job::new);
+        job.packed.clear();
         job.raw.resize(JOB_SIZE, 0);
         let len = self.input.read_up_to(&mut job.raw)?;
         job.raw.truncate(len);
+        job.packed.reserve(len.div_ceil(TILE_SIZE) * tile_bound(TILE_SIZE));
         self.raw += len as u64;
         self.ended = len < JOB_SIZE;
         if self.raw > MAX_STREAM_SIZE {
@@ -206,7 +216,6 @@ impl Job {
     }
 
     fn encode(&mut self, encoder: &mut Encoder, level: Level) {
-        self.packed.clear();
         self.payloads.clear();
         for raw in self.raw.chunks(TILE_SIZE) {
             let start = self.packed.len();

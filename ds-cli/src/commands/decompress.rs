@@ -7,7 +7,7 @@ use std::path::Path;
 use ds_gdeflate::{Decoder, Header, StreamError, TILE_SIZE, TileError, TileTable};
 
 use super::compress::Totals;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::files::input::{Input, changed};
 use crate::files::output::Output;
 use crate::pipeline::{self, Ends};
@@ -94,7 +94,7 @@ pub(super) fn not_a_stream(input: &Input, error: StreamError) -> Error {
 fn warn_of_tail(input: &Input, len: Option<u64>, quiet: bool) {
     if !quiet {
         let what = len.map_or_else(|| "bytes".into(), |len| units::count(len, "byte"));
-        eprintln!("ds: warning: {}: {what} after the end of the stream ignored", input.path().display());
+        eprintln!("ds: warning: {}: {what} after the end of the stream ignored", quoted(input.path()));
     }
 }
 
@@ -137,6 +137,7 @@ impl Ends for Tiles<'_> {
         }
         let size = job.sizes.iter().map(|(packed, _)| packed).sum();
         job.packed.resize(size, 0);
+        job.raw.resize(job.sizes.len() * TILE_SIZE, 0);
         if self.input.read_up_to(&mut job.packed)? < size {
             return Err(match self.input.size() {
                 Some(_) => changed(self.input.path()),
@@ -164,7 +165,6 @@ impl Ends for Tiles<'_> {
 
 impl Job {
     fn decode(&mut self, decoder: &mut Decoder) {
-        self.raw.resize(self.sizes.len() * TILE_SIZE, 0);
         let (mut from, mut to) = (0, 0);
         for (i, (packed, raw)) in self.sizes.iter().enumerate() {
             let payload = &self.packed[from..from + packed];

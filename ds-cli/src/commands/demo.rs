@@ -1,22 +1,19 @@
 //! `ds demo`: assets are packed, streamed back through the runtime's queue, and verified, every byte.
 
-use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use ds_gdeflate::Level;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
 use super::{open_pack, pack, stream};
 use crate::assets::{self, Scale};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result, printable, quoted};
 use crate::pack::{Entry, EntryKind, Geometry, Pack};
 use crate::progress::Progress;
+use crate::signals;
 use crate::stream::{Options as StreamOptions, Report, Streamer};
 use crate::units;
 
@@ -35,6 +32,9 @@ pub struct Options {
     pub quiet: bool,
 }
 
+/// Where assets and pack go.
+const PLACE: &str = "TMPDIR names the place for the demo's files";
+
 /// Every demo makes the same assets.
 const SEED: u64 = 0x6473_2d64_656d_6f00;
 
@@ -45,16 +45,16 @@ const SEED: u64 = 0x6473_2d64_656d_6f00;
 /// What the system reports; a byte that came back wrong.
 pub fn run(options: &Options) -> Result<()> {
     let temp_dir = std::env::temp_dir();
+    let hold = signals::hold();
     let scratch = tempfile::Builder::new().prefix("ds-demo-").tempdir();
-    let scratch = scratch.map_err(|e| Error::system("create a directory in", &temp_dir, e))?;
-    remove_when_interrupted(scratch.path())?;
+    let scratch = scratch.map_err(|e| Error::system("create a directory in", &temp_dir, e).hint(PLACE))?;
+    let registration = signals::on_signal({
+        let path = scratch.path().to_owned();
+        move || remove(&path)
+    });
+    drop(hold);
     let result = show(options, &scratch);
-    if INTERRUPTED.load(Ordering::Acquire) {
-        // What failed did so for want of a directory that is being removed. The program ends any moment.
-        loop {
-            thread::park();
-        }
-    }
+    drop(registration);
     let path = scratch.path().to_owned();
     let removed = scratch.close().map_err(|e| Error::system("remove", &path, e));
     result.and(removed)
@@ -74,13 +74,18 @@ fn show(options: &Options, scratch: &TempDir) -> Result<()> {
         force: false,
         quiet: options.quiet,
     };
-    let summary = pack::run(&assets, &packed_path, &packing)?;
+    let summary = pack::run(&assets, &packed_path, &packing).map_err(|e| e.elsewhere(PLACE))?;
     let pack = open_pack(&packed_path)?;
+    if pack.index().raw_size() == 0 {
+        return Err(Error::usage(format!("there is not a byte in the files of {}", quoted(&assets)))
+            .hint("name a directory with assets, or leave --assets out"));
+    }
     let mut classes = classify(&pack);
     let mut streamer = stream::start(&StreamOptions::default())?;
     let progress = Progress::bytes("streaming", Some(pack.index().raw_size()), options.quiet);
     for class in classes.values_mut() {
-        let report = streamer.run(&pack, class.chunks.iter().copied(), |bytes| {
+        let entries = class.entries.iter().filter_map(|number| pack.index().entry(*number));
+        let report = streamer.run(&pack, entries, |bytes| {
             progress.advance(bytes);
             true
         });
@@ -98,31 +103,17 @@ fn generate(options: &Options, dir: &Path) -> Result<PathBuf> {
     fs::create_dir(dir).map_err(|e| Error::system("create", dir, e))?;
     let progress = Progress::bytes("generating", Some(about), options.quiet);
     assets::write(dir, scale, SEED, |bytes| progress.advance(bytes))
-        .map_err(|e| Error::system("write assets into", dir, e))?;
+        .map_err(|e| Error::system("write assets into", dir, e).elsewhere(PLACE))?;
     Ok(dir.to_owned())
 }
 
-/// Set when the user has had enough.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Destructors do not run on signals, so a thread waits for them and cleans up instead.
-fn remove_when_interrupted(dir: &Path) -> Result<()> {
-    let dir = dir.to_owned();
-    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]);
-    let mut signals = signals.map_err(|e| Error::new(Kind::System, format!("cannot catch signals: {e}")))?;
-    thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            INTERRUPTED.store(true, Ordering::Release);
-            // Other threads may be writing still, so once may not be enough.
-            for _ in 0..8 {
-                if fs::remove_dir_all(&dir).is_err() && !dir.exists() {
-                    break;
-                }
-            }
-            std::process::exit(Error::new(Kind::Interrupted, "interrupted").exit_code().into());
+/// Removes the directory while other threads may be writing into it still, so once may not be enough.
+fn remove(dir: &Path) {
+    for _ in 0..8 {
+        if fs::remove_dir_all(dir).is_err() && !dir.exists() {
+            break;
         }
-    });
-    Ok(())
+    }
 }
 
 /// Assets of one kind, and how they streamed.
@@ -131,18 +122,19 @@ struct Class {
     files: u64,
     size: u64,
     packed: u64,
-    chunks: Vec<usize>,
+    /// Their numbers in the pack.
+    entries: Vec<usize>,
     report: Report,
 }
 
 fn classify(pack: &Pack) -> BTreeMap<String, Class> {
     let mut classes = BTreeMap::<String, Class>::new();
     for entry in pack.index().entries().filter(|entry| entry.kind() == EntryKind::File) {
-        let class = classes.entry(class_of(entry).to_owned()).or_default();
+        let class = classes.entry(printable(class_of(entry)).into_owned()).or_default();
         class.files += 1;
         class.size += entry.size();
         class.packed += entry.packed_size();
-        class.chunks.extend(entry.chunk_numbers());
+        class.entries.push(entry.number());
     }
     classes
 }
@@ -161,7 +153,7 @@ fn class_of(entry: Entry<'_>) -> &str {
 /// What was streamed had the checksums in the index; here the assets must have them, too.
 fn compare(pack: &Pack, assets: &Path) -> Result<()> {
     let mut content = Vec::new();
-    for entry in pack.index().entries().filter(|entry| !entry.chunks().is_empty()) {
+    for entry in pack.index().entries().filter(|entry| entry.size() > 0) {
         let path = assets.join(entry.name());
         let mut file = File::open(&path).map_err(|e| Error::system("open", &path, e))?;
         for chunk in entry.chunks() {

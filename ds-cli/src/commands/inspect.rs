@@ -1,18 +1,20 @@
 //! `ds inspect`: how a tile stream or a pack is made up.
 
+use core::fmt;
 use core::ops::AddAssign;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use ds_gdeflate::{CodecId, Decoder, TILE_SIZE, TileError, TileReport, TileTable};
 use serde_json::{Value, json};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::decompress::{not_a_stream, read_table};
-use super::open_pack;
+use super::{chunk_error, open_pack, read_error};
 use crate::error::{Error, Result};
 use crate::files::input::{Input, changed};
 use crate::pack::layout::HEADER_MAGIC;
-use crate::pack::{Chunk, Method, Pack};
+use crate::pack::{Chunk, ChunkError, Entry, Method, Pack};
 use crate::pipeline::{self, Ends};
 use crate::progress::Progress;
 use crate::units;
@@ -58,18 +60,21 @@ fn inspect_stream(input: &mut Input, prefix: &[u8], threads: usize, quiet: bool)
 
 fn inspect_pack(path: &Path, pack: &Pack, threads: usize, quiet: bool) -> Result<Report> {
     let index = pack.index();
-    let stored = index.chunks().iter().filter(|chunk| chunk.method == Method::Stored);
+    let stored = index.chunks().filter(|chunk| chunk.method == Method::Stored);
     let facts = vec![
         ("kind", "pack".into()),
         ("entries", index.len().into()),
-        ("chunks", index.chunks().len().into()),
+        ("chunks", index.chunk_count().into()),
         ("chunks_stored", stored.count().into()),
+        ("chunks_sound", index.chunk_count().into()),
         ("chunk_size", index.geometry().chunk_size().into()),
         ("alignment", index.geometry().align().into()),
     ];
     let progress = Progress::bytes("inspecting", Some(index.raw_size()), quiet);
-    let chunks = index.chunks().iter().enumerate();
-    let source = Chunks { pack, path, chunks };
+    let entries = index
+        .entries()
+        .flat_map(|entry| entry.chunks().enumerate().map(move |(number, chunk)| (entry, number, chunk)));
+    let source = Chunks { pack, path, chunks: entries };
     let mut chunks = Walk { source, progress: &progress, tally: Tally::default() };
     pipeline::run(threads, &mut chunks, worker)?;
     Ok(Report { facts, size: index.raw_size(), packed: pack.file_len(), tally: chunks.tally })
@@ -80,8 +85,8 @@ trait Source {
     /// Fills `job`, or says that there are no more.
     fn fill(&mut self, job: &mut Job) -> Result<bool>;
 
-    /// The error for a damaged tile.
-    fn error(&self, job: &Job, tile: usize, error: TileError) -> Error;
+    /// The error for what a job found.
+    fn error(&self, job: &Job, fault: Fault) -> Error;
 }
 
 /// Tiles of a stream.
@@ -105,34 +110,56 @@ impl Source for Tiles<'_> {
         Ok(job.first < self.next)
     }
 
-    fn error(&self, _: &Job, tile: usize, error: TileError) -> Error {
-        Error::data(self.input.path(), format_args!("tile {tile}: {error}"))
+    fn error(&self, _: &Job, fault: Fault) -> Error {
+        Error::data(self.input.path(), fault)
+            .hint("the file is damaged: copy it again from where it came from")
     }
 }
 
-/// Chunks of a pack, as far as they are tile streams.
-struct Chunks<'a> {
+/// Chunks of a pack: those that are tile streams, and those that are stored.
+struct Chunks<'a, I> {
     pack: &'a Pack,
     path: &'a Path,
-    chunks: core::iter::Enumerate<core::slice::Iter<'a, Chunk>>,
+    chunks: I,
 }
 
-impl Source for Chunks<'_> {
+impl<'a, I: Iterator<Item = (Entry<'a>, usize, Chunk)>> Source for Chunks<'a, I> {
     fn fill(&mut self, job: &mut Job) -> Result<bool> {
-        let Some((number, chunk)) = self.chunks.find(|(_, chunk)| chunk.method == Method::GDeflate) else {
-            return Ok(false);
-        };
-        self.pack.read_chunk(chunk, &mut job.packed).map_err(|e| Error::system("read", self.path, e))?;
+        let Some((entry, number, chunk)) = self.chunks.next() else { return Ok(false) };
+        self.pack.read_chunk(&chunk, &mut job.packed).map_err(|e| read_error(self.path, e))?;
+        job.chunk = Some((Place { entry: entry.number(), chunk: number }, chunk));
+        if chunk.method == Method::Stored {
+            return Ok(true);
+        }
         let table = TileTable::parse(&job.packed, job.packed.len() as u64)
-            .map_err(|e| Error::data(self.path, format_args!("chunk {number}: {e}")))?;
-        job.sizes.clear();
+            .map_err(|e| chunk_error(self.path, entry.name(), number, e))?;
+        chunk
+            .check_stream(table.header().uncompressed_size(), table.stream_end())
+            .map_err(|e| chunk_error(self.path, entry.name(), number, e))?;
         job.sizes.extend((0..table.len()).map(|tile| sizes(&table, tile)));
-        (job.chunk, job.first, job.skip) = (number, 0, table.header().table_end());
+        job.skip = table.header().table_end();
         Ok(true)
     }
 
-    fn error(&self, job: &Job, tile: usize, error: TileError) -> Error {
-        Error::data(self.path, format_args!("chunk {}, tile {tile}: {error}", job.chunk))
+    fn error(&self, job: &Job, fault: Fault) -> Error {
+        let Some((place, _)) = job.chunk else { return Error::data(self.path, fault) };
+        let name = self.pack.index().entry(place.entry).map_or("?", |entry| entry.name());
+        chunk_error(self.path, name, place.chunk, fault)
+    }
+}
+
+/// What is wrong with a job's tiles or chunk.
+enum Fault {
+    Tile(usize, TileError),
+    Chunk(ChunkError),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tile(tile, error) => write!(f, "tile {tile}: {error}"),
+            Self::Chunk(error) => error.fmt(f),
+        }
     }
 }
 
@@ -157,10 +184,18 @@ struct Job {
     skip: usize,
     /// Size of each tile's payload and content.
     sizes: Vec<(usize, usize)>,
-    chunk: usize,
+    /// The chunk of a pack that this is.
+    chunk: Option<(Place, Chunk)>,
     first: usize,
     tally: Tally,
-    failure: Option<(usize, TileError)>,
+    failure: Option<Fault>,
+}
+
+/// Numbers of an entry, and of a chunk in it.
+#[derive(Clone, Copy)]
+struct Place {
+    entry: usize,
+    chunk: usize,
 }
 
 impl<S: Source> Ends for Walk<'_, S> {
@@ -172,12 +207,11 @@ impl<S: Source> Ends for Walk<'_, S> {
         Ok(self.source.fill(&mut job)?.then_some(job))
     }
 
-    fn done(&mut self, job: Job) -> Result<()> {
-        if let Some((tile, error)) = job.failure {
-            let hint = "the file is damaged: copy it again from where it came from";
-            return Err(self.source.error(&job, tile, error).hint(hint));
+    fn done(&mut self, mut job: Job) -> Result<()> {
+        if let Some(fault) = job.failure.take() {
+            return Err(self.source.error(&job, fault));
         }
-        self.progress.advance(job.tally.raw);
+        self.progress.advance(job.chunk.map_or(job.tally.raw, |(_, chunk)| chunk.raw_size.into()));
         self.tally += job.tally;
         Ok(())
     }
@@ -185,28 +219,35 @@ impl<S: Source> Ends for Walk<'_, S> {
 
 fn worker() -> impl FnMut(&mut Job) {
     let mut walker = Walker { decoder: Decoder::boxed(), content: vec![0; TILE_SIZE] };
-    move |job| {
-        let mut at = job.skip;
-        for (i, (packed, raw)) in job.sizes.iter().enumerate() {
-            match walker.walk(&job.packed[at..at + packed], *raw) {
-                Ok(tally) => job.tally += tally,
-                Err(error) => {
-                    job.failure = Some((job.first + i, error));
-                    return;
-                }
-            }
-            at += packed;
-        }
-    }
+    move |job| job.failure = walker.examine(job).err()
 }
 
-/// Decodes a tile for the sake of what can be learnt from it.
+/// Decodes tiles for the sake of what can be learnt from them.
 struct Walker {
     decoder: Box<Decoder>,
     content: Vec<u8>,
 }
 
 impl Walker {
+    fn examine(&mut self, job: &mut Job) -> Result<(), Fault> {
+        if let Some((_, chunk)) = &job.chunk
+            && chunk.method == Method::Stored
+        {
+            return chunk.verify(&job.packed).map_err(Fault::Chunk);
+        }
+        let (mut hasher, mut at) = (Xxh3::new(), job.skip);
+        for (i, (packed, raw)) in job.sizes.iter().enumerate() {
+            let tally = self.walk(&job.packed[at..at + packed], *raw);
+            job.tally += tally.map_err(|e| Fault::Tile(job.first + i, e))?;
+            hasher.update(&self.content[..*raw]);
+            at += packed;
+        }
+        match &job.chunk {
+            Some((_, chunk)) => chunk.check(hasher.digest()).map_err(Fault::Chunk),
+            None => Ok(()),
+        }
+    }
+
     fn walk(&mut self, payload: &[u8], raw: usize) -> Result<Tally, TileError> {
         let made_of = self.decoder.inspect_tile(payload, &mut self.content[..raw])?;
         let (raw_size, packed) = (raw as u64, payload.len() as u64);

@@ -6,20 +6,21 @@ use std::path::Path;
 use serde_json::json;
 
 use super::open_pack;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::pack::{Entry, EntryKind, Method, Pack};
 use crate::units;
 
-/// Prints the entries of `pack`, one a line, or everything the index says as JSON.
+/// Prints the entries of `pack`, one a line, and returns their totals; or prints everything the index says as JSON.
 ///
 /// # Errors
 ///
 /// What the system reports; a pack that is damaged.
-pub fn run(pack: &Path, json: bool) -> Result<()> {
+pub fn run(pack: &Path, json: bool) -> Result<Option<String>> {
     let open = open_pack(pack)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let written = if json { write_json(&open, &mut out) } else { write_table(&open, &mut out) };
-    written.and_then(|()| out.flush()).map_err(Error::stdout)
+    written.and_then(|()| out.flush()).map_err(Error::stdout)?;
+    Ok((!json).then(|| totals(&open)))
 }
 
 fn write_table(pack: &Pack, out: &mut impl Write) -> io::Result<()> {
@@ -29,20 +30,23 @@ fn write_table(pack: &Pack, out: &mut impl Write) -> io::Result<()> {
         let (size, packed) = (entry.size(), entry.packed_size());
         let slash = if entry.kind() == EntryKind::Directory { "/" } else { "" };
         let (ratio, chunks) = (units::ratio(size, packed), entry.chunks().len());
-        writeln!(out, "{size:>14} {packed:>14} {ratio:>7} {chunks:>7}  {}{slash}", entry.name())?;
+        let name = printable(entry.name());
+        writeln!(out, "{size:>14} {packed:>14} {ratio:>7} {chunks:>7}  {name}{slash}")?;
     }
-    writeln!(
-        out,
-        "{:>14} {:>14} {:>7} {:>7}  {} in a file of {} bytes",
-        index.raw_size(),
-        index.packed_size(),
-        units::ratio(index.raw_size(), index.packed_size()),
-        index.chunks().len(),
-        match index.len() {
-            1 => "1 entry".to_owned(),
-            n => format!("{n} entries"),
-        },
-        pack.file_len(),
+    Ok(())
+}
+
+fn totals(pack: &Pack) -> String {
+    let index = pack.index();
+    let (size, packed, chunks) = (index.raw_size(), index.packed_size(), index.chunk_count());
+    let ratio = units::ratio(size, packed);
+    let entries = match index.len() {
+        1 => "1 entry".to_owned(),
+        n => format!("{n} entries"),
+    };
+    format!(
+        "{size:>14} {packed:>14} {ratio:>7} {chunks:>7}  {entries} in a file of {} bytes",
+        pack.file_len()
     )
 }
 
@@ -66,7 +70,7 @@ fn write_json(pack: &Pack, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn entry_json(entry: Entry<'_>) -> serde_json::Value {
-    let chunks = entry.chunks().iter().map(|chunk| {
+    let chunks = entry.chunks().map(|chunk| {
         json!({
             "offset": chunk.offset,
             "size": chunk.raw_size,

@@ -1,12 +1,13 @@
 //! `ds pack`: a directory becomes a pack.
 
+use core::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use ds_gdeflate::{CodecId, Encoder, Level, StreamWriter, TILE_SIZE, stream_bound};
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags, fstat};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Kind, Result, quoted};
@@ -60,7 +61,8 @@ pub struct Summary {
 /// What the system reports; links and special files, names a pack cannot hold, files that change meanwhile.
 pub fn run(dir: &Path, output: &Path, options: &Options) -> Result<Summary> {
     refuse_output_inside(dir, output)?;
-    let mut walk = Walk { root: dir, found: Vec::new(), special: Vec::new() };
+    let mut walk =
+        Walk { root: dir, output: standard_output(output), found: Vec::new(), special: Vec::new() };
     walk.visit(dir, "")?;
     let Walk { mut found, special, .. } = walk;
     match special.first() {
@@ -118,14 +120,22 @@ fn refuse_output_inside(dir: &Path, output: &Path) -> Result<()> {
             .hint("a single file becomes a tile stream with `ds compress`"));
     }
     match parent_of(output).canonicalize() {
-        Ok(parent) if output != Path::new("-") && parent.starts_with(&root) => Err(Error::usage(format!(
-            "{} lies inside {}, the directory to be packed",
-            quoted(output),
-            quoted(dir)
-        ))
-        .hint("write the pack somewhere else")),
+        Ok(parent) if output != Path::new("-") && parent.starts_with(&root) => {
+            Err(output_inside(quoted(output), dir))
+        }
         _ => Ok(()),
     }
+}
+
+fn output_inside(output: impl fmt::Display, dir: &Path) -> Error {
+    Error::usage(format!("{output} lies inside {}, the directory to be packed", quoted(dir)))
+        .hint("write the pack somewhere else")
+}
+
+/// Device and inode of the file that standard output goes to, if the output does.
+fn standard_output(output: &Path) -> Option<(u64, u64)> {
+    let stat = (output == Path::new("-")).then(|| fstat(io::stdout()).ok()).flatten()?;
+    (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then_some((stat.st_dev, stat.st_ino))
 }
 
 /// Something to be packed.
@@ -140,6 +150,8 @@ struct Found {
 /// A walk over a directory tree.
 struct Walk<'a> {
     root: &'a Path,
+    /// Device and inode of the output, where it has no name.
+    output: Option<(u64, u64)>,
     found: Vec<Found>,
     special: Vec<PathBuf>,
 }
@@ -152,11 +164,17 @@ impl Walk<'_> {
             let entry = entry.map_err(|e| Error::system("read", path, e))?;
             let path = entry.path();
             let metadata = entry.metadata().map_err(|e| Error::system("inspect", &path, e))?;
-            empty = false;
+            if self.output == Some((metadata.dev(), metadata.ino())) {
+                return Err(output_inside(
+                    format_args!("standard output, which is {},", quoted(&path)),
+                    self.root,
+                ));
+            }
             if !metadata.is_file() && !metadata.is_dir() {
                 self.special.push(path);
                 continue;
             }
+            empty = false;
             let own = entry.file_name();
             let own = own.to_str().ok_or_else(|| unnameable(&path, "the name is not UTF-8"))?;
             let name = if prefix.is_empty() { own.to_owned() } else { format!("{prefix}/{own}") };
@@ -246,6 +264,8 @@ impl Ends for Chunks<'_> {
                 reading.check_end()?;
                 self.current = None;
             }
+            job.packed.clear();
+            job.packed.reserve(stream_bound(job.raw.len() as u64).unwrap_or(0) as usize);
         }
         Ok(Some(job))
     }

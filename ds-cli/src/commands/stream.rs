@@ -1,5 +1,6 @@
 //! `ds stream`: read a pack through the runtime's queue, verify it, and tell how fast that was.
 
+use core::num::NonZeroUsize;
 use core::time::Duration;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -7,8 +8,9 @@ use std::path::Path;
 use ds_runtime::{BuildError, Selection};
 use serde_json::json;
 
-use super::open_pack;
-use crate::error::{Error, Kind, Result};
+use super::{chunk_error, open_pack};
+use crate::error::{Error, Kind, Result, plain, quoted};
+use crate::pack::layout::MIN_CHUNK_LOG2;
 use crate::pack::{Method, Pack};
 use crate::progress::Progress;
 use crate::stream::{Options, Report, Streamer};
@@ -18,13 +20,17 @@ use crate::units;
 ///
 /// # Errors
 ///
-/// What the system reports; an engine that is not available; a pack that is damaged, after all of it has been streamed.
+/// What the system reports; an engine that is not available; a pack that is damaged, after all of it has been streamed
+/// or enough of it found to be.
 pub fn run(path: &Path, options: &Options, json: bool) -> Result<()> {
     let pack = open_pack(path)?;
     check_request_size(path, &pack, options.request_size)?;
-    let mut streamer = start(options)?;
+    // A queue deeper than there are requests is memory for nothing.
+    let requests = usize::try_from(options.requests(pack.index())).unwrap_or(usize::MAX);
+    let depth = NonZeroUsize::new(requests).map_or(NonZeroUsize::MIN, |requests| requests.min(options.depth));
+    let mut streamer = start(&Options { depth, ..*options })?;
     let progress = Progress::bytes("stream", Some(pack.index().raw_size()), json);
-    let report = streamer.run(&pack, 0..pack.index().chunks().len(), |bytes| {
+    let report = streamer.run(&pack, pack.index().entries(), |bytes| {
         progress.advance(bytes);
         true
     });
@@ -42,20 +48,20 @@ pub fn run(path: &Path, options: &Options, json: bool) -> Result<()> {
 
 /// Memory is promised by the request size: a chunk that is decoded as a whole must not break the promise.
 fn check_request_size(path: &Path, pack: &Pack, request_size: u32) -> Result<()> {
-    let compressed = pack.index().chunks().iter().filter(|chunk| chunk.method == Method::GDeflate);
+    let compressed = pack.index().chunks().filter(|chunk| chunk.method == Method::GDeflate);
     let largest = compressed.map(|chunk| chunk.raw_size).max().unwrap_or(0);
     if largest <= request_size {
         return Ok(());
     }
     let message = format!(
         "{}: compressed chunks hold up to {largest} bytes and are decoded whole, more than requests of {request_size}",
-        path.display()
+        quoted(path)
     );
-    let least = largest.next_power_of_two();
-    Err(Error::usage(message).hint(format!(
-        "use --request-size {least}, or pack again with `ds pack --chunk {}`",
-        request_size.max(1 << 16)
-    )))
+    let mut hint = format!("use --request-size {}", largest.next_power_of_two());
+    if request_size >= 1 << MIN_CHUNK_LOG2 {
+        hint += &format!(", or pack again with `ds pack --chunk {request_size}`");
+    }
+    Err(Error::usage(message).hint(hint))
 }
 
 /// Starts the engines, with advice where one is missing.
@@ -64,14 +70,13 @@ fn check_request_size(path: &Path, pack: &Pack, request_size: u32) -> Result<()>
 ///
 /// An engine that is not available.
 pub fn start(options: &Options) -> Result<Streamer> {
-    Streamer::new(options).map_err(|error| {
-        let unavailable = matches!(error, BuildError::Unavailable(_) | BuildError::NoEngine { .. });
-        let error = Error::new(Kind::System, error.to_string());
-        if unavailable {
-            error.hint("`ds doctor` tells which engines there are, and why not others")
-        } else {
-            error
+    Streamer::new(options).map_err(|error| match error {
+        BuildError::Os { what, source } => {
+            Error::new(Kind::System, format!("cannot make {what}: {}", plain(&source)))
+                .hint("the limit on memory or on processes has been reached: `ulimit -a` shows both")
         }
+        error => Error::new(Kind::System, error.to_string())
+            .hint("`ds doctor` tells which engines there are, and why not others"),
     })
 }
 
@@ -82,25 +87,19 @@ pub fn start(options: &Options) -> Result<Streamer> {
 /// The first fault, with the entry it is in, if there is one.
 pub fn verdict(path: &Path, pack: &Pack, report: &Report) -> Result<()> {
     let Some((chunk, fault)) = report.faults.first() else { return Ok(()) };
-    let name = entry_of(pack, *chunk).unwrap_or("?");
-    let more = match report.failed {
-        1 => String::new(),
-        n => format!(" (and {} more)", units::count(n - 1, "damaged chunk")),
+    let (name, number) = place(pack, *chunk);
+    let more = match (report.failed, report.gave_up) {
+        (1, _) => String::new(),
+        (n, false) => format!(" (and {} more)", units::count(n - 1, "damaged chunk")),
+        (n, true) => format!(" (and {} more; the rest was left)", units::count(n - 1, "damaged chunk")),
     };
-    Err(Error::data(path, format!("entry {name:?}, chunk {chunk}: {fault}{more}"))
-        .hint("the pack is damaged: copy it again from where it came from"))
+    Err(chunk_error(path, name, number, format_args!("{fault}{more}")))
 }
 
-fn entry_of(pack: &Pack, chunk: usize) -> Option<&str> {
-    let mut first = 0;
-    for entry in pack.index().entries() {
-        let end = first + entry.chunks().len();
-        if (first..end).contains(&chunk) {
-            return Some(entry.name());
-        }
-        first = end;
-    }
-    None
+/// The name of the entry that a chunk of the pack belongs to, and the chunk's number in it.
+fn place(pack: &Pack, chunk: usize) -> (&str, usize) {
+    let entry = pack.index().entry_of_chunk(chunk);
+    entry.map_or(("?", chunk), |entry| (entry.name(), chunk - entry.chunk_numbers().start))
 }
 
 /// Shares of requests whose latency is told.
@@ -146,6 +145,7 @@ fn write_text(
     }
     match report.failed {
         0 => writeln!(out, "verified    every checksum is right"),
+        n if report.gave_up => writeln!(out, "DAMAGED     {}; the rest was left", units::count(n, "chunk")),
         n => writeln!(out, "DAMAGED     {}", units::count(n, "chunk")),
     }
 }
@@ -168,7 +168,8 @@ fn write_json(
         .collect();
     latency.insert("max".to_owned(), nanos(report.latency.max()));
     let faults = report.faults.iter().map(|(chunk, fault)| {
-        json!({ "chunk": chunk, "entry": entry_of(pack, *chunk), "error": fault.to_string() })
+        let (entry, chunk) = place(pack, *chunk);
+        json!({ "chunk": chunk, "entry": entry, "error": fault.to_string() })
     });
     let refused = selection.refused.iter().map(ToString::to_string);
     let report = json!({
@@ -189,6 +190,7 @@ fn write_json(
         "latency_ns": latency,
         "paths": report.paths,
         "failed": report.failed,
+        "gave_up": report.gave_up,
         "faults": faults.collect::<Vec<_>>(),
     });
     writeln!(out, "{report}")

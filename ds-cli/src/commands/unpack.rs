@@ -1,16 +1,15 @@
 //! `ds unpack`: a pack becomes the directory it was.
 //!
 //! Every file is written without a name and gets it when its last checksum has been found right, so what can be seen
-//! is always whole. On failure what was made is removed again.
+//! is always whole. Files that were there before are replaced at the very end. On failure what was made is removed again.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
 use ds_gdeflate::Decoder;
 use rustix::io::Errno;
 
-use super::open_pack;
+use super::{chunk_error, open_pack, read_error};
 use crate::error::{Error, Result, quoted};
 use crate::files::confined::Confined;
 use crate::files::staged::Staged;
@@ -36,24 +35,10 @@ pub struct Options {
 /// What the system reports; a pack that is damaged; existing files without `force`.
 pub fn run(pack: &Path, dir: &Path, options: &Options) -> Result<u64> {
     let open = open_pack(pack)?;
-    let made = match fs::create_dir(dir) {
-        Ok(()) => true,
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => false,
-        Err(e) => return Err(Error::system("create", dir, e)),
-    };
-    let result = File::open(dir).map_err(|e| Error::system("open", dir, e)).and_then(|root| {
-        let mut confined = Confined::new(root.into());
-        let result = write(&open, pack, dir, &mut confined, options);
-        if result.is_err() {
-            confined.undo();
-        }
-        result
-    });
-    if result.is_err() && made {
-        // Fails where somebody else has put a file there meanwhile; then it has to stay.
-        let _ = fs::remove_dir(dir);
-    }
-    result.map(|()| open.index().raw_size())
+    let mut confined = Confined::open(dir).map_err(|e| Error::system("create", dir, e))?;
+    write(&open, pack, dir, &mut confined, options)?;
+    confined.finish().map_err(|(path, e)| Error::system("replace", &dir.join(path), e))?;
+    Ok(open.index().raw_size())
 }
 
 fn write(pack: &Pack, path: &Path, dir: &Path, confined: &mut Confined, options: &Options) -> Result<()> {
@@ -110,9 +95,10 @@ impl Ends for Entries<'_> {
         let Some(entry) = self.pack.index().entry(self.entry) else { return Ok(None) };
         let mut job = self.spare.pop().unwrap_or_default();
         job.entry = self.entry;
-        job.chunk = entry.chunks().get(self.chunk).map(|chunk| (self.chunk, *chunk));
+        job.chunk = entry.chunks().get(self.chunk).map(|chunk| (self.chunk, chunk));
         if let Some((_, chunk)) = &job.chunk {
-            self.pack.read_chunk(chunk, &mut job.packed).map_err(|e| Error::system("read", self.path, e))?;
+            self.pack.read_chunk(chunk, &mut job.packed).map_err(|e| read_error(self.path, e))?;
+            job.raw.resize(chunk.raw_size as usize, 0);
         }
         self.chunk += 1;
         if self.chunk >= entry.chunks().len() {
@@ -125,8 +111,7 @@ impl Ends for Entries<'_> {
         let pack = self.pack;
         let Some(entry) = pack.index().entry(job.entry) else { return Ok(()) };
         if let (Some((chunk, _)), Some(e)) = (&job.chunk, &job.failure) {
-            return Err(Error::data(self.path, format_args!("entry {:?}, chunk {chunk}: {e}", entry.name()))
-                .hint("the pack is damaged: copy it again from where it came from"));
+            return Err(chunk_error(self.path, entry.name(), *chunk, e));
         }
         if entry.kind() == EntryKind::Directory {
             let made = self.confined.directory(entry.name().as_ref());
@@ -178,7 +163,6 @@ impl Entries<'_> {
 impl Job {
     fn unpack(&mut self, decoder: &mut Decoder) {
         if let Some((_, chunk)) = &self.chunk {
-            self.raw.resize(chunk.raw_size as usize, 0);
             self.failure = chunk.unpack(decoder, &self.packed, &mut self.raw).err();
         }
     }

@@ -6,26 +6,33 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, RenameFlags, linkat, openat, renameat, renameat_with, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, fchmod, linkat, openat, renameat, renameat_with,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
+
+use crate::signals::{self, Registration};
 
 /// A file being written in the directory it will live in.
 ///
 /// Where the file system can (`O_TMPFILE`), it has no name at all, so that even a killed process leaves nothing
-/// behind. Elsewhere it has a name beginning with `.ds-` and is removed on drop.
+/// behind. Elsewhere it has a name beginning with `.ds-` and is removed on drop, and by signals.
 #[derive(Debug)]
 pub struct Staged {
-    dir: OwnedFd,
+    dir: Arc<OwnedFd>,
     name: OsString,
     file: File,
-    temporary: Option<OsString>,
+    temporary: Option<Temporary>,
 }
 
 /// Files are made as any program makes them: the umask decides.
 const MODE: Mode = Mode::from_raw_mode(0o666);
+
+/// Of a file that is replaced, who may read, write and run it is kept.
+const PERMISSIONS: Mode = Mode::from_raw_mode(0o777);
 
 impl Staged {
     /// Begins a file that is to be `name` (one component) in `dir`.
@@ -34,6 +41,7 @@ impl Staged {
     ///
     /// What the system reports.
     pub fn create(dir: OwnedFd, name: &OsStr) -> io::Result<Self> {
+        let dir = Arc::new(dir);
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
         let nameless = match Path::new("/proc/self/fd").exists() {
             true => openat(&dir, ".", flags | OFlags::TMPFILE, MODE),
@@ -42,8 +50,9 @@ impl Staged {
         let (file, temporary) = match nameless {
             Ok(fd) => (fd, None),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                let temporary = unused_name();
-                let fd = openat(&dir, &temporary, flags | OFlags::CREATE | OFlags::EXCL, MODE)?;
+                let (fd, temporary) = Temporary::make(&dir, |temporary| {
+                    openat(&dir, temporary, flags | OFlags::CREATE | OFlags::EXCL, MODE)
+                })?;
                 (fd, Some(temporary))
             }
             Err(e) => return Err(e.into()),
@@ -56,28 +65,60 @@ impl Staged {
         &self.file
     }
 
-    /// Gives the file its name. With `replace` a file of that name is replaced in one step; without, it is an error.
+    /// Gives the file its name. With `replace` a file of that name is replaced in one step, and its permissions are
+    /// kept; without, it is an error.
     ///
     /// # Errors
     ///
     /// `AlreadyExists`, or what the system reports. The file is gone then.
     pub fn commit(mut self, replace: bool) -> io::Result<()> {
-        if self.temporary.is_none() {
-            if !replace {
-                return Ok(self.link(&self.name)?);
-            }
+        if replace {
+            self.replaces()?;
             // A link cannot replace a name, a rename can.
-            let temporary = unused_name();
-            self.link(&temporary)?;
-            self.temporary = Some(temporary);
+            let temporary = self.temporary()?;
+            renameat(&self.dir, temporary.name(), &self.dir, &self.name)?;
+            temporary.leave();
+            return Ok(());
         }
-        let Some(temporary) = &self.temporary else { return Ok(()) };
-        match replace {
-            true => renameat(&self.dir, temporary, &self.dir, &self.name)?,
-            false => self.rename_to_unused(temporary)?,
+        match self.temporary.take() {
+            None => Ok(self.link(&self.name)?),
+            Some(temporary) => Ok(self.rename_to_unused(temporary)?),
         }
-        self.temporary = None;
-        Ok(())
+    }
+
+    /// Whether there is a file of the name already, whose permissions are then taken over.
+    ///
+    /// # Errors
+    ///
+    /// `IsADirectory`, or what the system reports.
+    pub fn replaces(&self) -> io::Result<bool> {
+        let old = match statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(false),
+            old => old?,
+        };
+        match FileType::from_raw_mode(old.st_mode) {
+            FileType::Directory => return Err(Errno::ISDIR.into()),
+            FileType::RegularFile => fchmod(&self.file, Mode::from_raw_mode(old.st_mode) & PERMISSIONS)?,
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    /// Leaves the file under a temporary name in its directory: the caller's to rename or remove.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports. The file is gone then.
+    pub fn park(mut self) -> io::Result<OsString> {
+        Ok(self.temporary()?.leave())
+    }
+
+    /// The temporary name, given to the file now if it has none.
+    fn temporary(&mut self) -> rustix::io::Result<Temporary> {
+        match self.temporary.take() {
+            Some(temporary) => Ok(temporary),
+            None => Ok(Temporary::make(&self.dir, |temporary| self.link(temporary))?.1),
+        }
     }
 
     fn link(&self, name: &OsStr) -> rustix::io::Result<()> {
@@ -85,31 +126,67 @@ impl Staged {
         linkat(CWD, source, &self.dir, name, AtFlags::SYMLINK_FOLLOW)
     }
 
-    /// Some file systems cannot rename without replacing; a second link can do the same.
-    fn rename_to_unused(&self, temporary: &OsStr) -> rustix::io::Result<()> {
-        match renameat_with(&self.dir, temporary, &self.dir, &self.name, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                linkat(&self.dir, temporary, &self.dir, &self.name, AtFlags::empty())?;
-                unlinkat(&self.dir, temporary, AtFlags::empty())
+    fn rename_to_unused(&self, temporary: Temporary) -> rustix::io::Result<()> {
+        let (dir, from) = (&self.dir, temporary.name());
+        match renameat_with(dir, from, dir, &self.name, RenameFlags::NOREPLACE) {
+            // Some file systems cannot rename without replacing; a second link can do the same.
+            Err(Errno::INVAL | Errno::NOSYS) => linkat(dir, from, dir, &self.name, AtFlags::empty()),
+            renamed => {
+                renamed?;
+                temporary.leave();
+                Ok(())
             }
-            other => other,
         }
     }
 }
 
-impl Drop for Staged {
+/// A name no other process uses, nor another file of this one. The file goes with it on drop, and by signals.
+#[derive(Debug)]
+struct Temporary {
+    dir: Arc<OwnedFd>,
+    name: Option<OsString>,
+    _registration: Registration,
+}
+
+impl Temporary {
+    /// Has `make` make a file of a name in `dir`.
+    fn make<T>(
+        dir: &Arc<OwnedFd>,
+        make: impl FnOnce(&OsStr) -> rustix::io::Result<T>,
+    ) -> rustix::io::Result<(T, Self)> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = OsString::from(format!(".ds-{}-{number}.part", std::process::id()));
+        let _hold = signals::hold();
+        let made = make(&name)?;
+        let registration = signals::on_signal({
+            let (dir, name) = (dir.clone(), name.clone());
+            move || remove(&dir, &name)
+        });
+        Ok((made, Self { dir: dir.clone(), name: Some(name), _registration: registration }))
+    }
+
+    fn name(&self) -> &OsStr {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    /// Whatever has this name now stays.
+    fn leave(mut self) -> OsString {
+        self.name.take().unwrap_or_default()
+    }
+}
+
+impl Drop for Temporary {
     fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            // Nobody is left to tell; the name says whose leftover it is.
-            let _ = unlinkat(&self.dir, temporary, AtFlags::empty());
+        if let Some(name) = &self.name {
+            remove(&self.dir, name);
         }
     }
 }
 
-/// A name no other process uses, nor another file of this one.
-fn unused_name() -> OsString {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!(".ds-{}-{}.part", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)).into()
+fn remove(dir: &OwnedFd, name: &OsStr) {
+    // Nobody is left to tell; the name says whose leftover it is.
+    let _ = unlinkat(dir, name, AtFlags::empty());
 }
 
 #[cfg(test)]
@@ -123,9 +200,7 @@ mod tests {
         let fd: OwnedFd = File::open(dir).unwrap().into();
         let mut staged = Staged::create(fd, OsStr::new("target")).unwrap();
         if named && staged.temporary.is_none() {
-            let temporary = unused_name();
-            staged.link(&temporary).unwrap();
-            staged.temporary = Some(temporary);
+            staged.temporary = Some(staged.temporary().unwrap());
         }
         staged.file().write_all(b"new").unwrap();
         staged

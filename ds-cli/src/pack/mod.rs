@@ -19,7 +19,7 @@ pub mod reader;
 pub mod writer;
 
 pub use error::{ChunkProblem, EntryProblem, PackError};
-pub use index::{Chunk, Entry, PackIndex};
+pub use index::{Chunk, Chunks, Entries, Entry, PackIndex};
 pub use layout::{EntryKind, Geometry, Method};
 pub use name::NameError;
 pub use reader::{ChunkError, OpenError, Pack};

@@ -32,7 +32,7 @@ pub enum ChunkError {
         /// Bytes of content the stream says.
         actual: u64,
         /// Bytes of the chunk the stream takes up.
-        consumed: usize,
+        consumed: u64,
         /// Bytes of the chunk.
         packed: u32,
     },
@@ -105,13 +105,23 @@ impl Chunk {
         }
     }
 
+    /// Compares what its tile stream says of itself with what the index says: bytes of content, and of the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`ChunkError::StreamSize`].
+    pub fn check_stream(&self, actual: u64, consumed: u64) -> Result<(), ChunkError> {
+        let (expected, packed) = (self.raw_size, self.packed_size);
+        if (actual, consumed) == (expected.into(), packed.into()) {
+            Ok(())
+        } else {
+            Err(ChunkError::StreamSize { expected, actual, consumed, packed })
+        }
+    }
+
     fn decode(&self, decoder: &mut Decoder, packed: &[u8], content: &mut [u8]) -> Result<(), ChunkError> {
         let stream = TileStream::parse(packed).map_err(|e| ChunkError::Decode(e.into()))?;
-        let (actual, consumed) = (stream.uncompressed_size(), stream.consumed());
-        if actual != u64::from(self.raw_size) || consumed != packed.len() {
-            let (expected, packed) = (self.raw_size, self.packed_size);
-            return Err(ChunkError::StreamSize { expected, actual, consumed, packed });
-        }
+        self.check_stream(stream.uncompressed_size(), stream.consumed() as u64)?;
         decoder.decode_stream(&stream, content).map(drop).map_err(ChunkError::Decode)
     }
 }
@@ -183,7 +193,7 @@ impl Pack {
         let footer = Footer::parse(&footer, file_len)?;
         let mut tail = vec![0; footer.tail_len() as usize];
         file.read_exact_at(&mut tail, footer.index_offset)?;
-        let index = PackIndex::parse(&tail, file_len)?;
+        let index = PackIndex::parse(tail, file_len)?;
         Ok(Self { file, file_len, index })
     }
 

@@ -5,14 +5,14 @@ mod report;
 
 use core::num::NonZeroUsize;
 use core::ops::Range;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use ds_runtime::{BuildError, Completion, File, Queue, QueueOptions, Request, Runtime, Selection};
 
 use self::pieces::{Cut, Partial, Piece};
 use self::report::{cpu_time, peak_memory};
-use crate::pack::{Chunk, Method, Pack};
+use crate::pack::{Chunk, Entry, Method, Pack, PackIndex};
 
 pub use ds_runtime::{CodecKind, IoKind};
 pub use report::{Fault, Latencies, Report};
@@ -36,12 +36,19 @@ pub struct Options {
 }
 
 impl Options {
+    /// Largest [`Options::depth`]: what a queue holds.
+    pub const MAX_DEPTH: u32 = 1 << 20;
     /// [`Options::depth`] unless told.
     pub const DEPTH: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0");
     /// [`Options::request_size`] unless told: no pack has larger chunks.
     pub const REQUEST_SIZE: u32 = 4 << 20;
     /// [`Options::read_size`] unless told.
     pub const READ_SIZE: u64 = 1 << 20;
+
+    /// How many requests it takes to stream all of a pack.
+    pub fn requests(&self, index: &PackIndex) -> u64 {
+        index.chunks().map(|chunk| u64::from(Cut(self.request_size).count(&chunk))).sum()
+    }
 }
 
 impl Default for Options {
@@ -101,64 +108,69 @@ impl Streamer {
         self.runtime.selection()
     }
 
-    /// Streams the chunks numbered `chunks` of `pack` and verifies each; `arrived` is told the bytes of each request that
-    /// came, good or bad, and ends the run early by returning false.
+    /// Streams the chunks of these entries of `pack` and verifies each; `arrived` is told the bytes of each request that
+    /// came, good or bad, and ends the run early by returning false. [`Report::ENOUGH_FAILED`] damaged chunks end it, too.
     ///
     /// # Errors
     ///
     /// The pack's descriptor cannot be duplicated. What is wrong with chunks is in the report.
-    pub fn run(
+    pub fn run<'a>(
         &mut self,
-        pack: &Pack,
-        chunks: impl IntoIterator<Item = usize>,
+        pack: &'a Pack,
+        entries: impl IntoIterator<Item = Entry<'a>>,
         mut arrived: impl FnMut(u64) -> bool,
     ) -> std::io::Result<Report> {
         let file = File::from(pack.file().try_clone()?);
-        let (all, cut) = (pack.index().chunks(), self.cut);
-        let mut pieces = chunks.into_iter().filter_map(|number| Some((number, all.get(number)?))).flat_map(
+        let cut = self.cut;
+        let chunks = entries.into_iter().flat_map(|entry| entry.chunk_numbers().zip(entry.chunks()));
+        let mut pieces = chunks.flat_map(|(number, chunk)| {
             // The format counts chunks in 32 bits.
-            |(number, chunk)| cut.pieces(number as u32, chunk).map(move |piece| (piece, chunk)),
-        );
+            cut.pieces(number as u32, &chunk).map(move |piece| (piece, chunk))
+        });
+        // The chunk of every request under way, by its tag.
+        let mut in_flight = HashMap::<u64, Chunk>::new();
         let (mut report, mut partial) = (Report::default(), Partial::default());
         let paths_before = self.paths();
         let (start, cpu) = (Instant::now(), cpu_time());
-        let (mut in_flight, mut going) = (0, true);
+        let mut going = true;
         loop {
             // A piece that came before its predecessor keeps its buffer. The predecessor was asked for first, so it is in
             // flight, and this cannot come to rest.
-            while going && in_flight + partial.kept() < self.depth {
+            while going && in_flight.len() + partial.kept() < self.depth {
                 let Some((piece, chunk)) = pieces.next() else { break };
                 report.requests += 1;
-                let range = cut.range(piece, chunk);
-                let request = self.request(&file, chunk, &range).tag(piece.tag());
+                let range = cut.range(piece, &chunk);
+                let request = self.request(&file, &chunk, &range).tag(piece.tag());
                 match self.queue.post(request) {
-                    Ok(_) => in_flight += 1,
+                    Ok(_) => drop(in_flight.insert(piece.tag(), chunk)),
                     Err(rejected) => {
                         let fault = Err(Fault::Request(rejected.error));
                         let verdict =
-                            partial.arrived(piece, (chunk, cut), Vec::new(), fault, &mut self.spare);
-                        report.verdict(piece.chunk, chunk, verdict);
+                            partial.arrived(piece, (&chunk, cut), Vec::new(), fault, &mut self.spare);
+                        report.verdict(piece.chunk, &chunk, verdict);
                         going = arrived(range.end - range.start) && going;
                     }
                 }
             }
-            if in_flight == 0 {
+            if in_flight.is_empty() {
                 break;
             }
             // Without a timeout it waits as long as it takes.
             let _ = self.queue.wait_any(None);
-            for completion in self.queue.take_completed(in_flight) {
-                in_flight -= 1;
+            for completion in self.queue.take_completed(in_flight.len()) {
                 let piece = Piece::from_tag(completion.tag);
-                let chunk = &all[piece.chunk as usize];
-                let range = cut.range(piece, chunk);
+                let Some(chunk) = in_flight.remove(&completion.tag) else { continue };
+                let range = cut.range(piece, &chunk);
                 report.read += completion.bytes.read;
                 report.latency.record(completion.latency);
                 let Completion { result, buffer, .. } = completion;
                 let result = result.map_err(Fault::Request);
-                let verdict = partial.arrived(piece, (chunk, cut), buffer, result, &mut self.spare);
-                report.verdict(piece.chunk, chunk, verdict);
+                let verdict = partial.arrived(piece, (&chunk, cut), buffer, result, &mut self.spare);
+                report.verdict(piece.chunk, &chunk, verdict);
                 going = arrived(range.end - range.start) && going;
+            }
+            if report.failed >= Report::ENOUGH_FAILED && going {
+                (report.gave_up, going) = (true, false);
             }
         }
         report.wall = start.elapsed();

@@ -31,7 +31,7 @@ pub(super) struct Cut(pub(super) u32);
 
 impl Cut {
     /// Compressed chunks are not cut: they are decoded as a whole.
-    fn count(self, chunk: &Chunk) -> u32 {
+    pub(super) fn count(self, chunk: &Chunk) -> u32 {
         match chunk.method {
             Method::Stored => chunk.raw_size.div_ceil(self.0.max(1)),
             Method::GDeflate => 1,

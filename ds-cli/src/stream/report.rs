@@ -49,10 +49,15 @@ pub struct Report {
     pub faults: Vec<(usize, Fault)>,
     /// How many chunks were wrong in all.
     pub failed: u64,
+    /// So many were wrong that the rest was left.
+    pub gave_up: bool,
 }
 
 impl Report {
     const FAULTS_KEPT: usize = 16;
+
+    /// Damaged chunks after which there is nothing to learn from more of them.
+    pub const ENOUGH_FAILED: u64 = 1000;
 
     /// Counts a chunk whose last piece has arrived.
     pub(super) fn verdict(&mut self, number: u32, chunk: &Chunk, verdict: Option<Result<(), Fault>>) {
