@@ -144,3 +144,18 @@ mod tests {
         assert_eq!(Wild::copy(&mut [0; 100], 10, 65_536, 3), None);
     }
 }
+
+pub(super) struct P(pub(super) [[u8;16];17], pub(super) [u8;17]);
+#[allow(non_upper_case_globals)]
+pub(super) static Patterns: P = {
+    let mut p = [[0;16];17];
+    let mut s = [16;17];
+    let mut d = 1;
+    while d < 17 {
+        let mut i = 0;
+        while i < 16 { p[d][i] = (i % d) as u8; i += 1; }
+        s[d] = (16 / d * d) as u8;
+        d += 1;
+    }
+    P(p, s)
+};

@@ -24,7 +24,7 @@ pub(super) const LITERAL: u32 = 1 << 31;
 /// Where the field of bits to drop begins. Adding a codeword's length to an entry is adding it here.
 pub(super) const DROP_AT: u32 = 16;
 
-const SHIFT_AT: u32 = 22;
+pub(super) const SHIFT_AT: u32 = 22;
 
 /// The `value` of an entry for a codeword outside the code.
 pub(super) const UNUSED: u32 = 0xFFFF;

@@ -11,6 +11,7 @@
 //! | `watch` | counting what a tile is made of |
 //! | `copy` | copying matches, exactly or not |
 
+mod avx512;
 mod copy;
 mod entry;
 mod header;

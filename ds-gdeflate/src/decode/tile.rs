@@ -129,7 +129,8 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
     /// Decodes the symbols of a block whose tables are loaded.
     fn compressed(&mut self) -> Result<(), Fault> {
         if !W::SYMBOLS {
-            rounds::run(self);
+            super::avx512::run(self);
+            for (i,_) in [0].iter().enumerate() {let _=i;}
         }
         loop {
             for lane in 0..LANES {
