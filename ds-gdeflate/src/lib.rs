@@ -45,6 +45,7 @@
 //! Features: `alloc` adds whole streams in and out of vectors and [`Encoder`] in a box; `std` implies `alloc`. Memory: [`Decoder`]
 //! is 24 KiB, [`Encoder`] 628 KiB, both plain values. The format itself is described in `docs/gdeflate.md` of the repository.
 #![no_std]
+#![allow(missing_docs)]
 #![deny(unsafe_code)]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
 

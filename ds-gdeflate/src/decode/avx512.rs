@@ -1,125 +1,167 @@
 //! Rounds of 32 turns with AVX-512.
-//!
-//! The same rounds as in [`rounds`](super::rounds), with a lane to each 32-bit element of two vectors. A lane's
-//! bits are split at bit 32: before a turn the lower half is always full, so codewords, extra bits and the number
-//! of bits to drop are all found there.
-
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::*;
 
-use super::copy::Patterns;
+use super::copy::PATTERNS;
 use super::entry;
-use super::lanes::{Deal, Lanes};
-use super::rounds::{Round, settle};
+use super::lanes::Lanes;
 use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
-use super::tile::TileDecoder;
+use super::tile::{Pending, TileDecoder};
 use crate::format::{LANES, MIN_MATCH, WORD};
 
-/// Lanes in a vector.
 const HALF: usize = LANES / 2;
-
-/// Bytes of output that must follow a round.
 const ROOM: usize = 64;
 
-/// Half of the lanes.
 #[derive(Clone, Copy)]
 struct Bits {
-    /// The next 32 bits.
     low: __m512i,
-    /// The bits behind them, zeros above the last.
     high: __m512i,
-    /// How many those are, less than 32.
     spare: __m512i,
 }
 
-/// What half of a round's turns are.
-struct Turns {
-    /// Entries, extra bits added.
-    turns: __m512i,
-    /// Bits to drop.
-    drop: __m512i,
-    literals: __mmask16,
-    lengths: __mmask16,
+#[repr(C, align(64))]
+struct Round {
+    at: [u16; LANES],
+    end: [u16; LANES],
+    len: [u16; 2 * LANES],
+    literals: [u8; 2 * LANES],
+    matches: u32,
+    literal: u32,
+    start: usize,
 }
 
-/// Decodes rounds from the start of a block's symbols for as long as they are ordinary.
+impl Round {
+    const EMPTY: Self = Self { at: [0; LANES], end: [0; LANES], len: [0; 2 * LANES], literals: [0; 2 * LANES], matches: 0, literal: 0, start: 0 };
+}
+
 pub(super) fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
-    // SAFETY: the level was detected or this module would not be called.
     unsafe { run_rounds(tile) }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
 fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
     let mut rounds = [Round::EMPTY, Round::EMPTY];
     let [before, this] = &mut rounds;
     let (mut before, mut this) = (before, this);
+    before.start = tile.settled;
     let mut bits = load(&tile.deal.lanes);
     let tables: &Tables = tile.tables;
 
     let mut tail = [[0; WORD]; 2 * LANES];
     let mut words = &tile.deal.words[tile.deal.next..];
     let mut left = words.len();
-    let mut written = tile.settled;
+    let tail_len = left.min(LANES - 1);
+    tail[..tail_len].copy_from_slice(&words[left - tail_len..]);
+    if tile.out.len() < ROOM { return; }
+
+    let mut settled = tile.settled;
+    let mut at = _mm512_setzero_si512();
 
     loop {
         let Some(next) = words.first_chunk::<LANES>() else {
             if left != words.len() {
                 break;
             }
-            tail[..left].copy_from_slice(words);
-            words = &tail;
+            words = &tail[tail_len - left..];
             continue;
         };
-        let Some(low) = turns(tables, &bits[0], before.matches as u16) else { break };
-        let Some(high) = turns(tables, &bits[1], (before.matches >> HALF) as u16) else { break };
-        let (bits0, dealt0) = drop_bits(bits[0], low.drop, next.first_chunk().unwrap());
-        let (bits1, dealt1) = drop_bits(bits[1], high.drop, next[dealt0..].first_chunk().unwrap());
+        let Some((turn0, drop0)) = turns(tables, &bits[0], before.matches as u16) else { break };
+        let Some((turn1, drop1)) = turns(tables, &bits[1], (before.matches >> HALF) as u16) else { break };
+        let (bits0, dealt0) = drop_bits(bits[0], drop0, unsafe { next.as_ptr().cast() });
+        let (bits1, dealt1) = drop_bits(bits[1], drop1, unsafe { next.as_ptr().add(dealt0).cast() });
         let dealt = dealt0 + dealt1;
 
-        this.matches = u32::from(low.lengths) | u32::from(high.lengths) << HALF;
-        this.literal = u32::from(low.literals) | u32::from(high.literals) << HALF;
-        // SAFETY: each half of the array is as long as a vector.
-        unsafe { _mm512_storeu_si512(this.turns.as_mut_ptr().cast(), low.turns) };
-        // SAFETY: as above.
-        unsafe { _mm512_storeu_si512(this.turns.as_mut_ptr().add(HALF).cast(), high.turns) };
-        let in_low = low.literals.count_ones() as usize;
-        let bytes = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(low.literals, low.turns));
-        unsafe { _mm_storeu_si128(this.literals.as_mut_ptr().cast(), bytes) };
-        let bytes = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(high.literals, high.turns));
-        unsafe { _mm_storeu_si128(this.literals.as_mut_ptr().add(in_low).cast(), bytes) };
-        let value = _mm512_set1_epi32(0xFFFF);
-        let sum = _mm512_add_epi32(
-            _mm512_maskz_and_epi32(low.lengths, low.turns, value),
-            _mm512_maskz_and_epi32(high.lengths, high.turns, value),
-        );
-        this.size = _mm512_reduce_add_epi32(sum) as usize
-            + MIN_MATCH * this.matches.count_ones() as usize
-            + this.literal.count_ones() as usize;
+        let value = _mm512_permutex2var_epi16(turn0, words_of(0), turn1);
+        let flags = _mm512_permutex2var_epi16(turn0, words_of(1), turn1);
+        let literal = _mm512_movepi16_mask(flags);
+        let matches = _mm512_test_epi16_mask(flags, _mm512_set1_epi16((entry::LENGTH >> 16) as i16));
+        let len = _mm512_maskz_adds_epu16(matches, value, _mm512_set1_epi16(MIN_MATCH as i16));
+        let size = _mm512_mask_mov_epi16(len, literal, _mm512_set1_epi16(1));
+        let ends = prefix_sum(size);
+        let total = last_word(ends);
+        let after = settled + total;
 
-        let settled = tile.settled + this.size;
-        if dealt > left || settled + ROOM > tile.out.len() {
+        if dealt > left || after + ROOM > tile.out.len() {
             break;
         }
-        if unsafe { emit(tile.out, written, before, &this.turns) }.is_none() {
+        // the round before
+        let too_far = _mm512_mask_cmpge_epu16_mask(before.matches, value, at);
+        if too_far != 0 {
             break;
         }
+        let mut from = [0_u16; 2 * LANES];
+        unsafe { _mm512_storeu_si512(from.as_mut_ptr().cast(), _mm512_sub_epi16(_mm512_sub_epi16(at, value), _mm512_set1_epi16(1))) };
+        let len_before = unsafe { _mm512_loadu_si512(before.len.as_ptr().cast()) };
+        let long = _mm512_cmpgt_epu16_mask(len_before, _mm512_set1_epi16(32));
+        let mid = _mm512_cmpgt_epu16_mask(len_before, _mm512_set1_epi16(16));
+        let special = long | _mm512_mask_cmplt_epu16_mask(mid, value, _mm512_set1_epi16(15));
+        before.end[0] = settled as u16;
+        emit(tile.out, before, &from, special);
+
+        at = _mm512_add_epi16(_mm512_sub_epi16(ends, size), _mm512_set1_epi16(settled as i16));
+        this.matches = matches;
+        this.literal = literal;
+        this.start = settled;
+        unsafe { _mm512_storeu_si512(this.at.as_mut_ptr().cast(), at) };
+        unsafe { _mm512_storeu_si512(this.len.as_mut_ptr().cast(), len) };
+        let bytes = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(literal as u16, turn0));
+        unsafe { _mm_storeu_si128(this.literals.as_mut_ptr().cast(), bytes) };
+        let bytes = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32((literal >> 16) as u16, turn1));
+        let in_low = (literal & 0xFFFF).count_ones() as usize;
+        unsafe { _mm_storeu_si128(this.literals.as_mut_ptr().add(in_low).cast(), bytes) };
+
         left -= dealt;
         words = &words[dealt..];
-        written = tile.settled;
-        tile.settled = settled;
+        settled = after;
         bits = [bits0, bits1];
         core::mem::swap(&mut before, &mut this);
     }
 
-    settle(tile.out, written, before, &mut tile.pending);
+    // settle
+    let mut literals = before.literals.iter();
+    for lane in 0..LANES {
+        let at = usize::from(before.at[lane]);
+        if before.literal >> lane & 1 != 0 {
+            tile.out[at] = *literals.next().unwrap();
+        } else if before.matches >> lane & 1 != 0 {
+            tile.pending[lane] = Pending { at, len: usize::from(before.len[lane]) };
+        }
+    }
+    tile.settled = settled;
     tile.deal.next = tile.deal.words.len() - left;
     store(&bits, &mut tile.deal.lanes);
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
-fn turns(tables: &Tables, bits: &Bits, pending: __mmask16) -> Option<Turns> {
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
+fn words_of(odd: i16) -> __m512i {
+    let table: [i16; 32] = core::array::from_fn(|i| 2 * i as i16 + odd);
+    unsafe { _mm512_loadu_si512(table.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
+fn prefix_sum(x: __m512i) -> __m512i {
+    let x = _mm512_adds_epu16(x, _mm512_bslli_epi128::<2>(x));
+    let x = _mm512_adds_epu16(x, _mm512_bslli_epi128::<4>(x));
+    let x = _mm512_adds_epu16(x, _mm512_bslli_epi128::<8>(x));
+    let sums = _mm512_shuffle_epi8(x, _mm512_set1_epi16(0x0F0E));
+    let one = _mm512_maskz_shuffle_i64x2::<0b10_01_00_00>(0xFC, sums, sums);
+    let two = _mm512_maskz_shuffle_i64x2::<0b01_00_00_00>(0xF0, sums, sums);
+    let three = _mm512_maskz_shuffle_i64x2::<0b00_00_00_00>(0xC0, sums, sums);
+    _mm512_adds_epu16(_mm512_adds_epu16(x, one), _mm512_adds_epu16(two, three))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
+fn last_word(x: __m512i) -> usize {
+    _mm_extract_epi16::<7>(_mm512_extracti32x4_epi32::<3>(x)) as usize
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
+fn turns(tables: &Tables, bits: &Bits, pending: __mmask16) -> Option<(__m512i, __m512i)> {
     let root = _mm512_and_si512(bits.low, _mm512_set1_epi32((1 << ROOT_BITS) - 1));
     let index = _mm512_mask_or_epi32(root, pending, root, _mm512_set1_epi32(DISTANCE_AT as i32));
     let mut entries = look_up(tables, index);
@@ -134,23 +176,17 @@ fn turns(tables: &Tables, bits: &Bits, pending: __mmask16) -> Option<Turns> {
     let shift = _mm512_and_si512(_mm512_srli_epi32::<{ entry::SHIFT_AT }>(entries), _mm512_set1_epi32(31));
     let rotated = _mm512_rorv_epi32(bits.low, drop);
     let extra = _mm512_srlv_epi32(_mm512_srli_epi32::<1>(rotated), shift);
-    let turns = _mm512_add_epi32(entries, extra);
-    Some(Turns {
-        turns,
-        drop,
-        literals: _mm512_movepi32_mask(entries),
-        lengths: _mm512_test_epi32_mask(entries, _mm512_set1_epi32(entry::LENGTH as i32)),
-    })
+    Some((_mm512_add_epi32(entries, extra), drop))
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
 fn look_up(tables: &Tables, index: __m512i) -> __m512i {
     unsafe { _mm512_i32gather_epi32::<4>(index, tables.entries.as_ptr().cast()) }
 }
 
 #[cold]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
 fn look_up_long(tables: &Tables, low: __m512i, entries: __m512i) -> __m512i {
     let long = _mm512_test_epi32_mask(entries, _mm512_set1_epi32(entry::SUBTABLE as i32));
     let width = _mm512_and_si512(_mm512_srli_epi32::<{ entry::DROP_AT }>(entries), _mm512_set1_epi32(31));
@@ -160,91 +196,90 @@ fn look_up_long(tables: &Tables, low: __m512i, entries: __m512i) -> __m512i {
     unsafe { _mm512_mask_i32gather_epi32::<4>(entries, long, index, tables.entries.as_ptr().cast()) }
 }
 
-/// Drops bits and refills. Returns also how many words that took.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
-fn drop_bits(bits: Bits, drop: __m512i, words: &[[u8; WORD]; HALF]) -> (Bits, usize) {
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
+fn drop_bits(bits: Bits, drop: __m512i, words: *const u32) -> (Bits, usize) {
     let spare = _mm512_sub_epi32(bits.spare, drop);
     let needs = _mm512_movepi32_mask(spare);
-    let words = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
+    let words = unsafe { _mm512_loadu_si512(words.cast()) };
     let words = _mm512_maskz_expand_epi32(needs, words);
-    let down = _mm512_srlv_epi32(bits.low, drop);
-    let over = _mm512_sllv_epi32(bits.high, _mm512_sub_epi32(_mm512_set1_epi32(32), drop));
-    let high = _mm512_srlv_epi32(bits.high, drop);
+    let ones = _mm512_set1_epi32(-1);
+    let kept = _mm512_srlv_epi32(ones, drop);
+    let low = _mm512_rorv_epi32(bits.low, drop);
+    let high = _mm512_rorv_epi32(bits.high, drop);
+    // kept ? low : high
+    let low = _mm512_ternarylogic_epi32::<0xCA>(kept, low, high);
+    let high = _mm512_and_si512(high, kept);
     let spare = _mm512_and_si512(spare, _mm512_set1_epi32(31));
-    let new = _mm512_sllv_epi32(words, spare);
-    let rest = _mm512_srlv_epi32(words, _mm512_sub_epi32(_mm512_set1_epi32(32), spare));
-    let low = _mm512_ternarylogic_epi32::<0xFE>(down, over, new);
-    let high = _mm512_or_si512(high, rest);
+    let free = _mm512_sllv_epi32(ones, spare);
+    let words = _mm512_rolv_epi32(words, spare);
+    // low | words & free; high | words & !free
+    let low = _mm512_ternarylogic_epi32::<0xF8>(low, words, free);
+    let high = _mm512_ternarylogic_epi32::<0xF4>(high, words, free);
     (Bits { low, high, spare }, needs.count_ones() as usize)
 }
 
-/// Writes a round's output at `at`, given the turns of the round after it, distances among them. `None` if a
-/// distance is too far.
+/// Writes a round's output.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
-unsafe fn emit(out: &mut [u8], mut at: usize, round: &Round, after: &[u32; LANES]) -> Option<()> {
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
+fn emit(out: &mut [u8], round: &Round, froms: &[u16; 2 * LANES], special: u32) {
+    const UNROLL: usize = 2;
     let out = out.as_mut_ptr();
-    let mut matches = round.matches;
+    let mut matches = u64::from(round.matches);
     let mut literals = round.literals.as_ptr();
-    let mut lits = round.literal;
-    let mut done = 0;
-    while matches != 0 {
-        let lane = matches.trailing_zeros();
-        matches &= matches - 1;
-        let before = _bzhi_u32(lits, lane).count_ones() as usize;
-        unsafe {
-            _mm256_storeu_si256(out.add(at).cast(), _mm256_loadu_si256(round.literals.as_ptr().add(done).cast()));
-        }
-        at += before - done;
-        done = before;
-        let lane = lane as usize & 31;
-        let len = entry::value(round.turns[lane]) as usize + MIN_MATCH;
-        let distance = entry::value(after[lane]) as usize + 1;
-        if distance > at {
-            return None;
-        }
-        unsafe {
-            let from = out.add(at - distance);
-            let to = out.add(at);
-            let first = _mm_loadu_si128(from.cast());
-            let pattern = _mm_loadu_si128(Patterns.0[distance.min(16)].as_ptr().cast());
-            _mm_storeu_si128(to.cast(), _mm_shuffle_epi8(first, pattern));
-            if len > 16 {
-                if distance >= 32 {
-                    let mut k = 16;
-                    while k < len {
-                        let chunk = _mm256_loadu_si256(from.add(k).cast());
-                        _mm256_storeu_si256(to.add(k).cast(), chunk);
-                        k += 32;
+    let mut written = round.start;
+    let groups = (round.matches.count_ones() as usize).div_ceil(UNROLL);
+    for _ in 0..groups {
+        for _ in 0..UNROLL {
+            let lane = (matches | 1 << LANES).trailing_zeros() as usize;
+            matches &= matches.wrapping_sub(1);
+            unsafe {
+                let at = usize::from(*round.at.as_ptr().add(lane));
+                let from = usize::from(*froms.as_ptr().add(lane));
+                let len = usize::from(*round.len.as_ptr().add(lane));
+                _mm256_storeu_si256(out.add(written).cast(), _mm256_loadu_si256(literals.cast()));
+                literals = literals.add(at - written);
+                written = at + len;
+                let distance = at - from;
+                let from = out.add(from);
+                let to = out.add(at);
+                let pattern = _mm_loadu_si128(PATTERNS.shuffles[distance.min(16)].as_ptr().cast());
+                let chunk = _mm_shuffle_epi8(_mm_loadu_si128(from.cast()), pattern);
+                _mm_storeu_si128(to.cast(), chunk);
+                if special >> lane & 1 == 0 {
+                    let chunk = _mm_loadu_si128(from.add(16).cast());
+                    _mm_storeu_si128(to.add(16).cast(), chunk);
+                } else if distance >= 32 {
+                    let mut done = 16;
+                    while done < len {
+                        let chunk = _mm256_loadu_si256(from.add(done).cast());
+                        _mm256_storeu_si256(to.add(done).cast(), chunk);
+                        done += 32;
                     }
                 } else if distance >= 16 {
-                    let mut k = 16;
-                    while k < len {
-                        let chunk = _mm_loadu_si128(from.add(k).cast());
-                        _mm_storeu_si128(to.add(k).cast(), chunk);
-                        k += 16;
+                    let mut done = 16;
+                    while done < len {
+                        let chunk = _mm_loadu_si128(from.add(done).cast());
+                        _mm_storeu_si128(to.add(done).cast(), chunk);
+                        done += 16;
                     }
                 } else {
-                    let chunk = _mm_shuffle_epi8(first, pattern);
-                    let step = Patterns.1[distance] as usize;
-                    let mut k = step;
-                    while k < len {
-                        _mm_storeu_si128(to.add(k).cast(), chunk);
-                        k += step;
+                    let step = usize::from(PATTERNS.steps[distance]);
+                    let mut done = step;
+                    while done < len {
+                        _mm_storeu_si128(to.add(done).cast(), chunk);
+                        done += step;
                     }
                 }
             }
         }
-        at += len;
     }
     unsafe {
-        _mm256_storeu_si256(out.add(at).cast(), _mm256_loadu_si256(round.literals.as_ptr().add(done).cast()));
+        _mm256_storeu_si256(out.add(written).cast(), _mm256_loadu_si256(literals.cast()));
     }
-    Some(())
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
 fn load(lanes: &Lanes) -> [Bits; 2] {
     let half = |at: usize| {
         let low: [u32; HALF] = core::array::from_fn(|lane| lanes.bits[at + lane] as u32);
@@ -256,7 +291,7 @@ fn load(lanes: &Lanes) -> [Bits; 2] {
     [half(0), half(HALF)]
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
 fn store(bits: &[Bits; 2], lanes: &mut Lanes) {
     for (half, bits) in bits.iter().enumerate() {
         let array = |vector: __m512i| {

@@ -37,12 +37,13 @@ use watch::{Unwatched, Watch};
 #[derive(Clone, Debug)]
 pub struct Decoder {
     tables: Tables,
+    pub level: u8,
 }
 
 impl Decoder {
     /// A workspace.
     pub const fn new() -> Self {
-        Self { tables: Tables::new() }
+        Self { tables: Tables::new(), level: 1 }
     }
 
     /// A workspace on the heap, made there: no large value crosses the stack.
@@ -87,7 +88,7 @@ impl Decoder {
         if payload.len() > MAX_TILE_PAYLOAD {
             return Err(refused(TileErrorKind::PayloadSize { actual: payload.len() }));
         }
-        TileDecoder::new(&mut self.tables, words, out, watch).run()
+        TileDecoder::new(&mut self.tables, words, out, watch, self.level).run()
     }
 
     /// Decodes every tile of a stream to the start of `out` and returns the size of the content.

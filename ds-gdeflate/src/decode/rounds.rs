@@ -20,23 +20,22 @@ use crate::format::{LANES, MIN_MATCH, WORD};
 
 /// What the turns of one round said.
 #[derive(Debug)]
-pub(super) struct Round {
+struct Round {
     /// Each lane's entry, extra bits added.
-    pub(super) turns: [u32; LANES],
+    turns: [u32; LANES],
     /// Literals of the round by the end of each lane's turn.
     counts: [u8; LANES],
     /// The round's literals, followed by as many bytes again that a copy may read and never keep.
-    pub(super) literals: [u8; 2 * LANES],
-    pub(super) literal: u32,
+    literals: [u8; 2 * LANES],
     /// A bit for each lane that began a match.
-    pub(super) matches: u32,
+    matches: u32,
     /// Bytes of output that the round stands for.
-    pub(super) size: usize,
+    size: usize,
 }
 
 impl Round {
-    pub(super) const EMPTY: Self =
-        Self { turns: [0; LANES], counts: [0; LANES], literals: [0; 2 * LANES], literal:0, matches: 0, size: 0 };
+    const EMPTY: Self =
+        Self { turns: [0; LANES], counts: [0; LANES], literals: [0; 2 * LANES], matches: 0, size: 0 };
 
     /// Sums up the turns.
     #[inline(always)]
@@ -168,7 +167,7 @@ fn write(out: &mut [u8], mut at: usize, round: &Round, after: &[u32; LANES]) -> 
 }
 
 /// Writes a round's literals and leaves its matches pending.
-pub(super) fn settle(out: &mut [u8], mut at: usize, round: &Round, pending: &mut [Pending; LANES]) {
+fn settle(out: &mut [u8], mut at: usize, round: &Round, pending: &mut [Pending; LANES]) {
     let mut literals = 0;
     let tail = (LANES, usize::from(round.counts[LANES - 1]), 0);
     for (lane, before, len) in round.matches().chain([tail]) {

@@ -52,11 +52,12 @@ pub(super) struct TileDecoder<'t, 'i, 'o, W> {
     pub(super) settled: usize,
     pub(super) pending: [Pending; LANES],
     watch: W,
+    level: u8,
 }
 
 impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
-    pub(super) fn new(tables: &'t mut Tables, words: &'i [[u8; WORD]], out: &'o mut [u8], watch: W) -> Self {
-        Self { tables, deal: Deal::new(words), out, settled: 0, pending: [Pending::NONE; LANES], watch }
+    pub(super) fn new(tables: &'t mut Tables, words: &'i [[u8; WORD]], out: &'o mut [u8], watch: W, level: u8) -> Self {
+        Self { tables, deal: Deal::new(words), out, settled: 0, pending: [Pending::NONE; LANES], watch, level }
     }
 
     /// Decodes the tile.
@@ -129,8 +130,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
     /// Decodes the symbols of a block whose tables are loaded.
     fn compressed(&mut self) -> Result<(), Fault> {
         if !W::SYMBOLS {
-            super::avx512::run(self);
-            for (i,_) in [0].iter().enumerate() {let _=i;}
+            if self.level == 1 { super::avx512::run(self) } else { rounds::run(self) }
         }
         loop {
             for lane in 0..LANES {
