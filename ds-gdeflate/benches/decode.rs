@@ -27,7 +27,7 @@ fn main() {
     let mut history = Vec::new();
 
     println!("against {}, {rounds} rounds", ds_reference::VERSION);
-    for level in levels() {
+    for level in LEVELS {
         println!("\nlevel {level:<9}  ratio    MB/s    ref.  faster  refused");
         let mut mean = 0.0;
         for (name, content) in &classes {
@@ -44,12 +44,6 @@ fn main() {
     if measuring {
         keep_history(&history);
     }
-}
-
-/// The reference encoder's levels to measure: those that `DS_LEVELS` lists, or all three.
-fn levels() -> Vec<u8> {
-    let Ok(list) = std::env::var("DS_LEVELS") else { return LEVELS.to_vec() };
-    list.split(',').map(|level| level.trim().parse().expect("DS_LEVELS lists levels")).collect()
 }
 
 /// Content and the tiles that the reference made of it.
@@ -122,19 +116,10 @@ fn compare(tiles: &Tiles, rounds: usize) -> Comparison {
     // Filled, so that no round pays for the first touch of a page.
     let mut out = vec![0xA5; tiles.raw.len()];
     let mut times = [vec![], vec![]];
-    let mut scalar = Decoder::boxed();
-    scalar.level = 0;
-    let mut st = vec![];
     for _ in 0..rounds {
         let start = Instant::now();
         tiles.decode(&mut ours, &mut out);
         times[0].push(start.elapsed());
-        assert!(out == tiles.raw, "our decoder's output is wrong");
-        out.fill(0xA5);
-
-        let start = Instant::now();
-        tiles.decode(&mut scalar, &mut out);
-        st.push(start.elapsed());
         assert!(out == tiles.raw, "our decoder's output is wrong");
         out.fill(0xA5);
 
@@ -144,9 +129,6 @@ fn compare(tiles: &Tiles, rounds: usize) -> Comparison {
         assert!(out == tiles.raw, "the reference decoder's output is wrong");
         out.fill(0xA5);
     }
-    st.sort();
-    times[1].sort();
-    print!("{:.2} ", times[1][rounds/2].as_secs_f64() / st[rounds/2].as_secs_f64());
     let times = times.map(|mut times| {
         times.sort_unstable();
         times[times.len() / 2]

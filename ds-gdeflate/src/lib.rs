@@ -45,8 +45,8 @@
 //! Features: `alloc` adds whole streams in and out of vectors and [`Encoder`] in a box; `std` implies `alloc`. Memory: [`Decoder`]
 //! is 24 KiB, [`Encoder`] 628 KiB, both plain values. The format itself is described in `docs/gdeflate.md` of the repository.
 #![no_std]
-#![allow(missing_docs)]
-#![deny(unsafe_code)]
+#![cfg_attr(feature = "simd", deny(unsafe_code))]
+#![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
 
 #[cfg(feature = "alloc")]
@@ -59,6 +59,7 @@ mod encode;
 mod error;
 mod format;
 mod inspect;
+mod simd;
 mod stream;
 
 pub use decode::Decoder;
@@ -70,4 +71,5 @@ pub use encode::{EncodeError, Encoder, Level, stream_bound, tile_bound};
 pub use error::{Code, DecodeError, StreamError, TileError, TileErrorKind};
 pub use format::{MAX_STREAM_SIZE, MAX_TILE_PAYLOAD, MAX_TILES, MIN_TILE_PAYLOAD, TILE_SIZE};
 pub use inspect::TileReport;
+pub use simd::SimdLevel;
 pub use stream::{CodecId, Header, StreamWriter, Tile, TileStream, TileTable, WriteError, write_table};

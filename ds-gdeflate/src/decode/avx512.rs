@@ -35,8 +35,20 @@ impl Round {
     const EMPTY: Self = Self { at: [0; LANES], end: [0; LANES], len: [0; 2 * LANES], literals: [0; 2 * LANES], matches: 0, literal: 0, start: 0 };
 }
 
-pub(super) fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
-    unsafe { run_rounds(tile) }
+cpufeatures::new!(features, "avx512f", "avx512bw", "avx512dq", "avx512vl", "bmi1", "bmi2", "popcnt");
+
+/// Proof that the machine has the instructions that this module uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    pub(crate) fn detect() -> Option<Self> {
+        features::get().then_some(Self(()))
+    }
+
+    pub(super) fn run<W>(self, tile: &mut TileDecoder<'_, '_, '_, W>) {
+        unsafe { run_rounds(tile) }
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]

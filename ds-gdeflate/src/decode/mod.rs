@@ -11,6 +11,9 @@
 //! | `watch` | counting what a tile is made of |
 //! | `copy` | copying matches, exactly or not |
 
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod avx2;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod avx512;
 mod copy;
 mod entry;
@@ -25,7 +28,12 @@ mod watch;
 use crate::error::{DecodeError, TileError, TileErrorKind};
 use crate::format::{MAX_TILE_PAYLOAD, TILE_SIZE};
 use crate::inspect::TileReport;
+use crate::simd::SimdLevel;
 use crate::stream::TileStream;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+pub(crate) use avx2::Avx2;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+pub(crate) use avx512::Avx512;
 use table::Tables;
 use tile::TileDecoder;
 use watch::{Unwatched, Watch};
@@ -37,13 +45,24 @@ use watch::{Unwatched, Watch};
 #[derive(Clone, Debug)]
 pub struct Decoder {
     tables: Tables,
-    pub level: u8,
+    /// The instructions to use; the machine's best if none.
+    level: Option<SimdLevel>,
 }
 
 impl Decoder {
     /// A workspace.
     pub const fn new() -> Self {
-        Self { tables: Tables::new(), level: 1 }
+        Self { tables: Tables::new(), level: None }
+    }
+
+    /// A workspace of a decoder that uses the instructions of `level` rather than the machine's best.
+    pub const fn with_level(level: SimdLevel) -> Self {
+        Self { tables: Tables::new(), level: Some(level) }
+    }
+
+    /// The instructions that this decoder uses.
+    pub fn level(&self) -> SimdLevel {
+        self.level.unwrap_or_else(SimdLevel::detect)
     }
 
     /// A workspace on the heap, made there: no large value crosses the stack.
@@ -88,7 +107,8 @@ impl Decoder {
         if payload.len() > MAX_TILE_PAYLOAD {
             return Err(refused(TileErrorKind::PayloadSize { actual: payload.len() }));
         }
-        TileDecoder::new(&mut self.tables, words, out, watch, self.level).run()
+        let level = self.level();
+        TileDecoder::new(&mut self.tables, words, out, watch, level).run()
     }
 
     /// Decodes every tile of a stream to the start of `out` and returns the size of the content.

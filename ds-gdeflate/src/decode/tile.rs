@@ -14,6 +14,7 @@ use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use super::watch::Watch;
 use crate::error::{Code, TileError, TileErrorKind};
 use crate::format::{LANES, MIN_MATCH, WORD};
+use crate::simd::{SimdLevel, Variant};
 
 /// An error and the lane whose turn met it.
 #[derive(Debug)]
@@ -52,11 +53,11 @@ pub(super) struct TileDecoder<'t, 'i, 'o, W> {
     pub(super) settled: usize,
     pub(super) pending: [Pending; LANES],
     watch: W,
-    level: u8,
+    level: SimdLevel,
 }
 
 impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
-    pub(super) fn new(tables: &'t mut Tables, words: &'i [[u8; WORD]], out: &'o mut [u8], watch: W, level: u8) -> Self {
+    pub(super) fn new(tables: &'t mut Tables, words: &'i [[u8; WORD]], out: &'o mut [u8], watch: W, level: SimdLevel) -> Self {
         Self { tables, deal: Deal::new(words), out, settled: 0, pending: [Pending::NONE; LANES], watch, level }
     }
 
@@ -130,7 +131,13 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
     /// Decodes the symbols of a block whose tables are loaded.
     fn compressed(&mut self) -> Result<(), Fault> {
         if !W::SYMBOLS {
-            if self.level == 1 { super::avx512::run(self) } else { rounds::run(self) }
+            match self.level.0 {
+                Variant::Scalar => rounds::run(self),
+                #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+                Variant::Avx2(proof) => proof.run(self),
+                #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+                Variant::Avx512(proof) => proof.run(self),
+            }
         }
         loop {
             for lane in 0..LANES {
