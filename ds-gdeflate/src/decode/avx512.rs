@@ -22,17 +22,14 @@ struct Bits {
 
 #[repr(C, align(64))]
 struct Round {
-    at: [u16; LANES],
-    end: [u16; LANES],
-    len: [u16; 2 * LANES],
+    turns: [u32; LANES],
     literals: [u8; 2 * LANES],
     matches: u32,
     literal: u32,
-    start: usize,
 }
 
 impl Round {
-    const EMPTY: Self = Self { at: [0; LANES], end: [0; LANES], len: [0; 2 * LANES], literals: [0; 2 * LANES], matches: 0, literal: 0, start: 0 };
+    const EMPTY: Self = Self { turns: [0; LANES], literals: [0; 2 * LANES], matches: 0, literal: 0 };
 }
 
 cpufeatures::new!(features, "avx512f", "avx512bw", "avx512dq", "avx512vl", "bmi1", "bmi2", "popcnt");
@@ -56,7 +53,6 @@ fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
     let mut rounds = [Round::EMPTY, Round::EMPTY];
     let [before, this] = &mut rounds;
     let (mut before, mut this) = (before, this);
-    before.start = tile.settled;
     let mut bits = load(&tile.deal.lanes);
     let tables: &Tables = tile.tables;
 
@@ -68,7 +64,7 @@ fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
     if tile.out.len() < ROOM { return; }
 
     let mut settled = tile.settled;
-    let mut at = _mm512_setzero_si512();
+    let mut written = tile.settled;
 
     loop {
         let Some(next) = words.first_chunk::<LANES>() else {
@@ -78,45 +74,43 @@ fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
             words = &tail[tail_len - left..];
             continue;
         };
-        let Some((turn0, drop0)) = turns(tables, &bits[0], before.matches as u16) else { break };
-        let Some((turn1, drop1)) = turns(tables, &bits[1], (before.matches >> HALF) as u16) else { break };
+        let mut e0 = look_up(tables, &bits[0], before.matches as u16);
+        let mut e1 = look_up(tables, &bits[1], (before.matches >> HALF) as u16);
+        let odd = _mm512_set1_epi32(entry::ODD as i32);
+        if _mm512_test_epi32_mask(_mm512_or_si512(e0, e1), odd) != 0 {
+            e0 = look_up_long(tables, bits[0].low, e0);
+            e1 = look_up_long(tables, bits[1].low, e1);
+            if _mm512_test_epi32_mask(_mm512_or_si512(e0, e1), odd) != 0 {
+                break;
+            }
+        }
+        let (turn0, drop0) = turns(e0, &bits[0]);
+        let (turn1, drop1) = turns(e1, &bits[1]);
         let (bits0, dealt0) = drop_bits(bits[0], drop0, unsafe { next.as_ptr().cast() });
         let (bits1, dealt1) = drop_bits(bits[1], drop1, unsafe { next.as_ptr().add(dealt0).cast() });
         let dealt = dealt0 + dealt1;
 
-        let value = _mm512_permutex2var_epi16(turn0, words_of(0), turn1);
-        let flags = _mm512_permutex2var_epi16(turn0, words_of(1), turn1);
-        let literal = _mm512_movepi16_mask(flags);
-        let matches = _mm512_test_epi16_mask(flags, _mm512_set1_epi16((entry::LENGTH >> 16) as i16));
-        let len = _mm512_maskz_adds_epu16(matches, value, _mm512_set1_epi16(MIN_MATCH as i16));
-        let size = _mm512_mask_mov_epi16(len, literal, _mm512_set1_epi16(1));
-        let ends = prefix_sum(size);
-        let total = last_word(ends);
+        let length = _mm512_set1_epi32(entry::LENGTH as i32);
+        let (lit0, lit1) = (_mm512_movepi32_mask(e0), _mm512_movepi32_mask(e1));
+        let (len0, len1) = (_mm512_test_epi32_mask(e0, length), _mm512_test_epi32_mask(e1, length));
+        let literal = u32::from(lit0) | u32::from(lit1) << 16;
+        let matches = u32::from(len0) | u32::from(len1) << 16;
+        let value = _mm512_set1_epi32(0xFFFF);
+        let sum = _mm512_add_epi32(_mm512_maskz_and_epi32(len0, turn0, value), _mm512_maskz_and_epi32(len1, turn1, value));
+        let total = _mm512_reduce_add_epi32(sum) as usize + literal.count_ones() as usize + MIN_MATCH * matches.count_ones() as usize;
         let after = settled + total;
 
         if dealt > left || after + ROOM > tile.out.len() {
             break;
         }
-        // the round before
-        let too_far = _mm512_mask_cmpge_epu16_mask(before.matches, value, at);
-        if too_far != 0 {
+        unsafe { _mm512_storeu_si512(this.turns.as_mut_ptr().cast(), turn0) };
+        unsafe { _mm512_storeu_si512(this.turns.as_mut_ptr().add(HALF).cast(), turn1) };
+        if emit(tile.out, written, before, &this.turns).is_none() {
             break;
         }
-        let mut from = [0_u16; 2 * LANES];
-        unsafe { _mm512_storeu_si512(from.as_mut_ptr().cast(), _mm512_sub_epi16(_mm512_sub_epi16(at, value), _mm512_set1_epi16(1))) };
-        let len_before = unsafe { _mm512_loadu_si512(before.len.as_ptr().cast()) };
-        let long = _mm512_cmpgt_epu16_mask(len_before, _mm512_set1_epi16(32));
-        let mid = _mm512_cmpgt_epu16_mask(len_before, _mm512_set1_epi16(16));
-        let special = long | _mm512_mask_cmplt_epu16_mask(mid, value, _mm512_set1_epi16(15));
-        before.end[0] = settled as u16;
-        emit(tile.out, before, &from, special);
-
-        at = _mm512_add_epi16(_mm512_sub_epi16(ends, size), _mm512_set1_epi16(settled as i16));
+        written = settled;
         this.matches = matches;
         this.literal = literal;
-        this.start = settled;
-        unsafe { _mm512_storeu_si512(this.at.as_mut_ptr().cast(), at) };
-        unsafe { _mm512_storeu_si512(this.len.as_mut_ptr().cast(), len) };
         let bytes = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(literal as u16, turn0));
         unsafe { _mm_storeu_si128(this.literals.as_mut_ptr().cast(), bytes) };
         let bytes = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32((literal >> 16) as u16, turn1));
@@ -132,12 +126,15 @@ fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
 
     // settle
     let mut literals = before.literals.iter();
+    let mut at = written;
     for lane in 0..LANES {
-        let at = usize::from(before.at[lane]);
         if before.literal >> lane & 1 != 0 {
             tile.out[at] = *literals.next().unwrap();
+            at += 1;
         } else if before.matches >> lane & 1 != 0 {
-            tile.pending[lane] = Pending { at, len: usize::from(before.len[lane]) };
+            let len = entry::value(before.turns[lane]) as usize + MIN_MATCH;
+            tile.pending[lane] = Pending { at, len };
+            at += len;
         }
     }
     tile.settled = settled;
@@ -147,54 +144,31 @@ fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
-fn words_of(odd: i16) -> __m512i {
-    let table: [i16; 32] = core::array::from_fn(|i| 2 * i as i16 + odd);
-    unsafe { _mm512_loadu_si512(table.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
-fn prefix_sum(x: __m512i) -> __m512i {
-    let x = _mm512_adds_epu16(x, _mm512_bslli_epi128::<2>(x));
-    let x = _mm512_adds_epu16(x, _mm512_bslli_epi128::<4>(x));
-    let x = _mm512_adds_epu16(x, _mm512_bslli_epi128::<8>(x));
-    let sums = _mm512_shuffle_epi8(x, _mm512_set1_epi16(0x0F0E));
-    let one = _mm512_maskz_shuffle_i64x2::<0b10_01_00_00>(0xFC, sums, sums);
-    let two = _mm512_maskz_shuffle_i64x2::<0b01_00_00_00>(0xF0, sums, sums);
-    let three = _mm512_maskz_shuffle_i64x2::<0b00_00_00_00>(0xC0, sums, sums);
-    _mm512_adds_epu16(_mm512_adds_epu16(x, one), _mm512_adds_epu16(two, three))
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
-fn last_word(x: __m512i) -> usize {
-    _mm_extract_epi16::<7>(_mm512_extracti32x4_epi32::<3>(x)) as usize
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
-fn turns(tables: &Tables, bits: &Bits, pending: __mmask16) -> Option<(__m512i, __m512i)> {
-    let root = _mm512_and_si512(bits.low, _mm512_set1_epi32((1 << ROOT_BITS) - 1));
-    let index = _mm512_mask_or_epi32(root, pending, root, _mm512_set1_epi32(DISTANCE_AT as i32));
-    let mut entries = look_up(tables, index);
-    let odd = _mm512_set1_epi32(entry::ODD as i32);
-    if _mm512_test_epi32_mask(entries, odd) != 0 {
-        entries = look_up_long(tables, bits.low, entries);
-        if _mm512_test_epi32_mask(entries, odd) != 0 {
-            return None;
-        }
-    }
+fn turns(entries: __m512i, bits: &Bits) -> (__m512i, __m512i) {
     let drop = _mm512_and_si512(_mm512_srli_epi32::<{ entry::DROP_AT }>(entries), _mm512_set1_epi32(31));
     let shift = _mm512_and_si512(_mm512_srli_epi32::<{ entry::SHIFT_AT }>(entries), _mm512_set1_epi32(31));
     let rotated = _mm512_rorv_epi32(bits.low, drop);
     let extra = _mm512_srlv_epi32(_mm512_srli_epi32::<1>(rotated), shift);
-    Some((_mm512_add_epi32(entries, extra), drop))
+    (_mm512_add_epi32(entries, extra), drop)
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
-fn look_up(tables: &Tables, index: __m512i) -> __m512i {
-    unsafe { _mm512_i32gather_epi32::<4>(index, tables.entries.as_ptr().cast()) }
+fn look_up(tables: &Tables, bits: &Bits, pending: __mmask16) -> __m512i {
+    let root = _mm512_and_si512(bits.low, _mm512_set1_epi32((1 << ROOT_BITS) - 1));
+    let index = _mm512_mask_or_epi32(root, pending, root, _mm512_set1_epi32(DISTANCE_AT as i32));
+    let e = |k: u64| unsafe { *tables.entries.get_unchecked(k as usize) as i32 };
+    let quad = |q: __m128i| {
+        let (a, b) = (_mm_cvtsi128_si64(q) as u64, _mm_extract_epi64::<1>(q) as u64);
+        _mm_setr_epi32(e(a & 0xFFFFFFFF), e(a >> 32), e(b & 0xFFFFFFFF), e(b >> 32))
+    };
+    let a = quad(_mm512_castsi512_si128(index));
+    let b = quad(_mm512_extracti32x4_epi32::<1>(index));
+    let c = quad(_mm512_extracti32x4_epi32::<2>(index));
+    let d = quad(_mm512_extracti32x4_epi32::<3>(index));
+    let ab = _mm256_set_m128i(b, a);
+    let cd = _mm256_set_m128i(d, c);
+    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(ab), cd)
 }
 
 #[cold]
@@ -234,42 +208,43 @@ fn drop_bits(bits: Bits, drop: __m512i, words: *const u32) -> (Bits, usize) {
 /// Writes a round's output.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
-fn emit(out: &mut [u8], round: &Round, froms: &[u16; 2 * LANES], special: u32) {
-    const UNROLL: usize = 2;
+fn emit(out: &mut [u8], mut at: usize, round: &Round, after: &[u32; LANES]) -> Option<()> {
     let out = out.as_mut_ptr();
-    let mut matches = u64::from(round.matches);
-    let mut literals = round.literals.as_ptr();
-    let mut written = round.start;
-    let groups = (round.matches.count_ones() as usize).div_ceil(UNROLL);
-    for _ in 0..groups {
-        for _ in 0..UNROLL {
-            let lane = (matches | 1 << LANES).trailing_zeros() as usize;
-            matches &= matches.wrapping_sub(1);
-            unsafe {
-                let at = usize::from(*round.at.as_ptr().add(lane));
-                let from = usize::from(*froms.as_ptr().add(lane));
-                let len = usize::from(*round.len.as_ptr().add(lane));
-                _mm256_storeu_si256(out.add(written).cast(), _mm256_loadu_si256(literals.cast()));
-                literals = literals.add(at - written);
-                written = at + len;
-                let distance = at - from;
-                let from = out.add(from);
-                let to = out.add(at);
-                let pattern = _mm_loadu_si128(PATTERNS.shuffles[distance.min(16)].as_ptr().cast());
-                let chunk = _mm_shuffle_epi8(_mm_loadu_si128(from.cast()), pattern);
-                _mm_storeu_si128(to.cast(), chunk);
-                if special >> lane & 1 == 0 {
-                    let chunk = _mm_loadu_si128(from.add(16).cast());
-                    _mm_storeu_si128(to.add(16).cast(), chunk);
-                } else if distance >= 32 {
-                    let mut done = 16;
+    let mut matches = round.matches;
+    let mut done = 0;
+    while matches != 0 {
+        let lane = matches.trailing_zeros();
+        matches &= matches - 1;
+        let before = _bzhi_u32(round.literal, lane).count_ones() as usize;
+        let lane = lane as usize & 31;
+        let len = entry::value(round.turns[lane]) as usize + MIN_MATCH;
+        let distance = entry::value(after[lane]) as usize + 1;
+        unsafe {
+            _mm256_storeu_si256(out.add(at).cast(), _mm256_loadu_si256(round.literals.as_ptr().add(done).cast()));
+            at += before - done;
+            done = before;
+            if distance > at { return None; }
+            let from = out.add(at - distance);
+            let to = out.add(at);
+            at += len;
+            let near = distance.min(16);
+            let pattern = _mm_loadu_si128(PATTERNS.shuffles[near].as_ptr().cast());
+            let pattern2 = _mm_loadu_si128(PATTERNS.shuffles2[near].as_ptr().cast());
+            let from2 = from.add((near & 16) as usize);
+            let chunk = _mm_shuffle_epi8(_mm_loadu_si128(from.cast()), pattern);
+            _mm_storeu_si128(to.cast(), chunk);
+            let chunk2 = _mm_shuffle_epi8(_mm_loadu_si128(from2.cast()), pattern2);
+            _mm_storeu_si128(to.add(16).cast(), chunk2);
+            if len > 32 {
+                if distance >= 32 {
+                    let mut done = 32;
                     while done < len {
                         let chunk = _mm256_loadu_si256(from.add(done).cast());
                         _mm256_storeu_si256(to.add(done).cast(), chunk);
                         done += 32;
                     }
                 } else if distance >= 16 {
-                    let mut done = 16;
+                    let mut done = 32;
                     while done < len {
                         let chunk = _mm_loadu_si128(from.add(done).cast());
                         _mm_storeu_si128(to.add(done).cast(), chunk);
@@ -287,8 +262,9 @@ fn emit(out: &mut [u8], round: &Round, froms: &[u16; 2 * LANES], special: u32) {
         }
     }
     unsafe {
-        _mm256_storeu_si256(out.add(written).cast(), _mm256_loadu_si256(literals.cast()));
+        _mm256_storeu_si256(out.add(at).cast(), _mm256_loadu_si256(round.literals.as_ptr().add(done).cast()));
     }
+    Some(())
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
