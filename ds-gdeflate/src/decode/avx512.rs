@@ -229,10 +229,11 @@ fn emit(out: &mut [u8], mut at: usize, round: &Round, after: &[u32; LANES]) -> O
             at += len;
             let near = distance.min(16);
             let pattern = _mm_loadu_si128(PATTERNS.shuffles[near].as_ptr().cast());
-            let pattern2 = _mm_loadu_si128(PATTERNS.shuffles2[near].as_ptr().cast());
-            let from2 = from.add((near & 16) as usize);
             let chunk = _mm_shuffle_epi8(_mm_loadu_si128(from.cast()), pattern);
             _mm_storeu_si128(to.cast(), chunk);
+            if len > 16 {
+            let pattern2 = _mm_loadu_si128(PATTERNS.shuffles2[near].as_ptr().cast());
+            let from2 = from.add((near & 16) as usize);
             let chunk2 = _mm_shuffle_epi8(_mm_loadu_si128(from2.cast()), pattern2);
             _mm_storeu_si128(to.add(16).cast(), chunk2);
             if len > 32 {
@@ -258,6 +259,7 @@ fn emit(out: &mut [u8], mut at: usize, round: &Round, after: &[u32; LANES]) -> O
                         done += step;
                     }
                 }
+            }
             }
         }
     }
