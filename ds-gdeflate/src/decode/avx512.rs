@@ -26,10 +26,11 @@ struct Round {
     literals: [u8; 2 * LANES],
     matches: u32,
     literal: u32,
+    start: usize,
 }
 
 impl Round {
-    const EMPTY: Self = Self { turns: [0; LANES], literals: [0; 2 * LANES], matches: 0, literal: 0 };
+    const EMPTY: Self = Self { turns: [0; LANES], literals: [0; 2 * LANES], matches: 0, literal: 0, start: 0 };
 }
 
 cpufeatures::new!(features, "avx512f", "avx512bw", "avx512dq", "avx512vl", "bmi1", "bmi2", "popcnt");
@@ -50,9 +51,11 @@ impl Avx512 {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
 fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
-    let mut rounds = [Round::EMPTY, Round::EMPTY];
-    let [before, this] = &mut rounds;
-    let (mut before, mut this) = (before, this);
+    let mut rounds = [const { Round::EMPTY }; 3];
+    let [oldest, before, this] = &mut rounds;
+    let (mut oldest, mut before, mut this) = (oldest, before, this);
+    oldest.start = tile.settled;
+    before.start = tile.settled;
     let mut bits = load(&tile.deal.lanes);
     let tables: &Tables = tile.tables;
 
@@ -61,10 +64,9 @@ fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
     let mut left = words.len();
     let tail_len = left.min(LANES - 1);
     tail[..tail_len].copy_from_slice(&words[left - tail_len..]);
-    if tile.out.len() < ROOM { return; }
+    if tile.out.len() < tile.settled + ROOM { return; }
 
     let mut settled = tile.settled;
-    let mut written = tile.settled;
 
     loop {
         let Some(next) = words.first_chunk::<LANES>() else {
@@ -74,6 +76,7 @@ fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
             words = &tail[tail_len - left..];
             continue;
         };
+        emit(tile.out, oldest, &before.turns);
         let mut e0 = look_up(tables, &bits[0], before.matches as u16);
         let mut e1 = look_up(tables, &bits[1], (before.matches >> HALF) as u16);
         let odd = _mm512_set1_epi32(entry::ODD as i32);
@@ -105,10 +108,15 @@ fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         }
         unsafe { _mm512_storeu_si512(this.turns.as_mut_ptr().cast(), turn0) };
         unsafe { _mm512_storeu_si512(this.turns.as_mut_ptr().add(HALF).cast(), turn1) };
-        if emit(tile.out, written, before, &this.turns).is_none() {
-            break;
+        let near = _mm512_set1_epi32(before.start as i32);
+        let far0 = _mm512_mask_cmpge_epi32_mask(before.matches as u16, _mm512_and_si512(turn0, value), near);
+        let far1 = _mm512_mask_cmpge_epi32_mask((before.matches >> 16) as u16, _mm512_and_si512(turn1, value), near);
+        if (far0 | far1) != 0 {
+            if too_far(before, &this.turns) {
+                break;
+            }
         }
-        written = settled;
+        this.start = settled;
         this.matches = matches;
         this.literal = literal;
         let bytes = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(literal as u16, turn0));
@@ -121,12 +129,13 @@ fn run_rounds<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         words = &words[dealt..];
         settled = after;
         bits = [bits0, bits1];
-        core::mem::swap(&mut before, &mut this);
+        (oldest, before, this) = (before, this, oldest);
     }
 
+    emit(tile.out, oldest, &before.turns);
     // settle
     let mut literals = before.literals.iter();
-    let mut at = written;
+    let mut at = before.start;
     for lane in 0..LANES {
         if before.literal >> lane & 1 != 0 {
             tile.out[at] = *literals.next().unwrap();
@@ -208,7 +217,8 @@ fn drop_bits(bits: Bits, drop: __m512i, words: *const u32) -> (Bits, usize) {
 /// Writes a round's output.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
-fn emit(out: &mut [u8], mut at: usize, round: &Round, after: &[u32; LANES]) -> Option<()> {
+fn emit(out: &mut [u8], round: &Round, after: &[u32; LANES]) {
+    let mut at = round.start;
     let out = out.as_mut_ptr();
     let mut matches = round.matches;
     let mut done = 0;
@@ -223,7 +233,6 @@ fn emit(out: &mut [u8], mut at: usize, round: &Round, after: &[u32; LANES]) -> O
             _mm256_storeu_si256(out.add(at).cast(), _mm256_loadu_si256(round.literals.as_ptr().add(done).cast()));
             at += before - done;
             done = before;
-            if distance > at { return None; }
             let from = out.add(at - distance);
             let to = out.add(at);
             at += len;
@@ -266,7 +275,21 @@ fn emit(out: &mut [u8], mut at: usize, round: &Round, after: &[u32; LANES]) -> O
     unsafe {
         _mm256_storeu_si256(out.add(at).cast(), _mm256_loadu_si256(round.literals.as_ptr().add(done).cast()));
     }
-    Some(())
+}
+
+#[cold]
+fn too_far(round: &Round, after: &[u32; LANES]) -> bool {
+    let mut at = round.start;
+    let mut far = false;
+    for lane in 0..LANES {
+        if round.literal >> lane & 1 != 0 {
+            at += 1;
+        } else if round.matches >> lane & 1 != 0 {
+            far |= entry::value(after[lane]) as usize >= at;
+            at += entry::value(round.turns[lane]) as usize + MIN_MATCH;
+        }
+    }
+    far
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
