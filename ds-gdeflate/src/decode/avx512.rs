@@ -21,16 +21,16 @@ struct Bits {
 }
 
 #[repr(C, align(64))]
-struct Round {
-    turns: [u32; LANES],
-    literals: [u8; 2 * LANES],
-    matches: u32,
-    literal: u32,
-    start: usize,
+pub(super) struct Round {
+    pub(super) turns: [u32; LANES],
+    pub(super) literals: [u8; 2 * LANES],
+    pub(super) matches: u32,
+    pub(super) literal: u32,
+    pub(super) start: usize,
 }
 
 impl Round {
-    const EMPTY: Self = Self { turns: [0; LANES], literals: [0; 2 * LANES], matches: 0, literal: 0, start: 0 };
+    pub(super) const EMPTY: Self = Self { turns: [0; LANES], literals: [0; 2 * LANES], matches: 0, literal: 0, start: 0 };
 }
 
 cpufeatures::new!(features, "avx512f", "avx512bw", "avx512dq", "avx512vl", "bmi1", "bmi2", "popcnt");
@@ -278,7 +278,7 @@ fn emit(out: &mut [u8], round: &Round, after: &[u32; LANES]) {
 }
 
 #[cold]
-fn too_far(round: &Round, after: &[u32; LANES]) -> bool {
+pub(super) fn too_far(round: &Round, after: &[u32; LANES]) -> bool {
     let mut at = round.start;
     let mut far = false;
     for lane in 0..LANES {
