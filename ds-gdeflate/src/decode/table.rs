@@ -172,6 +172,20 @@ fn subtable_bits(counts: &[u16; MAX_CODE_BITS + 1], bits: u32, left: usize) -> u
     index_bits
 }
 
+/// The first codeword of each length, first bit highest.
+fn first_codewords(counts: &[u16; MAX_CODE_BITS + 1]) -> [u16; MAX_CODE_BITS + 1] {
+    let mut codewords = [0; MAX_CODE_BITS + 1];
+    for bits in 2..=MAX_CODE_BITS {
+        codewords[bits] = (codewords[bits - 1] + counts[bits - 1]) << 1;
+    }
+    codewords
+}
+
+/// A codeword of `bits` bits, first bit lowest.
+fn reverse(codeword: u16, bits: u32) -> usize {
+    usize::from(codeword.reverse_bits() >> (u16::BITS - bits))
+}
+
 fn count_lengths(lengths: &[u8]) -> [u16; MAX_CODE_BITS + 1] {
     let mut counts = [0; MAX_CODE_BITS + 1];
     for &bits in lengths {
@@ -222,8 +236,8 @@ fn judge(code: Code, counts: &[u16; MAX_CODE_BITS + 1], longest: usize) -> Resul
     }
 }
 
-/// The table of the code-length code: a byte for each 7 bits of input.
-pub(super) struct Precode([u8; 1 << MAX_PRECODE_BITS]);
+/// The table of the code-length code: an entry for each 7 bits of input.
+pub(super) struct Precode([u32; 1 << MAX_PRECODE_BITS]);
 
 impl Precode {
     /// Builds the table.
@@ -234,25 +248,24 @@ impl Precode {
     pub(super) fn build(lengths: &[u8; PRECODE_SYMBOLS]) -> Result<Self, TileErrorKind> {
         let counts = count_lengths(lengths);
         judge(Code::CodeLength, &counts, MAX_PRECODE_BITS)?;
-        let mut table = Self([0; 1 << MAX_PRECODE_BITS]);
-        let mut codeword = 0;
-        for bits in 1..=MAX_PRECODE_BITS {
-            for symbol in (0..PRECODE_SYMBOLS).filter(|&symbol| lengths[symbol] as usize == bits) {
-                for entry in table.0[codeword..].iter_mut().step_by(1 << bits) {
-                    *entry = (symbol << 3 | bits) as u8;
+        let mut table = Self([entry::UNUSED_ENTRY; 1 << MAX_PRECODE_BITS]);
+        let mut codewords = first_codewords(&counts);
+        for (&bits, &symbol) in lengths.iter().zip(&entry::PRECODE) {
+            if bits != 0 {
+                let codeword = &mut codewords[bits as usize & MAX_CODE_BITS];
+                let first = reverse(*codeword, u32::from(bits));
+                *codeword += 1;
+                for entry in table.0[first..].iter_mut().step_by(1 << bits) {
+                    *entry = symbol + (u32::from(bits) << entry::DROP_AT);
                 }
-                codeword = next_codeword(codeword, bits as u32);
             }
         }
         Ok(table)
     }
 
-    /// The symbol that `bits` begin with and its codeword's length, or `None` for an unused codeword.
-    pub(super) fn look_up(&self, bits: u64) -> Option<(u8, u32)> {
-        match self.0[bits as usize & (self.0.len() - 1)] {
-            0 => None,
-            entry => Some((entry >> 3, u32::from(entry & 7))),
-        }
+    /// The entry for the codeword that `bits` begin with.
+    pub(super) fn look_up(&self, bits: u64) -> u32 {
+        self.0[bits as usize % self.0.len()]
     }
 }
 
