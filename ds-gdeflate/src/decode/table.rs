@@ -106,19 +106,20 @@ impl Tables {
         }
 
         let mut sorted = [0_u16; LITLEN_SYMBOLS];
-        let used = sort(lengths, &counts, &mut sorted);
-        let mut sorted = sorted[..used].iter().map(|&symbol| symbols[symbol as usize]);
+        sort(lengths, &counts, &mut sorted);
+        let mut sorted = sorted.iter().map(|&symbol| symbols[usize::from(symbol)]);
+        let firsts = first_codewords(&counts);
 
         // Codewords in rising order of length, bit-reversed. `filled` entries are in place; each time the
         // length grows they repeat, which takes care of the bits above a short codeword.
-        let mut codeword = 0;
-        let mut filled = 1;
-        for bits in 1..=ROOT_BITS {
+        let shortest = (1..=ROOT_BITS).find(|&bits| counts[bits as usize] != 0).unwrap_or(ROOT_BITS);
+        let mut filled = 1 << (shortest - 1);
+        for bits in shortest..=ROOT_BITS {
             first_level.copy_within(..filled, filled);
             filled *= 2;
-            for symbol in sorted.by_ref().take(counts[bits as usize] as usize) {
-                first_level[codeword & (ROOT_SIZE - 1)] = symbol + (bits << entry::DROP_AT);
-                codeword = next_codeword(codeword, bits);
+            let codewords = firsts[bits as usize]..;
+            for (codeword, symbol) in codewords.zip(sorted.by_ref().take(counts[bits as usize] as usize)) {
+                first_level[reverse(codeword, bits) & (ROOT_SIZE - 1)] = symbol + (bits << entry::DROP_AT);
             }
         }
 
@@ -127,7 +128,9 @@ impl Tables {
         let (mut at, mut size) = (0, 0);
         for bits in ROOT_BITS + 1..=MAX_CODE_BITS as u32 {
             let mut left = counts[bits as usize] as usize;
-            for symbol in sorted.by_ref().take(left) {
+            let codewords = firsts[bits as usize]..;
+            for (codeword, symbol) in codewords.zip(sorted.by_ref().take(left)) {
+                let codeword = reverse(codeword, bits);
                 if codeword & (ROOT_SIZE - 1) != prefix {
                     prefix = codeword & (ROOT_SIZE - 1);
                     let index_bits = subtable_bits(&counts, bits, left);
@@ -140,23 +143,10 @@ impl Tables {
                 for entry in self.entries[at..at + size][first..].iter_mut().step_by(step) {
                     *entry = symbol + (bits << entry::DROP_AT);
                 }
-                codeword = next_codeword(codeword, bits);
                 left -= 1;
             }
         }
         Ok(())
-    }
-}
-
-/// The successor of a bit-reversed codeword of `bits` bits; 0 after the last.
-///
-/// Adding one to a number whose highest bit comes last: the run of ones at the top becomes zeros, and the zero
-/// below it a one. A following longer codeword appends a zero, which in this order is already there.
-fn next_codeword(codeword: usize, bits: u32) -> usize {
-    let zeros = codeword ^ ((1 << bits) - 1);
-    match zeros.checked_ilog2() {
-        Some(highest) => codeword & ((1 << highest) - 1) | 1 << highest,
-        None => 0,
     }
 }
 
@@ -186,30 +176,35 @@ fn reverse(codeword: u16, bits: u32) -> usize {
     usize::from(codeword.reverse_bits() >> (u16::BITS - bits))
 }
 
+/// How many symbols have codewords of each length; the first number means nothing.
 fn count_lengths(lengths: &[u8]) -> [u16; MAX_CODE_BITS + 1] {
-    let mut counts = [0; MAX_CODE_BITS + 1];
-    for &bits in lengths {
-        counts[bits as usize & MAX_CODE_BITS] += 1;
+    // Neighbours are often alike: counted apart, none waits for the one before it.
+    let mut counts = [[0_u16; MAX_CODE_BITS + 1]; 4];
+    let (quads, rest) = lengths.as_chunks::<4>();
+    for quad in quads {
+        for (counts, &bits) in counts.iter_mut().zip(quad) {
+            counts[bits as usize & MAX_CODE_BITS] += 1;
+        }
     }
-    counts
+    for &bits in rest {
+        counts[0][bits as usize & MAX_CODE_BITS] += 1;
+    }
+    core::array::from_fn(|bits| counts.iter().map(|counts| counts[bits]).sum())
 }
 
-/// Lists the symbols that have a codeword, shortest first, equals in order; returns how many.
-fn sort(lengths: &[u8], counts: &[u16; MAX_CODE_BITS + 1], sorted: &mut [u16; LITLEN_SYMBOLS]) -> usize {
+/// Lists the symbols, shortest codeword first, equals in order, those without one last.
+fn sort(lengths: &[u8], counts: &[u16; MAX_CODE_BITS + 1], sorted: &mut [u16; LITLEN_SYMBOLS]) {
     let mut places = [0_u16; MAX_CODE_BITS + 1];
     let mut used = 0;
-    for bits in 1..=MAX_CODE_BITS {
+    for bits in (1..=MAX_CODE_BITS).chain([0]) {
         places[bits] = used;
         used += counts[bits];
     }
-    for (symbol, &bits) in lengths.iter().enumerate() {
-        if bits != 0 {
-            let place = &mut places[bits as usize & MAX_CODE_BITS];
-            sorted[*place as usize] = symbol as u16;
-            *place += 1;
-        }
+    for (symbol, &bits) in (0..).zip(lengths) {
+        let place = &mut places[bits as usize & MAX_CODE_BITS];
+        sorted[usize::from(*place)] = symbol;
+        *place += 1;
     }
-    used as usize
 }
 
 /// What codes the format allows.
