@@ -149,19 +149,17 @@ mod tests {
 pub(super) struct Patterns {
     /// For each distance up to 16, which of the bytes from there on goes where.
     pub(super) shuffles: [[u8; 16]; 17],
-    pub(super) shuffles2: [[u8; 16]; 17],
     /// The largest multiple of the distance that is 16 at most.
     pub(super) steps: [u8; 17],
 }
 
 pub(super) static PATTERNS: Patterns = {
-    let mut patterns = Patterns { shuffles: [[0; 16]; 17], shuffles2: [[0; 16]; 17], steps: [0; 17] };
+    let mut patterns = Patterns { shuffles: [[0; 16]; 17], steps: [0; 17] };
     let mut distance = 1;
     while distance <= 16 {
         let mut at = 0;
         while at < 16 {
             patterns.shuffles[distance][at] = (at % distance) as u8;
-            patterns.shuffles2[distance][at] = ((16 + at) % distance) as u8;
             at += 1;
         }
         patterns.steps[distance] = (16 / distance * distance) as u8;

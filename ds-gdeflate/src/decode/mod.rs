@@ -24,6 +24,8 @@ mod stored;
 mod table;
 mod tile;
 mod watch;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod wide;
 
 use crate::error::{DecodeError, TileError, TileErrorKind};
 use crate::format::{MAX_TILE_PAYLOAD, TILE_SIZE};

@@ -221,7 +221,11 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
 impl Tables {
     /// The entry for the codeword that `bits` begin with.
     fn look_up(&self, table: usize, bits: u64) -> u32 {
-        let entry = self.entries[table + (bits as usize & ((1 << ROOT_BITS) - 1))];
+        self.follow(self.entries[table + (bits as usize & ((1 << ROOT_BITS) - 1))], bits)
+    }
+
+    /// The entry itself, or the one in the subtable that it points to.
+    pub(super) fn follow(&self, entry: u32, bits: u64) -> u32 {
         if entry & entry::SUBTABLE == 0 { entry } else { self.look_up_long(entry, bits) }
     }
 
