@@ -50,7 +50,7 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         tile,
         lanes,
         |tables, lanes, before, words, round| decode(tables, lanes, before, words, round),
-        |out, round, after| write(out, round, after),
+        |out, round, after| write::<Quarter>(out, round, after),
     );
     tile.deal.lanes = (&store_lanes(&lanes)).into();
 }
@@ -65,10 +65,14 @@ fn decode(
     words: &[[u8; WORD]; LANES],
     round: &mut Round,
 ) -> Option<Step<[Quarter; 4]>> {
-    let last = quarters(&before.turns).map(|turns| load(turns));
-    let mut entries = [0, 1, 2, 3].map(|quarter| look_up(tables, lanes[quarter].low, last[quarter]));
+    let mut entries = [_mm256_setzero_si256(); 4];
+    for (quarter, entries) in entries.iter_mut().enumerate() {
+        *entries = look_up(tables, lanes[quarter].low, load(quarters(&before.turns)[quarter]));
+    }
     if any_odd(&entries) {
-        entries = look_up_long(tables, lanes, &entries);
+        for (quarter, entries) in entries.iter_mut().enumerate() {
+            *entries = look_up_long(tables, lanes[quarter].low, *entries);
+        }
         if any_odd(&entries) {
             return None;
         }
@@ -141,16 +145,14 @@ pub(super) unsafe fn load_entries(tables: &Tables, index: __m256i) -> __m256i {
 /// Follows entries that point to subtables.
 #[cold]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn look_up_long(tables: &Tables, lanes: &[Quarter; 4], entries: &[__m256i; 4]) -> [__m256i; 4] {
-    core::array::from_fn(|quarter| {
-        let (mut low, mut found) = ([0; QUARTER], [0; QUARTER]);
-        store(lanes[quarter].low, &mut low);
-        store(entries[quarter], &mut found);
-        for (entry, low) in found.iter_mut().zip(low) {
-            *entry = tables.follow(*entry, low.into());
-        }
-        load(&found)
-    })
+fn look_up_long(tables: &Tables, low: __m256i, entries: __m256i) -> __m256i {
+    let (mut bits, mut found) = ([0; QUARTER], [0; QUARTER]);
+    store(low, &mut bits);
+    store(entries, &mut found);
+    for (entry, bits) in found.iter_mut().zip(bits) {
+        *entry = tables.follow(*entry, bits.into());
+    }
+    load(&found)
 }
 
 #[inline]
@@ -216,7 +218,7 @@ fn drop_bits(
     let spare = _mm256_sub_epi32(quarter.spare, drop);
     let needs = sign_bits(spare) as usize;
     let words: &[[u8; WORD]; QUARTER] =
-        words[dealt % (LANES - QUARTER + 1)..].first_chunk().expect("a quarter of them or more");
+        words[dealt..].first_chunk().expect("a quarter of them or more");
     let order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(EXPAND[needs % EXPAND.len()] as i64));
     let words = _mm256_permutevar8x32_epi32(load(words), order);
     let words = _mm256_and_si256(words, _mm256_srai_epi32::<31>(spare));
@@ -275,7 +277,7 @@ fn store_literals(bytes: &[__m256i; 4], literal: u32, literals: &mut [u8; 2 * LA
 /// output, is written up to there: whoever calls has refused it before.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-pub(super) fn write(out: &mut [u8], round: &Round, after: &[u32; LANES]) {
+pub(super) fn write<V>(out: &mut [u8], round: &Round, after: &[u32; LANES]) {
     let mut at = round.start;
     let mut matches = round.matches;
     let mut literals = 0;
@@ -332,6 +334,9 @@ unsafe fn copy_match(out: &mut [u8], at: usize, distance: usize, len: usize) {
     let chunk = _mm_shuffle_epi8(unsafe { load_16_at(out, from) }, shuffle);
     // SAFETY: there are `ROOM` bytes from `at` on.
     unsafe { store_16_at(out, at, chunk) };
+    if len <= 16 {
+        return;
+    }
     let mut at = at;
     if distance >= 32 {
         at += 16;

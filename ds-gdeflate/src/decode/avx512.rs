@@ -50,7 +50,7 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         tile,
         lanes,
         |tables, lanes, before, words, round| decode(tables, lanes, before, words, round),
-        |out, round, after| avx2::write(out, round, after),
+        |out, round, after| avx2::write::<Half>(out, round, after),
     );
     tile.deal.lanes = (&store_lanes(&lanes)).into();
 }
@@ -70,24 +70,30 @@ fn decode(
         look_up(tables, lanes[1].low, (before.matches >> HALF) as __mmask16),
     ];
     if any_odd(&entries) {
-        entries = look_up_long(tables, lanes, &entries);
+        entries = [
+            look_up_long(tables, lanes[0].low, entries[0]),
+            look_up_long(tables, lanes[1].low, entries[1]),
+        ];
         if any_odd(&entries) {
             return None;
         }
     }
 
-    let [drop0, drop1] = entries.map(|entries| field(entries, entry::DROP_AT));
-    let turns = [with_extra(entries[0], lanes[0].low, drop0), with_extra(entries[1], lanes[1].low, drop1)];
-    let (half0, dealt) = drop_bits(&lanes[0], drop0, words, 0);
-    let (half1, dealt) = drop_bits(&lanes[1], drop1, words, dealt);
+    let drop = [field(entries[0], entry::DROP_AT), field(entries[1], entry::DROP_AT)];
+    let turns =
+        [with_extra(entries[0], lanes[0].low, drop[0]), with_extra(entries[1], lanes[1].low, drop[1])];
+    let (half0, dealt) = drop_bits(&lanes[0], drop[0], words, 0);
+    let (half1, dealt) = drop_bits(&lanes[1], drop[1], words, dealt);
 
-    let literal = entries.map(|entries| _mm512_movepi32_mask(entries));
+    let literal = [_mm512_movepi32_mask(entries[0]), _mm512_movepi32_mask(entries[1])];
     let length = _mm512_set1_epi32(entry::LENGTH as i32);
-    let matches = entries.map(|entries| _mm512_test_epi32_mask(entries, length));
-    let values = turns.map(|turns| _mm512_and_si512(turns, _mm512_set1_epi32(0xFFFF)));
-
-    let lengths =
-        _mm512_add_epi32(_mm512_maskz_mov_epi32(matches[0], values[0]), _mm512_maskz_mov_epi32(matches[1], values[1]));
+    let matches = [_mm512_test_epi32_mask(entries[0], length), _mm512_test_epi32_mask(entries[1], length)];
+    let value = _mm512_set1_epi32(0xFFFF);
+    let values = [_mm512_and_si512(turns[0], value), _mm512_and_si512(turns[1], value)];
+    let lengths = _mm512_add_epi32(
+        _mm512_maskz_mov_epi32(matches[0], values[0]),
+        _mm512_maskz_mov_epi32(matches[1], values[1]),
+    );
     // A value is a distance less one.
     let start = _mm512_set1_epi32(before.start as i32);
     let far = _mm512_mask_cmpge_epi32_mask(before.matches as __mmask16, values[0], start)
@@ -126,16 +132,14 @@ fn look_up(tables: &Tables, low: __m512i, pending: __mmask16) -> __m512i {
 /// Follows entries that point to subtables.
 #[cold]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
-fn look_up_long(tables: &Tables, lanes: &[Half; 2], entries: &[__m512i; 2]) -> [__m512i; 2] {
-    core::array::from_fn(|half| {
-        let (mut low, mut found) = ([0; HALF], [0; HALF]);
-        store(lanes[half].low, &mut low);
-        store(entries[half], &mut found);
-        for (entry, low) in found.iter_mut().zip(low) {
-            *entry = tables.follow(*entry, low.into());
-        }
-        load(&found)
-    })
+fn look_up_long(tables: &Tables, low: __m512i, entries: __m512i) -> __m512i {
+    let (mut bits, mut found) = ([0; HALF], [0; HALF]);
+    store(low, &mut bits);
+    store(entries, &mut found);
+    for (entry, bits) in found.iter_mut().zip(bits) {
+        *entry = tables.follow(*entry, bits.into());
+    }
+    load(&found)
 }
 
 #[inline]
@@ -177,7 +181,7 @@ fn drop_bits(half: &Half, drop: __m512i, words: &[[u8; WORD]; LANES], dealt: usi
     let spare = _mm512_sub_epi32(half.spare, drop);
     let needs = _mm512_movepi32_mask(spare);
     let spare = _mm512_and_si512(spare, _mm512_set1_epi32(31));
-    let words: &[[u8; WORD]; HALF] = words[dealt % (HALF + 1)..].first_chunk().expect("half of them or more");
+    let words: &[[u8; WORD]; HALF] = words[dealt..].first_chunk().expect("half of them or more");
     let words = _mm512_maskz_expand_epi32(needs, load(words));
     let words = _mm512_rolv_epi32(words, spare);
     let free = _mm512_sllv_epi32(ones, spare);
