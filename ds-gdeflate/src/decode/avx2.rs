@@ -143,16 +143,17 @@ pub(super) unsafe fn load_entries(tables: &Tables, index: __m256i) -> __m256i {
 }
 
 /// Follows entries that point to subtables.
-#[cold]
+#[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 fn look_up_long(tables: &Tables, low: __m256i, entries: __m256i) -> __m256i {
-    let (mut bits, mut found) = ([0; QUARTER], [0; QUARTER]);
-    store(low, &mut bits);
-    store(entries, &mut found);
-    for (entry, bits) in found.iter_mut().zip(bits) {
-        *entry = tables.follow(*entry, bits.into());
-    }
-    load(&found)
+    let long = _mm256_slli_epi32::<{ entry::SUBTABLE.leading_zeros() as i32 }>(entries);
+    let all = _mm256_sllv_epi32(_mm256_set1_epi32(-1), field(entries, entry::DROP_AT));
+    let within = _mm256_andnot_si256(all, _mm256_srli_epi32::<{ ROOT_BITS as i32 }>(low));
+    let index = _mm256_add_epi32(_mm256_and_si256(entries, _mm256_set1_epi32(0xFFFF)), within);
+    // No pointer leads outside the tables; this makes sure.
+    let index = _mm256_min_epu32(index, _mm256_set1_epi32(tables.entries.len() as i32 - 1));
+    // SAFETY: every index is within the array.
+    unsafe { _mm256_mask_i32gather_epi32::<4>(entries, tables.entries.as_ptr().cast(), index, long) }
 }
 
 #[inline]

@@ -130,16 +130,17 @@ fn look_up(tables: &Tables, low: __m512i, pending: __mmask16) -> __m512i {
 }
 
 /// Follows entries that point to subtables.
-#[cold]
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
 fn look_up_long(tables: &Tables, low: __m512i, entries: __m512i) -> __m512i {
-    let (mut bits, mut found) = ([0; HALF], [0; HALF]);
-    store(low, &mut bits);
-    store(entries, &mut found);
-    for (entry, bits) in found.iter_mut().zip(bits) {
-        *entry = tables.follow(*entry, bits.into());
-    }
-    load(&found)
+    let long = _mm512_test_epi32_mask(entries, _mm512_set1_epi32(entry::SUBTABLE as i32));
+    let all = _mm512_sllv_epi32(_mm512_set1_epi32(-1), field(entries, entry::DROP_AT));
+    let within = _mm512_andnot_si512(all, _mm512_srli_epi32::<ROOT_BITS>(low));
+    let index = _mm512_add_epi32(_mm512_and_si512(entries, _mm512_set1_epi32(0xFFFF)), within);
+    // No pointer leads outside the tables; this makes sure.
+    let index = _mm512_min_epu32(index, _mm512_set1_epi32(tables.entries.len() as i32 - 1));
+    // SAFETY: every index is within the array.
+    unsafe { _mm512_mask_i32gather_epi32::<4>(entries, long, index, tables.entries.as_ptr().cast()) }
 }
 
 #[inline]
