@@ -212,14 +212,14 @@ fn drop_bits(
     words: &[[u8; WORD]; LANES],
     dealt: usize,
 ) -> (Quarter, usize) {
-    let low = _mm256_or_si256(_mm256_srlv_epi32(quarter.low, drop), _mm256_sllv_epi32(quarter.high, rest(drop)));
+    let low =
+        _mm256_or_si256(_mm256_srlv_epi32(quarter.low, drop), _mm256_sllv_epi32(quarter.high, rest(drop)));
     let high = _mm256_srlv_epi32(quarter.high, drop);
 
     // Where fewer bits are left than must be, all are in the lower part, and there are 32 more than `spare` says.
     let spare = _mm256_sub_epi32(quarter.spare, drop);
     let needs = sign_bits(spare) as usize;
-    let words: &[[u8; WORD]; QUARTER] =
-        words[dealt..].first_chunk().expect("a quarter of them or more");
+    let words: &[[u8; WORD]; QUARTER] = words[dealt..].first_chunk().expect("a quarter of them or more");
     let order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(EXPAND[needs % EXPAND.len()] as i64));
     let words = _mm256_permutevar8x32_epi32(load(words), order);
     let words = _mm256_and_si256(words, _mm256_srai_epi32::<31>(spare));

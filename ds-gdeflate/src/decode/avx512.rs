@@ -70,10 +70,8 @@ fn decode(
         look_up(tables, lanes[1].low, (before.matches >> HALF) as __mmask16),
     ];
     if any_odd(&entries) {
-        entries = [
-            look_up_long(tables, lanes[0].low, entries[0]),
-            look_up_long(tables, lanes[1].low, entries[1]),
-        ];
+        entries =
+            [look_up_long(tables, lanes[0].low, entries[0]), look_up_long(tables, lanes[1].low, entries[1])];
         if any_odd(&entries) {
             return None;
         }

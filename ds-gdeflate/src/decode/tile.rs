@@ -57,8 +57,22 @@ pub(super) struct TileDecoder<'t, 'i, 'o, W> {
 }
 
 impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
-    pub(super) fn new(tables: &'t mut Tables, words: &'i [[u8; WORD]], out: &'o mut [u8], watch: W, level: SimdLevel) -> Self {
-        Self { tables, deal: Deal::new(words), out, settled: 0, pending: [Pending::NONE; LANES], watch, level }
+    pub(super) fn new(
+        tables: &'t mut Tables,
+        words: &'i [[u8; WORD]],
+        out: &'o mut [u8],
+        watch: W,
+        level: SimdLevel,
+    ) -> Self {
+        Self {
+            tables,
+            deal: Deal::new(words),
+            out,
+            settled: 0,
+            pending: [Pending::NONE; LANES],
+            watch,
+            level,
+        }
     }
 
     /// Decodes the tile.

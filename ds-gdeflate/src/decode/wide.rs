@@ -157,7 +157,8 @@ pub(super) fn run<W, V>(
         let Some(next) = words.first_chunk() else { break };
         let Some(step) = decode(tile.tables, &lanes, before, next, this) else { break };
         let settled = tile.settled + step.size;
-        if step.dealt > left || settled + ROOM > tile.out.len() || step.far && before.any_too_far(&this.turns) {
+        if step.dealt > left || settled + ROOM > tile.out.len() || step.far && before.any_too_far(&this.turns)
+        {
             break;
         }
         this.start = tile.settled;
