@@ -4,7 +4,6 @@
 
 use core::arch::x86_64::*;
 
-use super::copy::PATTERNS;
 use super::entry;
 use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use super::tile::TileDecoder;
@@ -50,7 +49,7 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         tile,
         lanes,
         |tables, lanes, before, words, round| decode(tables, lanes, before, words, round),
-        |out, round, after| write::<Quarter>(out, round, after),
+        |out, round, after| write::<QUARTER>(out, round, after),
     );
     tile.deal.lanes = (&store_lanes(&lanes)).into();
 }
@@ -117,8 +116,9 @@ fn decode(
 fn look_up(tables: &Tables, low: __m256i, before: __m256i) -> __m256i {
     let root = _mm256_and_si256(low, _mm256_set1_epi32((1 << ROOT_BITS) - 1));
     let table = _mm256_and_si256(_mm256_srli_epi32::<16>(before), _mm256_set1_epi32(DISTANCE_AT as i32));
+    let index = _mm256_or_si256(root, table);
     // SAFETY: an index is `ROOT_BITS` bits and perhaps the bit that is `DISTANCE_AT`.
-    unsafe { load_entries(tables, _mm256_or_si256(root, table)) }
+    unsafe { load_entries(tables, index) }
 }
 
 /// The entries at each index, by loads one by one: faster than a gather on some machines, about as fast on others.
@@ -276,9 +276,12 @@ fn store_literals(bytes: &[__m256i; 4], literal: u32, literals: &mut [u8; 2 * LA
 ///
 /// Also writes up to [`ROOM`] bytes of no meaning behind it. A round that does not fit, or that copies from before the
 /// output, is written up to there: whoever calls has refused it before.
+///
+/// `WIDTH`, the number of lanes in a caller's vector, gives each caller a copy of its own, which is then inlined: a call
+/// in every round would throw the vectors out of their registers.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-pub(super) fn write<V>(out: &mut [u8], round: &Round, after: &[u32; LANES]) {
+pub(super) fn write<const WIDTH: usize>(out: &mut [u8], round: &Round, after: &[u32; LANES]) {
     let mut at = round.start;
     let mut matches = round.matches;
     let mut literals = 0;
@@ -330,7 +333,7 @@ unsafe fn copy_match(out: &mut [u8], at: usize, distance: usize, len: usize) {
     let from = at - distance;
     let end = at + len;
     // What is less than 16 bytes back repeats within them.
-    let shuffle = load_16(&PATTERNS.shuffles[distance.min(16)]);
+    let shuffle = load_16(&PATTERNS[distance.min(16)].shuffle);
     // SAFETY: the 16 bytes end before `at + 16`.
     let chunk = _mm_shuffle_epi8(unsafe { load_16_at(out, from) }, shuffle);
     // SAFETY: there are `ROOM` bytes from `at` on.
@@ -358,7 +361,7 @@ unsafe fn copy_match(out: &mut [u8], at: usize, distance: usize, len: usize) {
             at += 16;
         }
     } else {
-        let step = usize::from(PATTERNS.steps[distance]);
+        let step = PATTERNS[distance].step;
         at += step;
         while at < end {
             // SAFETY: there are `ROOM` bytes behind the match.
@@ -367,6 +370,31 @@ unsafe fn copy_match(out: &mut [u8], at: usize, distance: usize, len: usize) {
         }
     }
 }
+
+/// How 16 bytes repeat their first few.
+#[derive(Clone, Copy)]
+struct Pattern {
+    /// Which of them goes where.
+    shuffle: [u8; 16],
+    /// How many of them are whole repeats.
+    step: usize,
+}
+
+/// The patterns of distances up to 16.
+static PATTERNS: [Pattern; 17] = {
+    let mut patterns = [Pattern { shuffle: [0; 16], step: 0 }; 17];
+    let mut distance = 1;
+    while distance <= 16 {
+        let mut at = 0;
+        while at < 16 {
+            patterns[distance].shuffle[at] = (at % distance) as u8;
+            at += 1;
+        }
+        patterns[distance].step = 16 / distance * distance;
+        distance += 1;
+    }
+    patterns
+};
 
 /// Loads 16 bytes.
 ///

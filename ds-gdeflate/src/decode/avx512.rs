@@ -50,7 +50,7 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         tile,
         lanes,
         |tables, lanes, before, words, round| decode(tables, lanes, before, words, round),
-        |out, round, after| avx2::write::<Half>(out, round, after),
+        |out, round, after| avx2::write::<HALF>(out, round, after),
     );
     tile.deal.lanes = (&store_lanes(&lanes)).into();
 }

@@ -144,26 +144,3 @@ mod tests {
         assert_eq!(Wild::copy(&mut [0; 100], 10, 65_536, 3), None);
     }
 }
-
-/// How a vector of 16 bytes repeats its first few.
-pub(super) struct Patterns {
-    /// For each distance up to 16, which of the bytes from there on goes where.
-    pub(super) shuffles: [[u8; 16]; 17],
-    /// The largest multiple of the distance that is 16 at most.
-    pub(super) steps: [u8; 17],
-}
-
-pub(super) static PATTERNS: Patterns = {
-    let mut patterns = Patterns { shuffles: [[0; 16]; 17], steps: [0; 17] };
-    let mut distance = 1;
-    while distance <= 16 {
-        let mut at = 0;
-        while at < 16 {
-            patterns.shuffles[distance][at] = (at % distance) as u8;
-            at += 1;
-        }
-        patterns.steps[distance] = (16 / distance * distance) as u8;
-        distance += 1;
-    }
-    patterns
-};
