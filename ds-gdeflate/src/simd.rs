@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 use crate::decode::{Avx2, Avx512};
 
 /// An instruction set that the decoder has a variant for.
@@ -27,9 +26,7 @@ pub struct SimdLevel(pub(crate) Variant);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     Scalar,
-    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     Avx2(Avx2),
-    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     Avx512(Avx512),
 }
 
@@ -44,20 +41,16 @@ impl SimdLevel {
 
     /// All levels of this machine, slowest first.
     pub fn available() -> impl Iterator<Item = Self> {
-        let levels = core::iter::once(Variant::Scalar);
-        #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-        let levels =
-            levels.chain(Avx2::detect().map(Variant::Avx2)).chain(Avx512::detect().map(Variant::Avx512));
-        levels.map(Self)
+        let avx2 = Avx2::detect().map(Variant::Avx2);
+        let avx512 = Avx512::detect().map(Variant::Avx512);
+        [Some(Variant::Scalar), avx2, avx512].into_iter().flatten().map(Self)
     }
 
     /// The level's name: `scalar`, `avx2` or `avx512`.
     pub const fn name(self) -> &'static str {
         match self.0 {
             Variant::Scalar => "scalar",
-            #[cfg(all(feature = "simd", target_arch = "x86_64"))]
             Variant::Avx2(_) => "avx2",
-            #[cfg(all(feature = "simd", target_arch = "x86_64"))]
             Variant::Avx512(_) => "avx512",
         }
     }

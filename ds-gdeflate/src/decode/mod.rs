@@ -7,14 +7,11 @@
 //! | `header` | a dynamic block's code lengths |
 //! | `tile` | the careful decoder: every check, turn by turn |
 //! | `rounds` | the fast path: 32 turns at once, written one round late |
+//! | `x86` | the same with vectors, written two rounds late |
 //! | `stored` | the fast path of stored blocks |
 //! | `watch` | counting what a tile is made of |
 //! | `copy` | copying matches, exactly or not |
 
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
-mod avx2;
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
-mod avx512;
 mod copy;
 mod entry;
 mod header;
@@ -24,21 +21,22 @@ mod stored;
 mod table;
 mod tile;
 mod watch;
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
-mod wide;
+// Freestanding targets have no vector registers.
+#[cfg(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi"))))]
+mod x86;
+#[cfg(not(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi")))))]
+#[path = "no_x86.rs"]
+mod x86;
 
 use crate::error::{DecodeError, TileError, TileErrorKind};
 use crate::format::{MAX_TILE_PAYLOAD, TILE_SIZE};
 use crate::inspect::TileReport;
 use crate::simd::SimdLevel;
 use crate::stream::TileStream;
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
-pub(crate) use avx2::Avx2;
-#[cfg(all(feature = "simd", target_arch = "x86_64"))]
-pub(crate) use avx512::Avx512;
 use table::Tables;
 use tile::TileDecoder;
 use watch::{Unwatched, Watch};
+pub(crate) use x86::{Avx2, Avx512};
 
 /// A decoder's workspace: under 32 KiB, no allocation, ready at compile time.
 ///

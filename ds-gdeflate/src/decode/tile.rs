@@ -147,9 +147,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         if !W::SYMBOLS {
             match self.level.0 {
                 Variant::Scalar => rounds::run(self),
-                #[cfg(all(feature = "simd", target_arch = "x86_64"))]
                 Variant::Avx2(proof) => proof.run(self),
-                #[cfg(all(feature = "simd", target_arch = "x86_64"))]
                 Variant::Avx512(proof) => proof.run(self),
             }
         }

@@ -5,10 +5,10 @@
 use core::arch::x86_64::*;
 
 use super::avx2;
-use super::entry;
-use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
-use super::tile::TileDecoder;
 use super::wide::{self, Round, SplitLanes, Step, Word};
+use crate::decode::entry;
+use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
+use crate::decode::tile::TileDecoder;
 use crate::format::{LANES, MIN_MATCH, WORD};
 
 cpufeatures::new!(features, "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "bmi1", "bmi2", "popcnt");
@@ -23,7 +23,7 @@ impl Avx512 {
     }
 
     /// Decodes rounds from the start of a block's symbols for as long as they are ordinary.
-    pub(super) fn run<W>(self, tile: &mut TileDecoder<'_, '_, '_, W>) {
+    pub(in crate::decode) fn run<W>(self, tile: &mut TileDecoder<'_, '_, '_, W>) {
         // SAFETY: there is no `Avx512` unless the features were detected.
         unsafe { run(tile) }
     }

@@ -4,10 +4,10 @@
 
 use core::arch::x86_64::*;
 
-use super::entry;
-use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
-use super::tile::TileDecoder;
 use super::wide::{self, ROOM, Round, SplitLanes, Step, Word, distance};
+use crate::decode::entry;
+use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
+use crate::decode::tile::TileDecoder;
 use crate::format::{LANES, MIN_MATCH, WORD};
 
 cpufeatures::new!(features, "avx2", "bmi1", "bmi2", "popcnt");
@@ -22,7 +22,7 @@ impl Avx2 {
     }
 
     /// Decodes rounds from the start of a block's symbols for as long as they are ordinary.
-    pub(super) fn run<W>(self, tile: &mut TileDecoder<'_, '_, '_, W>) {
+    pub(in crate::decode) fn run<W>(self, tile: &mut TileDecoder<'_, '_, '_, W>) {
         // SAFETY: there is no `Avx2` unless the features were detected.
         unsafe { run(tile) }
     }

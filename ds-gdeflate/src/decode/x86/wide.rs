@@ -1,6 +1,6 @@
 //! Rounds of 32 turns in vectors: what the instruction sets have in common.
 //!
-//! A round's turns are all taken before any of its output is written, as in [`rounds`](super::rounds), but here
+//! A round's turns are all taken before any of its output is written, as in [`rounds`](crate::decode::rounds), but here
 //! output runs two rounds late. The processor has a limited view of the instructions ahead; a round's copies, if they
 //! followed at once, would fill it while they wait for the distances that the turns just taken have yet to yield.
 //! Written a round later they depend on nothing that is under way, and go on beside the turns of the next round.
@@ -8,10 +8,10 @@
 //! A round stays undone, and the careful decoder takes over at its start, unless every turn is a literal, a length or a
 //! distance, no word is taken that is not there, no distance is too far, and [`ROOM`] is left behind its output.
 
-use super::entry;
-use super::lanes::Lanes;
-use super::table::Tables;
-use super::tile::{Pending, TileDecoder};
+use crate::decode::entry;
+use crate::decode::lanes::Lanes;
+use crate::decode::table::Tables;
+use crate::decode::tile::{Pending, TileDecoder};
 use crate::format::{LANES, MIN_MATCH, WORD};
 
 /// Bytes of output that must follow what a round writes: copies may write so many too much.
