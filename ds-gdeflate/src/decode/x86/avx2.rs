@@ -466,7 +466,8 @@ fn load_16(from: &[u8; 16]) -> __m128i {
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 fn load<T: Word>(from: &[T; QUARTER]) -> __m256i {
-    // SAFETY: 32 bytes, from 8 times 4.
+    const { assert!(size_of::<[T; QUARTER]>() == size_of::<__m256i>()) };
+    // SAFETY: as many bytes as a vector has, all initialised, as `Word` says.
     unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
 }
 

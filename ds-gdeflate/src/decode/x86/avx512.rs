@@ -120,9 +120,9 @@ fn look_up(tables: &Tables, low: __m512i, pending: __mmask16) -> __m512i {
     let root = _mm512_and_si512(low, _mm512_set1_epi32((1 << ROOT_BITS) - 1));
     let index = _mm512_mask_or_epi32(root, pending, root, _mm512_set1_epi32(DISTANCE_AT as i32));
     let [low, high] = [_mm512_castsi512_si256(index), _mm512_extracti64x4_epi64::<1>(index)];
-    // SAFETY: as below, with the other half of `index`.
-    let low = unsafe { avx2::load_entries(tables, low) };
     // SAFETY: an index is `ROOT_BITS` bits and perhaps the bit that is `DISTANCE_AT`.
+    let low = unsafe { avx2::load_entries(tables, low) };
+    // SAFETY: as above.
     let high = unsafe { avx2::load_entries(tables, high) };
     _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
 }
@@ -208,7 +208,8 @@ fn store_literals(turns: __m512i, literal: __mmask16, literals: &mut [u8; HALF])
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
 fn load<T: Word>(from: &[T; HALF]) -> __m512i {
-    // SAFETY: 64 bytes, from 16 times 4.
+    const { assert!(size_of::<[T; HALF]>() == size_of::<__m512i>()) };
+    // SAFETY: as many bytes as a vector has, all initialised, as `Word` says.
     unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
 }
 
