@@ -1,9 +1,12 @@
 //! Decoding speed beside the reference's, class by class, one thread, on tiles that the reference encoded.
 //!
 //! `DS_CORPUS` names a folder of `.bin` files, one a class, of which 16 MiB each are read; without it, or in a test
-//! run, a few generated tiles stand in. First comes the comparison: the two decoders take turns, round by round, on
+//! run, a few generated tiles stand in. First comes the comparison: the decoders take turns, round by round, on
 //! the same tiles, every byte of every round is checked, and the median round counts. Tiles that the reference
-//! encoder refuses are left out and counted. Then criterion measures both once more, to keep a history.
+//! encoder refuses are left out and counted. Then criterion measures all once more, to keep a history.
+//!
+//! `DS_SIMD` lists the levels of instructions to measure, all that the machine has if it is not set; `DS_LEVELS` the
+//! levels of the encoder, 1, 9 and 12 if not.
 
 mod classes;
 
@@ -12,7 +15,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use criterion::{Criterion, SamplingMode, Throughput};
-use ds_gdeflate::{Decoder, TILE_SIZE};
+use ds_gdeflate::{Decoder, SimdLevel, TILE_SIZE};
 use ds_reference::TileArena;
 
 const LEVELS: [u8; 3] = [1, 9, 12];
@@ -24,26 +27,46 @@ fn main() {
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let classes = classes::load(measuring);
     let rounds = if measuring { ROUNDS } else { 1 };
+    let simd = simd_levels();
     let mut history = Vec::new();
 
-    println!("against {}, {rounds} rounds", ds_reference::VERSION);
-    for level in LEVELS {
-        println!("\nlevel {level:<9}  ratio    MB/s    ref.  faster  refused");
-        let mut mean = 0.0;
+    println!("against {}, {}, {rounds} rounds; MB/s", ds_reference::VERSION, ds_reference::FLAGS);
+    for level in levels() {
+        print!("\nlevel {level:<9}  ratio    ref.");
+        simd.iter().for_each(|simd| print!("{simd:>8}  faster"));
+        println!("  refused");
+        let mut means = vec![0.0; simd.len()];
         for (name, content) in &classes {
             let tiles = Tiles::encode(level, content);
-            let result = compare(&tiles, rounds);
+            let result = compare(&tiles, &simd, rounds);
             println!("{name:14} {result}");
-            mean += result.faster().ln() / classes.len() as f64;
+            for (mean, faster) in means.iter_mut().zip(result.faster()) {
+                *mean += faster.ln() / classes.len() as f64;
+            }
             if level == HISTORY_LEVEL {
                 history.push((name, tiles));
             }
         }
-        println!("geometric mean {:23.2}x", mean.exp());
+        print!("{:30}", "geometric mean");
+        means.iter().for_each(|mean| print!("{:15.2}x", mean.exp()));
+        println!();
     }
     if measuring {
-        keep_history(&history);
+        keep_history(&history, &simd);
     }
+}
+
+/// The encoder's levels that `DS_LEVELS` lists, or the three that DirectStorage knows.
+fn levels() -> Vec<u8> {
+    let Ok(list) = std::env::var("DS_LEVELS") else { return LEVELS.to_vec() };
+    list.split(',').map(|level| level.trim().parse().expect("DS_LEVELS lists levels")).collect()
+}
+
+/// The levels of instructions that `DS_SIMD` lists, or all.
+fn simd_levels() -> Vec<SimdLevel> {
+    let Ok(list) = std::env::var("DS_SIMD") else { return SimdLevel::available().collect() };
+    let by_name = |name: &str| SimdLevel::available().find(|level| level.name() == name.trim());
+    list.split(',').map(|name| by_name(name).expect("DS_SIMD lists levels of this machine")).collect()
 }
 
 /// Content and the tiles that the reference made of it.
@@ -91,53 +114,71 @@ impl Tiles {
 struct Comparison {
     raw: usize,
     packed: usize,
-    times: [Duration; 2],
+    /// The reference's time.
+    reference: Duration,
+    /// Our times, one for each level of instructions.
+    ours: Vec<Duration>,
     refused: usize,
 }
 
 impl Comparison {
-    fn faster(&self) -> f64 {
-        self.times[1].as_secs_f64() / self.times[0].as_secs_f64()
+    /// How many times as fast we are, at each level of instructions.
+    fn faster(&self) -> impl Iterator<Item = f64> {
+        self.ours.iter().map(|ours| self.reference.as_secs_f64() / ours.as_secs_f64())
     }
 }
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ratio = self.raw as f64 / self.packed as f64;
-        let [speed, reference_speed] = self.times.map(|time| self.raw as f64 / time.as_secs_f64() / 1e6);
-        let (faster, refused) = (self.faster(), self.refused);
-        write!(f, "{ratio:7.3} {speed:7.1} {reference_speed:7.1} {faster:6.2}x {refused:8}")
+        let speed = |time: Duration| self.raw as f64 / time.as_secs_f64() / 1e6;
+        write!(f, "{ratio:7.3} {:7.1}", speed(self.reference))?;
+        for (&ours, faster) in self.ours.iter().zip(self.faster()) {
+            write!(f, " {:7.1} {faster:6.2}x", speed(ours))?;
+        }
+        write!(f, " {:8}", self.refused)
     }
 }
 
-fn compare(tiles: &Tiles, rounds: usize) -> Comparison {
-    let mut ours = Decoder::boxed();
-    let mut theirs = ds_reference::Decoder::new();
+fn compare(tiles: &Tiles, simd: &[SimdLevel], rounds: usize) -> Comparison {
+    let mut decoders: Vec<_> = simd.iter().map(|&level| Decoder::with_level(level)).collect();
+    let mut reference = ds_reference::Decoder::new();
     // Filled, so that no round pays for the first touch of a page.
     let mut out = vec![0xA5; tiles.raw.len()];
-    let mut times = [vec![], vec![]];
+    let mut reference_times = Vec::new();
+    let mut times = vec![Vec::new(); decoders.len()];
     for _ in 0..rounds {
-        let start = Instant::now();
-        tiles.decode(&mut ours, &mut out);
-        times[0].push(start.elapsed());
-        assert!(out == tiles.raw, "our decoder's output is wrong");
-        out.fill(0xA5);
-
-        let start = Instant::now();
-        tiles.decode_by_reference(&mut theirs, &mut out);
-        times[1].push(start.elapsed());
-        assert!(out == tiles.raw, "the reference decoder's output is wrong");
-        out.fill(0xA5);
+        for (decoder, times) in decoders.iter_mut().zip(&mut times) {
+            times.push(measure(tiles, &mut out, |out| tiles.decode(decoder, out)));
+        }
+        reference_times.push(measure(tiles, &mut out, |out| tiles.decode_by_reference(&mut reference, out)));
     }
-    let times = times.map(|mut times| {
-        times.sort_unstable();
-        times[times.len() / 2]
-    });
-    Comparison { raw: tiles.raw.len(), packed: tiles.packed(), times, refused: tiles.refused }
+    Comparison {
+        raw: tiles.raw.len(),
+        packed: tiles.packed(),
+        reference: median(reference_times),
+        ours: times.into_iter().map(median).collect(),
+        refused: tiles.refused,
+    }
 }
 
-/// Has criterion measure both decoders on every class, briefly.
-fn keep_history(classes: &[(&String, Tiles)]) {
+/// Measures one round, and checks its output.
+fn measure(tiles: &Tiles, out: &mut [u8], decode: impl FnOnce(&mut [u8])) -> Duration {
+    out.fill(0xA5);
+    let start = Instant::now();
+    decode(out);
+    let time = start.elapsed();
+    assert!(*out == tiles.raw, "the output is wrong");
+    time
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// Has criterion measure all decoders on every class, briefly.
+fn keep_history(classes: &[(&String, Tiles)], simd: &[SimdLevel]) {
     let brief = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(100))
@@ -147,8 +188,10 @@ fn keep_history(classes: &[(&String, Tiles)]) {
         let mut group = criterion.benchmark_group(format!("decode/{name}"));
         group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Bytes(tiles.raw.len() as u64));
         let mut out = vec![0; tiles.raw.len()];
-        let mut ours = Decoder::boxed();
-        group.bench_function("ours", |bencher| bencher.iter(|| tiles.decode(&mut ours, &mut out)));
+        for &level in simd {
+            let mut ours = Decoder::with_level(level);
+            group.bench_function(level.name(), |bencher| bencher.iter(|| tiles.decode(&mut ours, &mut out)));
+        }
         let mut theirs = ds_reference::Decoder::new();
         group.bench_function("reference", |bencher| {
             bencher.iter(|| tiles.decode_by_reference(&mut theirs, &mut out));

@@ -1,4 +1,4 @@
-//! GDeflate: the compression format of DirectStorage game assets, decoded and encoded in safe Rust.
+//! GDeflate: the compression format of DirectStorage game assets, decoded and encoded.
 //!
 //! `no_std`; the decoder never allocates; any input whatever gets bytes or a typed error with numbers. Compatible with the public
 //! reference codec (`04 FB` streams) and with DirectStorage's own streams (`FE 01`).
@@ -42,10 +42,13 @@
 //! 3. [`Encoder`] makes one, at a [`Level`], never larger than [`tile_bound`];
 //! 4. [`StreamWriter`] and [`write_table`] put tiles into a stream.
 //!
-//! Features: `alloc` adds whole streams in and out of vectors and [`Encoder`] in a box; `std` implies `alloc`. Memory: [`Decoder`]
+//! The decoder uses the best instructions that it finds at run time, with or without `std`: [`SimdLevel`].
+//!
+//! Features: `simd` (default) adds AVX2 and AVX-512 variants of the decoder; without it there is no unsafe code here. `alloc` adds whole streams in and out of vectors and [`Encoder`] in a box; `std` implies `alloc`. Memory: [`Decoder`]
 //! is 24 KiB, [`Encoder`] 628 KiB, both plain values. The format itself is described in `docs/gdeflate.md` of the repository.
 #![no_std]
-#![forbid(unsafe_code)]
+#![cfg_attr(feature = "simd", deny(unsafe_code))]
+#![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
 
 #[cfg(feature = "alloc")]
@@ -58,6 +61,7 @@ mod encode;
 mod error;
 mod format;
 mod inspect;
+mod simd;
 mod stream;
 
 pub use decode::Decoder;
@@ -69,4 +73,5 @@ pub use encode::{EncodeError, Encoder, Level, stream_bound, tile_bound};
 pub use error::{Code, DecodeError, StreamError, TileError, TileErrorKind};
 pub use format::{MAX_STREAM_SIZE, MAX_TILE_PAYLOAD, MAX_TILES, MIN_TILE_PAYLOAD, TILE_SIZE};
 pub use inspect::TileReport;
+pub use simd::SimdLevel;
 pub use stream::{CodecId, Header, StreamWriter, Tile, TileStream, TileTable, WriteError, write_table};

@@ -2,7 +2,7 @@
 
 mod support;
 
-use ds_gdeflate::{Decoder, TileReport, TileStream};
+use ds_gdeflate::{Decoder, SimdLevel, TileReport, TileStream};
 use support::vectors;
 use support::writer::Symbol::{End, Literal, Match};
 use support::writer::{Prefix, TileWriter};
@@ -19,7 +19,12 @@ fn every_part_of_a_tile_is_counted() {
     tile.dynamic(true, &litlen, &Prefix::of(1, &[]), &[Literal(b'c'), End]);
 
     let mut out = [0; 5 + 1 + 12 + 1 + 3 + 1];
-    let report = Decoder::new().inspect_tile(&tile.payload(), &mut out).expect("a good tile");
+    let reports = SimdLevel::available().map(|level| {
+        Decoder::with_level(level).inspect_tile(&tile.payload(), &mut out).expect("a good tile")
+    });
+    let reports: Vec<_> = reports.collect();
+    let report = reports[0];
+    assert!(reports.iter().all(|other| *other == report));
     assert_eq!(&out, b"threeathreeathreeabbbbc");
     assert_eq!((report.stored_blocks, report.static_blocks, report.dynamic_blocks), (1, 1, 1));
     assert_eq!((report.stored_bytes, report.literals), (5, 3));
@@ -54,7 +59,9 @@ fn reports_add_up_to_the_content() {
 #[test]
 fn a_bad_tile_is_refused_as_when_decoded() {
     let mut out = [0; 10];
-    let mut decoder = Decoder::new();
-    let error = decoder.inspect_tile(&[0xFF; 200], &mut out).expect_err("block type 3");
-    assert_eq!(decoder.decode_tile(&[0xFF; 200], &mut out), Err(error));
+    for level in SimdLevel::available() {
+        let mut decoder = Decoder::with_level(level);
+        let error = decoder.inspect_tile(&[0xFF; 200], &mut out).expect_err("block type 3");
+        assert_eq!(decoder.decode_tile(&[0xFF; 200], &mut out), Err(error));
+    }
 }

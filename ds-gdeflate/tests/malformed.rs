@@ -4,13 +4,21 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use ds_gdeflate::{Code, Decoder, MAX_TILE_PAYLOAD, TileError, TileErrorKind};
+use ds_gdeflate::{Code, Decoder, MAX_TILE_PAYLOAD, SimdLevel, TileError, TileErrorKind};
 use support::writer::Symbol::{End, Literal, Match, Reserved};
 use support::writer::{FULL_PRECODE, Length, Prefix, TileWriter};
 
+/// Decodes a tile at every level, which must all come to the same.
 fn decode(payload: &[u8], len: usize) -> Result<Vec<u8>, TileError> {
-    let mut out = vec![0xA5; len];
-    Decoder::new().decode_tile(payload, &mut out).map(|()| out)
+    let decode = |level| {
+        let mut out = vec![0xA5; len];
+        Decoder::with_level(level).decode_tile(payload, &mut out).map(|()| out)
+    };
+    let scalar = decode(SimdLevel::SCALAR);
+    for level in SimdLevel::available() {
+        assert!(decode(level) == scalar, "{level} does not agree");
+    }
+    scalar
 }
 
 /// A tile with an error in it, for `len` bytes of output.

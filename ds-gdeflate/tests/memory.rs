@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use ds_gdeflate::{Decoder, TileStream};
+use ds_gdeflate::{Decoder, SimdLevel, TileStream};
 
 mod support;
 
@@ -46,14 +46,16 @@ fn decoding_allocates_nothing() {
 
     let before = ALLOCATIONS.get();
     assert_ne!(before, 0, "the count works");
-    let mut decoder = Decoder::new();
-    for vector in &vectors {
-        let stream = TileStream::parse(&vector.stream).expect("a good stream");
-        assert_eq!(decoder.decode_stream(&stream, &mut out), Ok(vector.raw.len()));
-        // Errors are values too.
-        let tile = stream.tile(0).expect("no vector is empty");
-        let payload = &tile.payload()[..tile.payload().len() / 8 * 4];
-        assert!(decoder.decode_tile(payload, &mut out[..tile.uncompressed_size()]).is_err());
+    for level in SimdLevel::available() {
+        let mut decoder = Decoder::with_level(level);
+        for vector in &vectors {
+            let stream = TileStream::parse(&vector.stream).expect("a good stream");
+            assert_eq!(decoder.decode_stream(&stream, &mut out), Ok(vector.raw.len()));
+            // Errors are values too.
+            let tile = stream.tile(0).expect("no vector is empty");
+            let payload = &tile.payload()[..tile.payload().len() / 8 * 4];
+            assert!(decoder.decode_tile(payload, &mut out[..tile.uncompressed_size()]).is_err());
+        }
     }
     assert_eq!(ALLOCATIONS.get(), before);
 }

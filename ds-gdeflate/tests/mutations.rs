@@ -1,14 +1,14 @@
 //! Good tiles with something changed: whatever it is, the decoder gives a verdict, and always the same one.
 //!
-//! Every mutant is decoded into two buffers with different contents before. A byte of output that is not the
-//! tile's own would differ between them. `DS_TEST_QUICK=1` does a tenth of the random ones.
+//! Every mutant is decoded at every level into two buffers with different contents before. A byte of output that is
+//! not the tile's own would differ between them. `DS_TEST_QUICK=1` does a tenth of the random ones.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ds_gdeflate::{Decoder, TileError, TileErrorKind, TileStream};
+use ds_gdeflate::{Decoder, SimdLevel, TileError, TileErrorKind, TileStream};
 use support::random::Random;
 use support::vectors;
 
@@ -35,10 +35,10 @@ fn samples(payloads: impl Fn(usize) -> bool) -> Vec<Sample> {
     samples
 }
 
-/// Decodes each mutant twice and counts verdicts.
+/// Decodes each mutant twice at every level and counts verdicts.
 struct Jury {
-    /// One workspace for all mutants, as a thread has, and a fresh one each time.
-    used: Decoder,
+    /// One workspace a level for all mutants, as a thread has. Against it stands a fresh one each time.
+    used: Vec<Decoder>,
     clean: Vec<u8>,
     dirty: Vec<u8>,
     careful: Vec<u8>,
@@ -51,7 +51,7 @@ struct Jury {
 impl Jury {
     fn new() -> Self {
         Self {
-            used: Decoder::new(),
+            used: SimdLevel::available().map(Decoder::with_level).collect(),
             clean: vec![0; 65_536],
             dirty: vec![0; 65_536],
             careful: vec![0; 65_536],
@@ -62,23 +62,30 @@ impl Jury {
     }
 
     fn judge(&mut self, payload: &[u8], len: usize) -> Result<(), TileError> {
-        let (clean, dirty) = (&mut self.clean[..len], &mut self.dirty[..len]);
-        clean.fill(0);
-        dirty.copy_from_slice(&self.secret[..len]);
-        let verdict = Decoder::new().decode_tile(payload, clean);
-        assert_eq!(self.used.decode_tile(payload, dirty), verdict, "the verdict depends on what was before");
+        let (clean, dirty, careful) =
+            (&mut self.clean[..len], &mut self.dirty[..len], &mut self.careful[..len]);
         // The careful decoder alone, without the fast paths, defines what is right.
-        let careful = &mut self.careful[..len];
         careful.fill(0x5A);
-        let report = self.used.inspect_tile(payload, careful);
-        assert_eq!(report.map(drop), verdict, "the fast path judges differently");
+        let verdict = self.used[0].inspect_tile(payload, careful).map(drop);
+        for used in &mut self.used {
+            let level = used.level();
+            clean.fill(0);
+            dirty.copy_from_slice(&self.secret[..len]);
+            assert_eq!(
+                Decoder::with_level(level).decode_tile(payload, clean),
+                verdict,
+                "{level} judges differently"
+            );
+            assert_eq!(used.decode_tile(payload, dirty), verdict, "{level}: depends on what was before");
+            if verdict.is_ok() {
+                assert!(clean == careful, "{level}: accepted with wrong output");
+                assert!(dirty == careful, "{level}: accepted with stale output");
+            }
+        }
         match verdict {
             Ok(()) => {
-                assert!(clean == dirty && clean == careful, "accepted with stale or wrong output");
-                assert!(
-                    !dirty.windows(SECRET.len()).any(|bytes| bytes == SECRET),
-                    "accepted with the secret"
-                );
+                let secret = careful.windows(SECRET.len()).any(|bytes| bytes == SECRET);
+                assert!(!secret, "the secret is no secret");
             }
             Err(error) => {
                 assert!(error.input <= payload.len() && error.output <= len, "{error:?}");

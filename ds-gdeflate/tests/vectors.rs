@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ds_gdeflate::{CodecId, Decoder, TileStream};
+use ds_gdeflate::{CodecId, Decoder, SimdLevel, TileStream};
 use support::vectors::{self, Vector};
 
 /// Decodes a vector every way there is; returns its number of tiles.
@@ -42,9 +42,15 @@ fn check_whole(decoder: &mut Decoder, stream: &TileStream<'_>, Vector { name, ra
     assert!(out[raw.len()..].iter().all(|&byte| byte == 0xA5), "{name}: wrote behind the content");
 }
 
-/// Checks all and prints how many there were of each encoder.
+/// Checks all at every level and prints how many there were of each encoder.
 fn check_all(vectors: &[Vector]) {
-    let mut decoder = Decoder::new();
+    for level in SimdLevel::available() {
+        println!("{level}:");
+        check_all_with(Decoder::with_level(level), vectors);
+    }
+}
+
+fn check_all_with(mut decoder: Decoder, vectors: &[Vector]) {
     let mut encoders = BTreeMap::<&str, (usize, usize)>::new();
     for vector in vectors {
         let tiles = check(&mut decoder, vector);

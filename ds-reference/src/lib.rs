@@ -25,6 +25,9 @@ pub use encoder::{ENCODER_SLACK, Encoder, Refused};
 /// What is wrapped, for the heading of a report.
 pub const VERSION: &str = "gdeflate-sys 0.4.1";
 
+/// How it was compiled: the flag that Cargo's profile makes the C compiler be given.
+pub const FLAGS: &str = env!("DS_REFERENCE_FLAGS");
+
 /// The largest tile, in bytes of content.
 pub const TILE_SIZE: usize = 65_536;
 

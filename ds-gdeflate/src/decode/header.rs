@@ -1,16 +1,23 @@
 //! A dynamic block's header: the code lengths of its two codes, themselves coded.
 
+use super::entry;
 use super::lanes::Deal;
 use super::table::Precode;
+use super::tile::Fault;
 use crate::error::{Code, TileErrorKind};
 use crate::format::{DISTANCE_SYMBOLS, LANES, LITLEN_SYMBOLS, PRECODE_ORDER, PRECODE_SYMBOLS};
 
-use super::tile::Fault;
+/// Lengths of both codes together, at most.
+const MAX_LENGTHS: usize = LITLEN_SYMBOLS + DISTANCE_SYMBOLS;
+
+/// Most runs are no longer than this, so every run is written as if it were as long.
+const CHUNK: usize = 16;
 
 /// Code lengths of a dynamic block.
 #[derive(Debug)]
 pub(super) struct CodeLengths {
-    lengths: [u8; LITLEN_SYMBOLS + DISTANCE_SYMBOLS],
+    /// The lengths, and room for what the last run's chunk writes too much.
+    lengths: [u8; MAX_LENGTHS + CHUNK],
     litlen: usize,
     total: usize,
 }
@@ -30,43 +37,50 @@ impl CodeLengths {
         }
         let precode = Precode::build(&precode).map_err(Fault::on(0))?;
 
-        let mut this = Self { lengths: [0; LITLEN_SYMBOLS + DISTANCE_SYMBOLS], litlen, total };
+        let mut this = Self { lengths: [0; MAX_LENGTHS + CHUNK], litlen, total };
         let mut known = 0;
         let mut lane = 0;
+        let mut length = None;
         while known < total {
-            known = this.turn(deal, &precode, lane, known).map_err(Fault::on(lane))?;
+            let run = this.turn(deal, &precode, lane, known, &mut length).map_err(Fault::on(lane))?;
+            known += run;
             lane = (lane + 1) % LANES;
         }
         Ok(this)
     }
 
-    /// One lane's turn: a code length, or a run of them. Returns how many are known then.
+    /// One lane's turn: a run of code lengths, and be it a single one. `length` is the one before, then that of
+    /// the run. Returns how long the run is.
+    #[inline(always)]
     fn turn(
         &mut self,
         deal: &mut Deal<'_>,
         precode: &Precode,
         lane: usize,
         known: usize,
+        length: &mut Option<u8>,
     ) -> Result<usize, TileErrorKind> {
-        let unused = TileErrorKind::UnusedCodeword(Code::CodeLength);
-        let (symbol, bits) = precode.look_up(deal.peek(lane)).ok_or(unused)?;
-        deal.take(lane, bits);
-        let (length, run) = match symbol {
-            16 => {
-                let previous = known.checked_sub(1).ok_or(TileErrorKind::RepeatWithoutLength)?;
-                (self.lengths[previous], 3 + deal.take(lane, 2))
-            }
-            17 => (0, 3 + deal.take(lane, 3)),
-            18 => (0, 11 + deal.take(lane, 7)),
-            length => (length, 1),
-        };
-        let run = run as usize;
-        if run > self.total - known {
-            return Err(TileErrorKind::RunTooLong { expected: self.total - known, actual: run });
+        let bits = deal.peek(lane);
+        let entry = precode.look_up(bits);
+        if entry & entry::ODD != 0 {
+            return Err(TileErrorKind::UnusedCodeword(Code::CodeLength));
         }
-        self.lengths[known..known + run].fill(length);
+        deal.take(lane, entry::dropped(entry));
+        let run = entry::run(entry::with_extra(entry, bits)) as usize;
+        if entry & entry::REPEAT == 0 {
+            *length = Some(entry::run_length(entry));
+        }
+        let length = length.ok_or(TileErrorKind::RepeatWithoutLength)?;
+        let left = self.total - known;
+        if run > left {
+            return Err(TileErrorKind::RunTooLong { expected: left, actual: run });
+        }
+        self.lengths[known..][..CHUNK].fill(length);
+        if run > CHUNK {
+            self.lengths[known..][..run].fill(length);
+        }
         deal.refill(lane)?;
-        Ok(known + run)
+        Ok(run)
     }
 
     /// The literal/length code's lengths, 257 to 288 of them.

@@ -7,6 +7,7 @@
 //! | `header` | a dynamic block's code lengths |
 //! | `tile` | the careful decoder: every check, turn by turn |
 //! | `rounds` | the fast path: 32 turns at once, written one round late |
+//! | `x86` | the same with vectors, written two rounds late |
 //! | `stored` | the fast path of stored blocks |
 //! | `watch` | counting what a tile is made of |
 //! | `copy` | copying matches, exactly or not |
@@ -20,14 +21,22 @@ mod stored;
 mod table;
 mod tile;
 mod watch;
+// Freestanding targets have no vector registers.
+#[cfg(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi"))))]
+mod x86;
+#[cfg(not(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi")))))]
+#[path = "no_x86.rs"]
+mod x86;
 
 use crate::error::{DecodeError, TileError, TileErrorKind};
 use crate::format::{MAX_TILE_PAYLOAD, TILE_SIZE};
 use crate::inspect::TileReport;
+use crate::simd::SimdLevel;
 use crate::stream::TileStream;
 use table::Tables;
 use tile::TileDecoder;
 use watch::{Unwatched, Watch};
+pub(crate) use x86::{Avx2, Avx512};
 
 /// A decoder's workspace: under 32 KiB, no allocation, ready at compile time.
 ///
@@ -36,12 +45,24 @@ use watch::{Unwatched, Watch};
 #[derive(Clone, Debug)]
 pub struct Decoder {
     tables: Tables,
+    /// The instructions to use; the machine's best if none.
+    level: Option<SimdLevel>,
 }
 
 impl Decoder {
     /// A workspace.
     pub const fn new() -> Self {
-        Self { tables: Tables::new() }
+        Self { tables: Tables::new(), level: None }
+    }
+
+    /// A workspace of a decoder that uses the instructions of `level` rather than the machine's best.
+    pub const fn with_level(level: SimdLevel) -> Self {
+        Self { tables: Tables::new(), level: Some(level) }
+    }
+
+    /// The instructions that this decoder uses.
+    pub fn level(&self) -> SimdLevel {
+        self.level.unwrap_or_else(SimdLevel::detect)
     }
 
     /// A workspace on the heap, made there: no large value crosses the stack.
@@ -86,7 +107,8 @@ impl Decoder {
         if payload.len() > MAX_TILE_PAYLOAD {
             return Err(refused(TileErrorKind::PayloadSize { actual: payload.len() }));
         }
-        TileDecoder::new(&mut self.tables, words, out, watch).run()
+        let level = self.level();
+        TileDecoder::new(&mut self.tables, words, out, watch, level).run()
     }
 
     /// Decodes every tile of a stream to the start of `out` and returns the size of the content.

@@ -106,19 +106,20 @@ impl Tables {
         }
 
         let mut sorted = [0_u16; LITLEN_SYMBOLS];
-        let used = sort(lengths, &counts, &mut sorted);
-        let mut sorted = sorted[..used].iter().map(|&symbol| symbols[symbol as usize]);
+        sort(lengths, &counts, &mut sorted);
+        let mut sorted = sorted.iter().map(|&symbol| symbols[usize::from(symbol)]);
+        let firsts = first_codewords(&counts);
 
         // Codewords in rising order of length, bit-reversed. `filled` entries are in place; each time the
         // length grows they repeat, which takes care of the bits above a short codeword.
-        let mut codeword = 0;
-        let mut filled = 1;
-        for bits in 1..=ROOT_BITS {
+        let shortest = (1..=ROOT_BITS).find(|&bits| counts[bits as usize] != 0).unwrap_or(ROOT_BITS);
+        let mut filled = 1 << (shortest - 1);
+        for bits in shortest..=ROOT_BITS {
             first_level.copy_within(..filled, filled);
             filled *= 2;
-            for symbol in sorted.by_ref().take(counts[bits as usize] as usize) {
-                first_level[codeword & (ROOT_SIZE - 1)] = symbol + (bits << entry::DROP_AT);
-                codeword = next_codeword(codeword, bits);
+            let codewords = firsts[bits as usize]..;
+            for (codeword, symbol) in codewords.zip(sorted.by_ref().take(counts[bits as usize] as usize)) {
+                first_level[reverse(codeword, bits) & (ROOT_SIZE - 1)] = symbol + (bits << entry::DROP_AT);
             }
         }
 
@@ -127,7 +128,9 @@ impl Tables {
         let (mut at, mut size) = (0, 0);
         for bits in ROOT_BITS + 1..=MAX_CODE_BITS as u32 {
             let mut left = counts[bits as usize] as usize;
-            for symbol in sorted.by_ref().take(left) {
+            let codewords = firsts[bits as usize]..;
+            for (codeword, symbol) in codewords.zip(sorted.by_ref().take(left)) {
+                let codeword = reverse(codeword, bits);
                 if codeword & (ROOT_SIZE - 1) != prefix {
                     prefix = codeword & (ROOT_SIZE - 1);
                     let index_bits = subtable_bits(&counts, bits, left);
@@ -140,23 +143,10 @@ impl Tables {
                 for entry in self.entries[at..at + size][first..].iter_mut().step_by(step) {
                     *entry = symbol + (bits << entry::DROP_AT);
                 }
-                codeword = next_codeword(codeword, bits);
                 left -= 1;
             }
         }
         Ok(())
-    }
-}
-
-/// The successor of a bit-reversed codeword of `bits` bits; 0 after the last.
-///
-/// Adding one to a number whose highest bit comes last: the run of ones at the top becomes zeros, and the zero
-/// below it a one. A following longer codeword appends a zero, which in this order is already there.
-fn next_codeword(codeword: usize, bits: u32) -> usize {
-    let zeros = codeword ^ ((1 << bits) - 1);
-    match zeros.checked_ilog2() {
-        Some(highest) => codeword & ((1 << highest) - 1) | 1 << highest,
-        None => 0,
     }
 }
 
@@ -172,30 +162,49 @@ fn subtable_bits(counts: &[u16; MAX_CODE_BITS + 1], bits: u32, left: usize) -> u
     index_bits
 }
 
-fn count_lengths(lengths: &[u8]) -> [u16; MAX_CODE_BITS + 1] {
-    let mut counts = [0; MAX_CODE_BITS + 1];
-    for &bits in lengths {
-        counts[bits as usize & MAX_CODE_BITS] += 1;
+/// The first codeword of each length, first bit highest.
+fn first_codewords(counts: &[u16; MAX_CODE_BITS + 1]) -> [u16; MAX_CODE_BITS + 1] {
+    let mut codewords = [0; MAX_CODE_BITS + 1];
+    for bits in 2..=MAX_CODE_BITS {
+        codewords[bits] = (codewords[bits - 1] + counts[bits - 1]) << 1;
     }
-    counts
+    codewords
 }
 
-/// Lists the symbols that have a codeword, shortest first, equals in order; returns how many.
-fn sort(lengths: &[u8], counts: &[u16; MAX_CODE_BITS + 1], sorted: &mut [u16; LITLEN_SYMBOLS]) -> usize {
+/// A codeword of `bits` bits, first bit lowest.
+fn reverse(codeword: u16, bits: u32) -> usize {
+    usize::from(codeword.reverse_bits() >> (u16::BITS - bits))
+}
+
+/// How many symbols have codewords of each length; the first number means nothing.
+fn count_lengths(lengths: &[u8]) -> [u16; MAX_CODE_BITS + 1] {
+    // Neighbours are often alike: counted apart, none waits for the one before it.
+    let mut counts = [[0_u16; MAX_CODE_BITS + 1]; 4];
+    let (quads, rest) = lengths.as_chunks::<4>();
+    for quad in quads {
+        for (counts, &bits) in counts.iter_mut().zip(quad) {
+            counts[bits as usize & MAX_CODE_BITS] += 1;
+        }
+    }
+    for &bits in rest {
+        counts[0][bits as usize & MAX_CODE_BITS] += 1;
+    }
+    core::array::from_fn(|bits| counts.iter().map(|counts| counts[bits]).sum())
+}
+
+/// Lists the symbols, shortest codeword first, equals in order, those without one last.
+fn sort(lengths: &[u8], counts: &[u16; MAX_CODE_BITS + 1], sorted: &mut [u16; LITLEN_SYMBOLS]) {
     let mut places = [0_u16; MAX_CODE_BITS + 1];
     let mut used = 0;
-    for bits in 1..=MAX_CODE_BITS {
+    for bits in (1..=MAX_CODE_BITS).chain([0]) {
         places[bits] = used;
         used += counts[bits];
     }
-    for (symbol, &bits) in lengths.iter().enumerate() {
-        if bits != 0 {
-            let place = &mut places[bits as usize & MAX_CODE_BITS];
-            sorted[*place as usize] = symbol as u16;
-            *place += 1;
-        }
+    for (symbol, &bits) in (0..).zip(lengths) {
+        let place = &mut places[bits as usize & MAX_CODE_BITS];
+        sorted[usize::from(*place)] = symbol;
+        *place += 1;
     }
-    used as usize
 }
 
 /// What codes the format allows.
@@ -222,8 +231,8 @@ fn judge(code: Code, counts: &[u16; MAX_CODE_BITS + 1], longest: usize) -> Resul
     }
 }
 
-/// The table of the code-length code: a byte for each 7 bits of input.
-pub(super) struct Precode([u8; 1 << MAX_PRECODE_BITS]);
+/// The table of the code-length code: an entry for each 7 bits of input.
+pub(super) struct Precode([u32; 1 << MAX_PRECODE_BITS]);
 
 impl Precode {
     /// Builds the table.
@@ -234,25 +243,24 @@ impl Precode {
     pub(super) fn build(lengths: &[u8; PRECODE_SYMBOLS]) -> Result<Self, TileErrorKind> {
         let counts = count_lengths(lengths);
         judge(Code::CodeLength, &counts, MAX_PRECODE_BITS)?;
-        let mut table = Self([0; 1 << MAX_PRECODE_BITS]);
-        let mut codeword = 0;
-        for bits in 1..=MAX_PRECODE_BITS {
-            for symbol in (0..PRECODE_SYMBOLS).filter(|&symbol| lengths[symbol] as usize == bits) {
-                for entry in table.0[codeword..].iter_mut().step_by(1 << bits) {
-                    *entry = (symbol << 3 | bits) as u8;
+        let mut table = Self([entry::UNUSED_ENTRY; 1 << MAX_PRECODE_BITS]);
+        let mut codewords = first_codewords(&counts);
+        for (&bits, &symbol) in lengths.iter().zip(&entry::PRECODE) {
+            if bits != 0 {
+                let codeword = &mut codewords[bits as usize & MAX_CODE_BITS];
+                let first = reverse(*codeword, u32::from(bits));
+                *codeword += 1;
+                for entry in table.0[first..].iter_mut().step_by(1 << bits) {
+                    *entry = symbol + (u32::from(bits) << entry::DROP_AT);
                 }
-                codeword = next_codeword(codeword, bits as u32);
             }
         }
         Ok(table)
     }
 
-    /// The symbol that `bits` begin with and its codeword's length, or `None` for an unused codeword.
-    pub(super) fn look_up(&self, bits: u64) -> Option<(u8, u32)> {
-        match self.0[bits as usize & (self.0.len() - 1)] {
-            0 => None,
-            entry => Some((entry >> 3, u32::from(entry & 7))),
-        }
+    /// The entry for the codeword that `bits` begin with.
+    pub(super) fn look_up(&self, bits: u64) -> u32 {
+        self.0[bits as usize % self.0.len()]
     }
 }
 

@@ -14,6 +14,7 @@ use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use super::watch::Watch;
 use crate::error::{Code, TileError, TileErrorKind};
 use crate::format::{LANES, MIN_MATCH, WORD};
+use crate::simd::{SimdLevel, Variant};
 
 /// An error and the lane whose turn met it.
 #[derive(Debug)]
@@ -52,11 +53,26 @@ pub(super) struct TileDecoder<'t, 'i, 'o, W> {
     pub(super) settled: usize,
     pub(super) pending: [Pending; LANES],
     watch: W,
+    level: SimdLevel,
 }
 
 impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
-    pub(super) fn new(tables: &'t mut Tables, words: &'i [[u8; WORD]], out: &'o mut [u8], watch: W) -> Self {
-        Self { tables, deal: Deal::new(words), out, settled: 0, pending: [Pending::NONE; LANES], watch }
+    pub(super) fn new(
+        tables: &'t mut Tables,
+        words: &'i [[u8; WORD]],
+        out: &'o mut [u8],
+        watch: W,
+        level: SimdLevel,
+    ) -> Self {
+        Self {
+            tables,
+            deal: Deal::new(words),
+            out,
+            settled: 0,
+            pending: [Pending::NONE; LANES],
+            watch,
+            level,
+        }
     }
 
     /// Decodes the tile.
@@ -129,7 +145,11 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
     /// Decodes the symbols of a block whose tables are loaded.
     fn compressed(&mut self) -> Result<(), Fault> {
         if !W::SYMBOLS {
-            rounds::run(self);
+            match self.level.0 {
+                Variant::Scalar => rounds::run(self),
+                Variant::Avx2(proof) => proof.run(self),
+                Variant::Avx512(proof) => proof.run(self),
+            }
         }
         loop {
             for lane in 0..LANES {
@@ -213,7 +233,11 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
 impl Tables {
     /// The entry for the codeword that `bits` begin with.
     fn look_up(&self, table: usize, bits: u64) -> u32 {
-        let entry = self.entries[table + (bits as usize & ((1 << ROOT_BITS) - 1))];
+        self.follow(self.entries[table + (bits as usize & ((1 << ROOT_BITS) - 1))], bits)
+    }
+
+    /// The entry itself, or the one in the subtable that it points to.
+    pub(super) fn follow(&self, entry: u32, bits: u64) -> u32 {
         if entry & entry::SUBTABLE == 0 { entry } else { self.look_up_long(entry, bits) }
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test binary uses its own part
 
+pub(crate) mod guarded;
 pub(crate) mod random;
 pub(crate) mod vectors;
 pub(crate) mod writer;

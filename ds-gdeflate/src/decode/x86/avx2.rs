@@ -1,0 +1,504 @@
+//! Rounds with AVX2: a quarter of the lanes in a vector. And the writing of rounds, which wider vectors do not help.
+
+#![allow(unsafe_code)]
+
+use core::arch::x86_64::*;
+
+use super::wide::{self, ROOM, Round, SplitLanes, Step, Word, distance};
+use crate::decode::entry;
+use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
+use crate::decode::tile::TileDecoder;
+use crate::format::{LANES, MIN_MATCH, WORD};
+
+cpufeatures::new!(features, "avx2", "bmi1", "bmi2", "popcnt");
+
+/// Proof that the machine has the instructions that this module uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    pub(crate) fn detect() -> Option<Self> {
+        features::get().then_some(Self(()))
+    }
+
+    /// Decodes rounds from the start of a block's symbols for as long as they are ordinary.
+    pub(in crate::decode) fn run<W>(self, tile: &mut TileDecoder<'_, '_, '_, W>) {
+        // SAFETY: there is no `Avx2` unless the features were detected.
+        unsafe { run(tile) }
+    }
+}
+
+/// Lanes in a vector.
+const QUARTER: usize = LANES / 4;
+
+/// A quarter of the lanes.
+#[derive(Clone, Copy)]
+struct Quarter {
+    /// The next 32 bits of each lane.
+    low: __m256i,
+    /// The bits behind them, zeros above the last.
+    high: __m256i,
+    /// How many those are.
+    spare: __m256i,
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
+    let lanes = load_lanes(&SplitLanes::from(&tile.deal.lanes));
+    let lanes = wide::run(
+        tile,
+        lanes,
+        |tables, lanes, before, words, round| decode(tables, lanes, before, words, round),
+        |out, round, after| write::<QUARTER>(out, round, after),
+    );
+    tile.deal.lanes = (&store_lanes(&lanes)).into();
+}
+
+/// Takes the turns of one round.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn decode(
+    tables: &Tables,
+    lanes: &[Quarter; 4],
+    before: &Round,
+    words: &[[u8; WORD]; LANES],
+    round: &mut Round,
+) -> Option<Step<[Quarter; 4]>> {
+    let mut entries = [_mm256_setzero_si256(); 4];
+    for (quarter, entries) in entries.iter_mut().enumerate() {
+        *entries = look_up(tables, lanes[quarter].low, load(quarters(&before.turns)[quarter]));
+    }
+    if any_odd(&entries) {
+        for (quarter, entries) in entries.iter_mut().enumerate() {
+            *entries = look_up_long(tables, lanes[quarter].low, *entries);
+        }
+        if any_odd(&entries) {
+            return None;
+        }
+    }
+
+    let mut lanes = *lanes;
+    let mut dealt = 0;
+    let mut lengths = _mm256_setzero_si256();
+    let mut bytes = [_mm256_setzero_si256(); 4];
+    let (mut literal, mut matches, mut far) = (0, 0, 0);
+    // A value is a distance less one.
+    let near = _mm256_set1_epi32(before.start as i32 - 1);
+    let (turns, _) = round.turns.as_chunks_mut();
+    for (quarter, turns) in turns.iter_mut().enumerate() {
+        let at = quarter * QUARTER;
+        let entries = entries[quarter];
+        let drop = field(entries, entry::DROP_AT);
+        let turn = with_extra(entries, lanes[quarter].low, drop);
+        store(turn, turns);
+        (lanes[quarter], dealt) = drop_bits(&lanes[quarter], drop, words, dealt);
+
+        let values = _mm256_and_si256(turn, _mm256_set1_epi32(0xFFFF));
+        let is_length = _mm256_slli_epi32::<{ entry::LENGTH.leading_zeros() as i32 }>(entries);
+        let length = _mm256_and_si256(values, _mm256_srai_epi32::<31>(is_length));
+        lengths = _mm256_add_epi32(lengths, length);
+        bytes[quarter] = _mm256_and_si256(turn, _mm256_set1_epi32(0xFF));
+        literal |= sign_bits(entries) << at;
+        matches |= sign_bits(is_length) << at;
+        far |= sign_bits(_mm256_cmpgt_epi32(values, near)) << at;
+    }
+    store_literals(&bytes, literal, &mut round.literals);
+    round.literal = literal;
+    round.matches = matches;
+
+    let size = sum(lengths) + MIN_MATCH * matches.count_ones() as usize + literal.count_ones() as usize;
+    Some(Step { lanes, dealt, size, far: far & before.matches != 0 })
+}
+
+/// The first-level entries that the lanes' bits point to: in the distance table where the turn before was a length.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn look_up(tables: &Tables, low: __m256i, before: __m256i) -> __m256i {
+    let root = _mm256_and_si256(low, _mm256_set1_epi32((1 << ROOT_BITS) - 1));
+    let table = _mm256_and_si256(_mm256_srli_epi32::<16>(before), _mm256_set1_epi32(DISTANCE_AT as i32));
+    let index = _mm256_or_si256(root, table);
+    // SAFETY: an index is `ROOT_BITS` bits and perhaps the bit that is `DISTANCE_AT`.
+    unsafe { load_entries(tables, index) }
+}
+
+/// The entries at each index, by loads one by one: faster than a gather on some machines, about as fast on others.
+///
+/// # Safety
+///
+/// Each index is less than the number of entries.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+pub(super) unsafe fn load_entries(tables: &Tables, index: __m256i) -> __m256i {
+    let entry = |index: u64| {
+        debug_assert!((index as usize) < tables.entries.len());
+        // SAFETY: the caller vouches for every index.
+        unsafe { *tables.entries.get_unchecked(index as usize) as i32 }
+    };
+    let four = |index: __m128i| {
+        let (low, high) = (_mm_cvtsi128_si64(index) as u64, _mm_extract_epi64::<1>(index) as u64);
+        let low_half = |pair| pair & u64::from(u32::MAX);
+        _mm_setr_epi32(entry(low_half(low)), entry(low >> 32), entry(low_half(high)), entry(high >> 32))
+    };
+    _mm256_set_m128i(four(_mm256_extracti128_si256::<1>(index)), four(_mm256_castsi256_si128(index)))
+}
+
+/// Follows entries that point to subtables.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn look_up_long(tables: &Tables, low: __m256i, entries: __m256i) -> __m256i {
+    let long = _mm256_slli_epi32::<{ entry::SUBTABLE.leading_zeros() as i32 }>(entries);
+    let all = _mm256_sllv_epi32(_mm256_set1_epi32(-1), field(entries, entry::DROP_AT));
+    let within = _mm256_andnot_si256(all, _mm256_srli_epi32::<{ ROOT_BITS as i32 }>(low));
+    let index = _mm256_add_epi32(_mm256_and_si256(entries, _mm256_set1_epi32(0xFFFF)), within);
+    // No pointer leads outside the tables; this makes sure.
+    let index = _mm256_min_epu32(index, _mm256_set1_epi32(tables.entries.len() as i32 - 1));
+    // SAFETY: every index is within the array.
+    unsafe { _mm256_mask_i32gather_epi32::<4>(entries, tables.entries.as_ptr().cast(), index, long) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn any_odd(entries: &[__m256i; 4]) -> bool {
+    let low = _mm256_or_si256(entries[0], entries[1]);
+    let any = _mm256_or_si256(low, _mm256_or_si256(entries[2], entries[3]));
+    _mm256_testz_si256(any, _mm256_set1_epi32(entry::ODD as i32)) == 0
+}
+
+/// A field of five bits.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn field(entries: __m256i, at: u32) -> __m256i {
+    _mm256_and_si256(_mm256_srlv_epi32(entries, _mm256_set1_epi32(at as i32)), _mm256_set1_epi32(31))
+}
+
+/// [`entry::with_extra`] in 32 bits: the shift is that for 64 bits, less 32.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn with_extra(entries: __m256i, low: __m256i, drop: __m256i) -> __m256i {
+    let dropped = _mm256_sllv_epi32(low, rest(drop));
+    let extra = _mm256_srlv_epi32(_mm256_srli_epi32::<1>(dropped), field(entries, entry::SHIFT_AT));
+    _mm256_add_epi32(entries, extra)
+}
+
+/// 32 less each element.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn rest(shift: __m256i) -> __m256i {
+    _mm256_sub_epi32(_mm256_set1_epi32(32), shift)
+}
+
+/// The highest bit of each element.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn sign_bits(vector: __m256i) -> u32 {
+    _mm256_movemask_ps(_mm256_castsi256_ps(vector)) as u32
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn sum(vector: __m256i) -> usize {
+    let sum = _mm_add_epi32(_mm256_castsi256_si128(vector), _mm256_extracti128_si256::<1>(vector));
+    let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b01_00_11_10>(sum));
+    let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b00_00_00_01>(sum));
+    _mm_cvtsi128_si32(sum) as usize
+}
+
+/// Drops bits, 1 to 31 a lane, and deals words from `dealt` on to lanes in need. Returns how many are dealt then.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn drop_bits(
+    quarter: &Quarter,
+    drop: __m256i,
+    words: &[[u8; WORD]; LANES],
+    dealt: usize,
+) -> (Quarter, usize) {
+    let low =
+        _mm256_or_si256(_mm256_srlv_epi32(quarter.low, drop), _mm256_sllv_epi32(quarter.high, rest(drop)));
+    let high = _mm256_srlv_epi32(quarter.high, drop);
+
+    // Where fewer bits are left than must be, all are in the lower part, and there are 32 more than `spare` says.
+    let spare = _mm256_sub_epi32(quarter.spare, drop);
+    let needs = sign_bits(spare) as usize;
+    let words: &[[u8; WORD]; QUARTER] = words[dealt..].first_chunk().expect("a quarter of them or more");
+    let order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(EXPAND[needs % EXPAND.len()] as i64));
+    let words = _mm256_permutevar8x32_epi32(load(words), order);
+    let words = _mm256_and_si256(words, _mm256_srai_epi32::<31>(spare));
+    let spare = _mm256_and_si256(spare, _mm256_set1_epi32(31));
+    let low = _mm256_or_si256(low, _mm256_sllv_epi32(words, spare));
+    let high = _mm256_or_si256(high, _mm256_srlv_epi32(words, rest(spare)));
+    (Quarter { low, high, spare }, dealt + needs.count_ones() as usize)
+}
+
+/// For each set of eight lanes in need, which of the next words each gets, a byte a lane.
+static EXPAND: [u64; 1 << QUARTER] = {
+    let mut orders = [0; 1 << QUARTER];
+    let mut needs = 0;
+    while needs < orders.len() {
+        let (mut lane, mut next) = (0, 0);
+        while lane < QUARTER {
+            if needs >> lane & 1 != 0 {
+                orders[needs] |= next << (8 * lane);
+                next += 1;
+            }
+            lane += 1;
+        }
+        needs += 1;
+    }
+    orders
+};
+
+/// Stores the literals among the turns' lowest bytes, one behind the other.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn store_literals(bytes: &[__m256i; 4], literal: u32, literals: &mut [u8; 2 * LANES]) {
+    let low = _mm256_packus_epi32(bytes[0], bytes[1]);
+    let high = _mm256_packus_epi32(bytes[2], bytes[3]);
+    // Packing goes on within halves of vectors, which leaves quarters of lanes in two pieces each.
+    let pieces = _mm256_packus_epi16(low, high);
+    let bytes = _mm256_permutevar8x32_epi32(pieces, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    let bytes = [
+        _mm256_extract_epi64::<0>(bytes),
+        _mm256_extract_epi64::<1>(bytes),
+        _mm256_extract_epi64::<2>(bytes),
+        _mm256_extract_epi64::<3>(bytes),
+    ];
+    let mut done = 0;
+    for (bytes, literal) in bytes.into_iter().zip(literal.to_le_bytes()) {
+        let mask = _pdep_u64(literal.into(), 0x0101_0101_0101_0101) * 0xFF;
+        if let Some(literals) = literals[done..].first_chunk_mut() {
+            *literals = _pext_u64(bytes as u64, mask).to_le_bytes();
+        }
+        done += literal.count_ones() as usize;
+    }
+}
+
+/// Writes a round's output, given the turns of the round after it, the distances among them.
+///
+/// Also writes up to [`ROOM`] bytes of no meaning behind it. A round that does not fit, or that copies from before the
+/// output, is written up to there: whoever calls has refused it before.
+///
+/// `WIDTH`, the number of lanes in a caller's vector, gives each caller a copy of its own, which is then inlined: a call
+/// in every round would throw the vectors out of their registers.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+pub(super) fn write<const WIDTH: usize>(out: &mut [u8], round: &Round, after: &[u32; LANES]) {
+    let mut at = round.start;
+    let mut matches = round.matches;
+    let mut literals = 0;
+    let Some(limit) = out.len().checked_sub(ROOM).filter(|&limit| at <= limit) else { return };
+    // At the start of each pass, as here, there are `ROOM` bytes from `at` on.
+    while matches != 0 {
+        let lane = matches.trailing_zeros();
+        matches &= matches - 1;
+        let literals_before = _bzhi_u32(round.literal, lane).count_ones() as usize;
+        let lane = lane as usize;
+        let (len, distance) = (round.match_len(lane), distance(after[lane]));
+        // SAFETY: there is room, see above.
+        unsafe { copy_literals(out, at, round, literals) };
+        at += literals_before - literals;
+        literals = literals_before;
+        if distance > at || at + len > limit {
+            return;
+        }
+        // SAFETY: just checked.
+        unsafe { copy_match(out, at, distance, len) };
+        at += len;
+    }
+    // SAFETY: there is room, see above.
+    unsafe { copy_literals(out, at, round, literals) };
+}
+
+/// Copies a run of literals, always as if it were a whole round's.
+///
+/// # Safety
+///
+/// `out` has 32 bytes from `at` on. `from` is 32 at most.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+unsafe fn copy_literals(out: &mut [u8], at: usize, round: &Round, from: usize) {
+    // SAFETY: there are 64 literals.
+    let literals = unsafe { load_32_at(&round.literals, from) };
+    // SAFETY: the caller vouches for it.
+    unsafe { store_32_at(out, at, literals) };
+}
+
+/// Copies a match of `len` bytes to `at`, and fewer than 32 bytes of no meaning behind it.
+///
+/// # Safety
+///
+/// `distance` is 1 to `at`, and `out` has [`ROOM`] bytes behind the match.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+unsafe fn copy_match(out: &mut [u8], at: usize, distance: usize, len: usize) {
+    let from = at - distance;
+    let end = at + len;
+    // What is less than 16 bytes back repeats within them.
+    let shuffle = load_16(&PATTERNS[distance.min(16)].shuffle);
+    // SAFETY: the 16 bytes end before `at + 16`.
+    let chunk = _mm_shuffle_epi8(unsafe { load_16_at(out, from) }, shuffle);
+    // SAFETY: there are `ROOM` bytes from `at` on.
+    unsafe { store_16_at(out, at, chunk) };
+    if len <= 16 {
+        return;
+    }
+    let mut at = at;
+    if distance >= 32 {
+        at += 16;
+        while at < end {
+            // SAFETY: the 32 bytes end before those that are stored.
+            let chunk = unsafe { load_32_at(out, at - distance) };
+            // SAFETY: there are `ROOM` bytes behind the match.
+            unsafe { store_32_at(out, at, chunk) };
+            at += 32;
+        }
+    } else if distance >= 16 {
+        at += 16;
+        while at < end {
+            // SAFETY: the 16 bytes end before those that are stored.
+            let chunk = unsafe { load_16_at(out, at - distance) };
+            // SAFETY: there are `ROOM` bytes behind the match.
+            unsafe { store_16_at(out, at, chunk) };
+            at += 16;
+        }
+    } else {
+        let step = PATTERNS[distance].step;
+        at += step;
+        while at < end {
+            // SAFETY: there are `ROOM` bytes behind the match.
+            unsafe { store_16_at(out, at, chunk) };
+            at += step;
+        }
+    }
+}
+
+/// How 16 bytes repeat their first few.
+#[derive(Clone, Copy)]
+struct Pattern {
+    /// Which of them goes where.
+    shuffle: [u8; 16],
+    /// How many of them are whole repeats.
+    step: usize,
+}
+
+/// The patterns of distances up to 16.
+static PATTERNS: [Pattern; 17] = {
+    let mut patterns = [Pattern { shuffle: [0; 16], step: 0 }; 17];
+    let mut distance = 1;
+    while distance <= 16 {
+        let mut at = 0;
+        while at < 16 {
+            patterns[distance].shuffle[at] = (at % distance) as u8;
+            at += 1;
+        }
+        patterns[distance].step = 16 / distance * distance;
+        distance += 1;
+    }
+    patterns
+};
+
+/// Loads 16 bytes.
+///
+/// # Safety
+///
+/// There are as many from `at` on.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+unsafe fn load_16_at(bytes: &[u8], at: usize) -> __m128i {
+    debug_assert!(at + 16 <= bytes.len());
+    // SAFETY: the caller vouches for it.
+    let from = unsafe { bytes.as_ptr().add(at) };
+    // SAFETY: as above.
+    unsafe { _mm_loadu_si128(from.cast()) }
+}
+
+/// Stores 16 bytes.
+///
+/// # Safety
+///
+/// There is room for as many from `at` on.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+unsafe fn store_16_at(bytes: &mut [u8], at: usize, vector: __m128i) {
+    debug_assert!(at + 16 <= bytes.len());
+    // SAFETY: the caller vouches for it.
+    let to = unsafe { bytes.as_mut_ptr().add(at) };
+    // SAFETY: as above.
+    unsafe { _mm_storeu_si128(to.cast(), vector) }
+}
+
+/// Loads 32 bytes.
+///
+/// # Safety
+///
+/// There are as many from `at` on.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+unsafe fn load_32_at(bytes: &[u8], at: usize) -> __m256i {
+    debug_assert!(at + 32 <= bytes.len());
+    // SAFETY: the caller vouches for it.
+    let from = unsafe { bytes.as_ptr().add(at) };
+    // SAFETY: as above.
+    unsafe { _mm256_loadu_si256(from.cast()) }
+}
+
+/// Stores 32 bytes.
+///
+/// # Safety
+///
+/// There is room for as many from `at` on.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+unsafe fn store_32_at(bytes: &mut [u8], at: usize, vector: __m256i) {
+    debug_assert!(at + 32 <= bytes.len());
+    // SAFETY: the caller vouches for it.
+    let to = unsafe { bytes.as_mut_ptr().add(at) };
+    // SAFETY: as above.
+    unsafe { _mm256_storeu_si256(to.cast(), vector) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn load_16(from: &[u8; 16]) -> __m128i {
+    // SAFETY: 16 bytes, from as many.
+    unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn load<T: Word>(from: &[T; QUARTER]) -> __m256i {
+    const { assert!(size_of::<[T; QUARTER]>() == size_of::<__m256i>()) };
+    // SAFETY: as many bytes as a vector has, all initialised, as `Word` says.
+    unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn store(vector: __m256i, to: &mut [u32; QUARTER]) {
+    // SAFETY: 32 bytes, to 8 times 4.
+    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), vector) }
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn load_lanes(lanes: &SplitLanes) -> [Quarter; 4] {
+    let [low, high, spare] = [&lanes.low, &lanes.high, &lanes.spare].map(quarters);
+    core::array::from_fn(|at| Quarter { low: load(low[at]), high: load(high[at]), spare: load(spare[at]) })
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn store_lanes(quarters: &[Quarter; 4]) -> SplitLanes {
+    let mut lanes = SplitLanes::EMPTY;
+    let (low, _) = lanes.low.as_chunks_mut();
+    let (high, _) = lanes.high.as_chunks_mut();
+    let (spare, _) = lanes.spare.as_chunks_mut();
+    for (at, quarter) in quarters.iter().enumerate() {
+        store(quarter.low, &mut low[at]);
+        store(quarter.high, &mut high[at]);
+        store(quarter.spare, &mut spare[at]);
+    }
+    lanes
+}
+
+fn quarters(lanes: &[u32; LANES]) -> [&[u32; QUARTER]; 4] {
+    let (quarters, _) = lanes.as_chunks();
+    core::array::from_fn(|at| &quarters[at])
+}

@@ -1,0 +1,63 @@
+//! Which instructions the decoder uses.
+
+use core::fmt;
+
+use crate::decode::{Avx2, Avx512};
+
+/// An instruction set that the decoder has a variant for.
+///
+/// A value stands for instructions that were found on this machine, so every value can be used. All variants give the same bytes and
+/// the same verdicts; a caller picks one to compare them, or to stay away from an instruction set.
+///
+/// ```
+/// use ds_gdeflate::{Decoder, SimdLevel};
+///
+/// // The fastest, without asking for it:
+/// assert_eq!(Decoder::new().level(), SimdLevel::detect());
+/// // Each in turn:
+/// for level in SimdLevel::available() {
+///     assert_eq!(Decoder::with_level(level).level(), level);
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SimdLevel(pub(crate) Variant);
+
+/// The decoder's variants, slowest first, each with a proof that it may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    Scalar,
+    Avx2(Avx2),
+    Avx512(Avx512),
+}
+
+impl SimdLevel {
+    /// Portable, safe code: there on every machine.
+    pub const SCALAR: Self = Self(Variant::Scalar);
+
+    /// The fastest level of this machine. Asks the processor once and remembers its answer, with or without `std`.
+    pub fn detect() -> Self {
+        Self::available().last().unwrap_or(Self::SCALAR)
+    }
+
+    /// All levels of this machine, slowest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        let avx2 = Avx2::detect().map(Variant::Avx2);
+        let avx512 = Avx512::detect().map(Variant::Avx512);
+        [Some(Variant::Scalar), avx2, avx512].into_iter().flatten().map(Self)
+    }
+
+    /// The level's name: `scalar`, `avx2` or `avx512`.
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            Variant::Scalar => "scalar",
+            Variant::Avx2(_) => "avx2",
+            Variant::Avx512(_) => "avx512",
+        }
+    }
+}
+
+impl fmt::Display for SimdLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

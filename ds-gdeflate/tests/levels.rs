@@ -1,0 +1,223 @@
+//! Every level of instructions gives the same bytes and the same verdicts, within its buffers.
+
+mod support;
+
+use ds_gdeflate::{Decoder, Encoder, Level, SimdLevel, TileError, TileStream, tile_bound};
+use support::guarded::{Edge, Guarded};
+use support::random::Random;
+use support::vectors;
+use support::writer::Symbol::{self, End, Literal, Match};
+use support::writer::{Prefix, TileWriter};
+
+#[test]
+fn a_machine_has_the_levels_it_claims() {
+    let names: Vec<_> = SimdLevel::available().map(SimdLevel::name).collect();
+    println!("{names:?}");
+    let mut claimed = vec!["scalar"];
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    {
+        use std::arch::is_x86_feature_detected as has;
+        let avx2 = has!("avx2") && has!("bmi1") && has!("bmi2") && has!("popcnt");
+        let avx512 = has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl");
+        claimed.extend(avx2.then_some("avx2"));
+        claimed.extend((avx2 && avx512).then_some("avx512"));
+    }
+    assert_eq!(names, claimed);
+    assert_eq!(SimdLevel::detect().name(), *claimed.last().expect("at least one"));
+    assert_eq!(SimdLevel::available().next(), Some(SimdLevel::SCALAR));
+    assert_eq!(format!("{:>8}", SimdLevel::SCALAR), "  scalar");
+}
+
+#[test]
+fn a_decoder_keeps_to_its_level() {
+    for level in SimdLevel::available() {
+        assert_eq!(Decoder::with_level(level).level(), level);
+    }
+    assert_eq!(Decoder::new().level(), SimdLevel::detect());
+}
+
+/// Decodes tiles at every level, out of and into memory whose neighbours must not be touched.
+struct Bench {
+    payload: Guarded,
+    out: Guarded,
+    decoders: Vec<Decoder>,
+    expected: Vec<u8>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            payload: Guarded::new(128 * 1024),
+            out: Guarded::new(65_536),
+            decoders: SimdLevel::available().map(Decoder::with_level).collect(),
+            expected: vec![0; 65_536],
+        }
+    }
+
+    /// What the careful decoder makes of a tile, after all levels have made the same of it.
+    fn decode(&mut self, payload: &[u8], len: usize) -> Result<&[u8], TileError> {
+        let expected = &mut self.expected[..len];
+        let verdict = self.decoders[0].inspect_tile(payload, expected).map(drop);
+        for decoder in &mut self.decoders {
+            for edge in [Edge::Start, Edge::End] {
+                let guarded = self.payload.slice(edge, payload.len());
+                guarded.copy_from_slice(payload);
+                let out = self.out.slice(edge, len);
+                out.fill(0xA5);
+                let level = decoder.level();
+                assert_eq!(decoder.decode_tile(guarded, out), verdict, "{level}");
+                assert!(verdict.is_err() || out == expected, "{level} decodes to something else");
+            }
+        }
+        verdict.map(|()| &*expected)
+    }
+}
+
+#[test]
+fn vectors_decode_beside_forbidden_memory() {
+    let mut bench = Bench::new();
+    for vector in vectors::committed() {
+        for tile in TileStream::parse(&vector.stream).expect("a good stream").tiles() {
+            let len = tile.uncompressed_size();
+            let range = tile.uncompressed_range();
+            let content = &vector.raw[range.start as usize..range.end as usize];
+            assert!(bench.decode(tile.payload(), len) == Ok(content), "{}", vector.name);
+            // Cut anywhere, and into an output of the wrong size.
+            for part in 1..8 {
+                let cut = tile.payload().len() / 4 * part / 8 * 4;
+                assert!(bench.decode(&tile.payload()[..cut], len).is_err(), "{}, {cut} bytes", vector.name);
+            }
+            for len in [len - 1, len.saturating_sub(40), len / 2, (len + 1).min(65_536)] {
+                if len != 0 && len != content.len() {
+                    assert!(bench.decode(tile.payload(), len).is_err(), "{}, {len} bytes", vector.name);
+                }
+            }
+        }
+    }
+}
+
+/// A literal/length code in which some codewords are longer than a table's first level takes, whichever they are.
+fn deep_litlen(random: &mut Random) -> Prefix {
+    let mut lengths = vec![0; 286];
+    let mut symbols: Vec<usize> = (0..286).collect();
+    for at in (1..symbols.len()).rev() {
+        symbols.swap(at, random.below(at + 1));
+    }
+    for (place, symbol) in symbols.into_iter().enumerate() {
+        lengths[symbol] = match place {
+            0..16 => 5,
+            16..266 => 9,
+            266..275 => 10,
+            275..279 => 11,
+            279..282 => 12,
+            282 => 13,
+            283 => 14,
+            _ => 15,
+        };
+    }
+    Prefix(lengths)
+}
+
+/// Symbols for `len` bytes, give or take a match, with lengths and distances of all kinds.
+fn random_symbols(random: &mut Random, len: usize, matches: usize) -> (Vec<Symbol>, usize) {
+    let mut symbols = Vec::new();
+    let mut at = 0;
+    while at < len {
+        let distance_symbol = [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 25][random.below(12)];
+        let extra_bits = (distance_symbol / 2_usize).saturating_sub(1);
+        let extra = random.below(1 << extra_bits);
+        let base = if distance_symbol < 4 {
+            distance_symbol + 1
+        } else {
+            1 + ((2 + distance_symbol % 2) << extra_bits)
+        };
+        if random.below(100) < matches && base + extra <= at {
+            let (length_symbol, len) = [(257, 3), (258, 4), (260, 6), (264, 10), (284, 227)][random.below(5)];
+            let length_extra = if length_symbol == 284 { random.below(32) } else { 0 };
+            symbols.push(Match {
+                length: (length_symbol, length_extra as u32),
+                distance: (distance_symbol, extra as u32),
+            });
+            at += len + length_extra;
+        } else {
+            symbols.push(Literal(random.next() as u8));
+            at += 1;
+        }
+    }
+    symbols.push(End);
+    (symbols, at)
+}
+
+#[test]
+fn random_symbols_decode_alike() {
+    let mut random = Random::new(0x1E7E15);
+    let mut bench = Bench::new();
+    let (mut good, mut bad) = (0, 0);
+    for round in 0..120 {
+        let matches = [0, 5, 30, 70, 100][round % 5];
+        let len = 1 + random.below(4000);
+        let (symbols, len) = random_symbols(&mut random, len, matches);
+        let mut tile = TileWriter::new();
+        if round % 3 == 0 {
+            tile.fixed(true, &symbols);
+        } else {
+            tile.dynamic(true, &deep_litlen(&mut random), &Prefix(vec![5; 32]), &symbols);
+        }
+        let mut payload = tile.payload();
+        bench.decode(&payload, len).expect("a good tile");
+        good += 1;
+        for _ in 0..20 {
+            let bit = random.below(8 * payload.len());
+            payload[bit / 8] ^= 1 << (bit % 8);
+            bad += usize::from(bench.decode(&payload, len).is_err());
+            payload[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+    println!("{good} good tiles, {bad} bad ones");
+    assert!(bad > good);
+}
+
+#[test]
+fn distances_may_reach_the_start_and_no_farther() {
+    let mut bench = Bench::new();
+    for literals in 1..150 {
+        let x = vec![Literal(b'x'); literals];
+        // Distances of 1 to 4 have no extra bits; from there on two symbols share a number of them.
+        for distance in [literals, literals + 1] {
+            let symbol = (0..32)
+                .rev()
+                .find(|symbol| distance_base(*symbol) <= distance)
+                .expect("symbol 0 is distance 1");
+            let extra = (distance - distance_base(symbol)) as u32;
+            let copy = Match { length: (257, 0), distance: (symbol, extra) };
+            let symbols = [x.clone(), vec![copy], vec![Literal(b'y'); 100], vec![End]].concat();
+            let mut tile = TileWriter::new();
+            tile.fixed(true, &symbols);
+            let verdict = bench.decode(&tile.payload(), literals + 103);
+            assert_eq!(verdict.is_ok(), distance == literals, "{literals} literals, distance {distance}");
+        }
+    }
+}
+
+fn distance_base(symbol: usize) -> usize {
+    if symbol < 4 { symbol + 1 } else { 1 + ((2 + symbol % 2) << (symbol / 2 - 1)) }
+}
+
+#[test]
+fn what_is_encoded_decodes_at_every_period() {
+    let mut random = Random::new(0x9E210D);
+    let mut bench = Bench::new();
+    let mut encoder = Encoder::boxed();
+    let mut payload = vec![0; tile_bound(65_536)];
+    for period in (1..70).chain([255, 256, 257, 4096, 65_536]) {
+        let pattern = random.bytes(period);
+        for (len, noise) in [(65_536, 0), (10_000, 40), (777, 7), (33 + period.min(500), 0)] {
+            let mut raw: Vec<u8> = pattern.iter().copied().cycle().take(len).collect();
+            for _ in 0..len * noise / 1000 {
+                raw[random.below(len)] = random.next() as u8;
+            }
+            let size = encoder.encode_tile(Level::DEFAULT, &raw, &mut payload).expect("room enough");
+            assert!(bench.decode(&payload[..size], len) == Ok(&raw), "period {period}, {len} bytes");
+        }
+    }
+}
