@@ -1,8 +1,8 @@
 //! What the runtime does with an engine that answers only when it is told to.
 
 use std::num::NonZeroUsize;
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use ds_core::Done;
@@ -17,6 +17,7 @@ const LONG: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Gate {
     depth: usize,
+    is_open: AtomicBool,
     jobs: Mutex<Vec<IoJob>>,
     cancelled: Mutex<Vec<JobId>>,
     sink: Mutex<Option<Arc<dyn Sink>>>,
@@ -25,6 +26,19 @@ struct Gate {
 impl Gate {
     fn new(depth: usize) -> Arc<Self> {
         Arc::new(Self { depth, ..Self::default() })
+    }
+
+    /// Keeps nothing back once what this gives is dropped: a test that fails must not wait for its queues to end.
+    #[must_use]
+    fn open_in_the_end(self: &Arc<Self>) -> impl Drop + use<> {
+        struct AtEnd(Arc<Gate>);
+        impl Drop for AtEnd {
+            fn drop(&mut self) {
+                self.0.is_open.store(true, Ordering::SeqCst);
+                self.0.open();
+            }
+        }
+        AtEnd(Arc::clone(self))
     }
 
     fn waiting(&self) -> Vec<JobId> {
@@ -85,6 +99,9 @@ impl IoEngine for Gate {
 
     fn submit(&self, jobs: &mut Vec<IoJob>) {
         self.jobs.lock().unwrap().append(jobs);
+        if self.is_open.load(Ordering::SeqCst) {
+            self.open();
+        }
     }
 }
 
@@ -103,6 +120,7 @@ fn callbacks_come_after_all_outcomes() {
     let runtime = runtime(&gate);
     let first = runtime.queue(QueueOptions::default()).unwrap();
     let second = runtime.queue(QueueOptions::default()).unwrap();
+    let _open = gate.open_in_the_end();
     let other = second.enqueue(Request::read(&file(), 0, 3)).unwrap();
     let (told, tellings) = mpsc::channel();
     let wait = move |_| told.send(other.wait_timeout(LONG).is_ok()).unwrap();
@@ -119,6 +137,7 @@ fn a_finished_transfer_makes_room_before_its_callback() {
     let gate = Gate::new(1);
     let runtime = runtime(&gate);
     let queue = Arc::new(runtime.queue(QueueOptions::default()).unwrap());
+    let _open = gate.open_in_the_end();
     let again = Arc::clone(&queue);
     let (told, tellings) = mpsc::channel();
     let read = move |_| {
@@ -146,6 +165,7 @@ fn urgent_queues_read_first() {
     let blocker = runtime.queue(QueueOptions::default()).unwrap();
     let low = runtime.queue(QueueOptions::default().priority(Priority::Low)).unwrap();
     let urgent = runtime.queue(QueueOptions::default().priority(Priority::Realtime)).unwrap();
+    let _open = gate.open_in_the_end();
     for queue in [&blocker, &low, &urgent] {
         queue.post(Request::read(&file(), 0, 3)).unwrap();
         queue.submit();
@@ -221,6 +241,7 @@ fn engines_are_asked_to_hurry() {
     let gate = Gate::new(64);
     let runtime = runtime(&gate);
     let queue = runtime.queue(QueueOptions::default()).unwrap();
+    let _open = gate.open_in_the_end();
     let ticket = queue.enqueue(Request::read(&file(), 0, 3)).unwrap();
     queue.submit();
     let job = gate.waiting();
@@ -236,9 +257,12 @@ fn the_earlier_of_two_deadlines_is_kept() {
     let runtime = runtime(&gate);
     let queue = runtime.queue(QueueOptions::default().error_hook(|_| {})).unwrap();
     // Neither begins: they wait for what the engine keeps.
+    let _open = gate.open_in_the_end();
     let first = queue.post(Request::read(&file(), 0, 3)).unwrap();
     let later = queue.enqueue(Request::read(&file(), 0, 3).after(first).timeout(LONG * 20)).unwrap();
     queue.submit();
+    // By then the timer sleeps until the later one.
+    std::thread::sleep(Duration::from_millis(50));
     let sooner =
         queue.enqueue(Request::read(&file(), 0, 3).after(first).timeout(Duration::from_millis(30))).unwrap();
     queue.submit();
@@ -256,6 +280,7 @@ fn lanes_are_used_again() {
     let runtime =
         Runtime::builder().io_engine(Arc::clone(&gate) as Arc<dyn IoEngine>).max_queues(1).build().unwrap();
     let mut names = Vec::new();
+    let _open = gate.open_in_the_end();
     for _ in 0..20 {
         let queue = runtime.queue(QueueOptions::default()).unwrap();
         assert!(runtime.queue(QueueOptions::default()).is_err());
@@ -276,6 +301,7 @@ fn a_refused_status_leaves_its_cell_alone() {
     let gate = Gate::new(64);
     let runtime = runtime(&gate);
     let queue = runtime.queue(QueueOptions::default().capacity(1).auto_submit(false)).unwrap();
+    let _open = gate.open_in_the_end();
     let statuses = StatusArray::new(1);
     let before = statuses.get(0);
     queue.post(Request::read(&file(), 0, 3)).unwrap();
