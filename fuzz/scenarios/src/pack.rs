@@ -1,0 +1,98 @@
+//! Any bytes as a pack.
+
+use std::fs::File;
+use std::io::Write as _;
+
+use ds_cli::pack::layout::{FOOTER_SIZE, HEADER_SIZE};
+use ds_cli::pack::{EntryKind, OpenError, Pack};
+use ds_gdeflate::Decoder;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::Verdict;
+
+/// Content unpacked for one input at most, in bytes.
+const MAX_CONTENT: u64 = 4 << 20;
+
+/// Runs an input. If its first byte is even, the checksums of footer and index are made right first.
+pub fn run(data: &[u8]) -> Verdict {
+    let Some((&mode, data)) = data.split_first() else { return Verdict::Refused("no pack".into()) };
+    let mut bytes = data.to_vec();
+    if mode % 2 == 0 {
+        repair(&mut bytes);
+    }
+    let pack = match Pack::open(file(&bytes)) {
+        Ok(pack) => pack,
+        Err(OpenError::Pack(error)) => {
+            assert!(!error.to_string().is_empty());
+            return Verdict::refused(&error);
+        }
+        Err(error) => panic!("a file in memory: {error}"),
+    };
+    check_index(&pack, &bytes);
+    unpack(&pack, &bytes)
+}
+
+/// What a program relies on once a pack is open.
+fn check_index(pack: &Pack, bytes: &[u8]) {
+    let index = pack.index();
+    let mut previous: Option<&str> = None;
+    for entry in index.entries() {
+        let name = entry.name();
+        assert!(!name.is_empty() && !name.starts_with('/') && !name.contains('\0'), "{name:?}");
+        assert!(name.split('/').all(|part| !matches!(part, "" | "." | "..")), "{name:?} leaves the folder");
+        assert_ne!(previous, Some(name), "twice the same name");
+        assert_eq!(index.find(name).map(|found| found.number()), Some(entry.number()));
+        assert_eq!(entry.chunks().iter().map(|chunk| u64::from(chunk.raw_size)).sum::<u64>(), entry.size());
+        assert!(entry.kind() == EntryKind::File || entry.size() == 0);
+        previous = Some(name);
+    }
+    let mut end = HEADER_SIZE as u64;
+    for chunk in index.chunks() {
+        assert!(chunk.offset >= end, "chunks overlap");
+        end = chunk.offset + u64::from(chunk.packed_size);
+    }
+    assert!(
+        end <= index.index_offset() && index.index_offset() <= bytes.len() as u64,
+        "a chunk lies outside"
+    );
+}
+
+fn unpack(pack: &Pack, bytes: &[u8]) -> Verdict {
+    let mut decoder = Decoder::new();
+    let mut packed = Vec::new();
+    let mut left = MAX_CONTENT;
+    let mut verdict = Verdict::Accepted;
+    for chunk in pack.index().chunks() {
+        let Some(rest) = left.checked_sub(chunk.raw_size.into()) else { break };
+        left = rest;
+        pack.read_chunk(chunk, &mut packed).expect("the chunk lies inside the file");
+        let at = chunk.offset as usize;
+        assert!(packed == bytes[at..at + packed.len()]);
+        let mut content = vec![0xA5; chunk.raw_size as usize];
+        match chunk.unpack(&mut decoder, &packed, &mut content) {
+            Ok(()) => assert_eq!(xxh3_64(&content), chunk.checksum, "content that is not what was packed"),
+            Err(error) => verdict = Verdict::refused(&error),
+        }
+    }
+    verdict
+}
+
+/// Makes the checksums of footer and index right, where there is room for them.
+fn repair(bytes: &mut [u8]) {
+    let Some((rest, footer)) = bytes.split_last_chunk_mut::<FOOTER_SIZE>() else { return };
+    let len = u64::from_le_bytes(*footer[8..].first_chunk().expect("the footer is longer"));
+    let start = usize::try_from(len).ok().and_then(|len| rest.len().checked_sub(len));
+    if let Some(start) = start {
+        footer[16..24].copy_from_slice(&xxh3_64(&rest[start..]).to_le_bytes());
+    }
+    let checksum = xxh3_64(&footer[..48]);
+    footer[48..56].copy_from_slice(&checksum.to_le_bytes());
+}
+
+/// A file in memory.
+fn file(bytes: &[u8]) -> File {
+    let mut file: File =
+        rustix::fs::memfd_create("pack", rustix::fs::MemfdFlags::CLOEXEC).expect("memory for a file").into();
+    file.write_all(bytes).expect("memory for a file");
+    file
+}
