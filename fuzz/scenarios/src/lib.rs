@@ -90,5 +90,5 @@ pub static SCENARIOS: [Scenario; 6] = [
         mutate: Some(tile_stream::mutate),
     },
     Scenario { name: "queue", seeds: "calls", run: queue::run, mutate: None },
-    Scenario { name: "pack", seeds: "pack", run: pack::run, mutate: None },
+    Scenario { name: "pack", seeds: "pack", run: pack::run, mutate: Some(pack::mutate) },
 ];

@@ -9,6 +9,7 @@ use ds_gdeflate::Decoder;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::Verdict;
+use crate::random::Random;
 
 /// Content unpacked for one input at most, in bytes.
 const MAX_CONTENT: u64 = 4 << 20;
@@ -30,6 +31,27 @@ pub fn run(data: &[u8]) -> Verdict {
     };
     check_index(&pack, &bytes);
     unpack(&pack, &bytes)
+}
+
+/// Changes numbers in the index and the footer, in a pack whose checksums will be made right; now and then, anything else.
+pub fn mutate(data: &[u8], seed: u64) -> Option<Vec<u8>> {
+    let random = &mut Random::new(seed);
+    let mut data = data.to_vec();
+    *data.first_mut()? &= !1;
+    let (_, footer) = data.split_last_chunk::<FOOTER_SIZE>()?;
+    let index_len = u64::from_le_bytes(*footer[8..].first_chunk()?);
+    let tail = usize::try_from(index_len).ok()?.checked_add(FOOTER_SIZE)?.min(data.len() - 1);
+    for _ in 0..1 + random.below(4) {
+        let reach = if random.once_in(8) { data.len() - 1 } else { tail };
+        let at = data.len() - 1 - random.below(reach);
+        match random.below(4) {
+            0 => data[at] = random.next() as u8,
+            1 => data[at] = [0, 1, 0x7F, 0xFF][random.below(4)],
+            2 => data[at] = data[at].wrapping_add(1),
+            _ => data[at] ^= 1 << random.below(8),
+        }
+    }
+    Some(data)
 }
 
 /// What a program relies on once a pack is open.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ds_cli::pack::{EntryKind, Geometry, Method, PackWriter};
-use ds_gdeflate::{Level, TileStream, compress};
+use ds_gdeflate::{CodecId, Level, TileStream, compress};
 use ds_scenarios::decode_tile::join;
 use ds_scenarios::random::Random;
 use ds_scenarios::tile::write::write;
@@ -66,7 +66,11 @@ fn vectors(seeds: &Seeds, dir: &Path) -> io::Result<()> {
         }
     }
     let text = b"so much depends upon a red wheel barrow ".repeat(4000);
-    seeds.put("stream", "three-tiles", &compress(&text, Level::FAST).map_err(io::Error::other)?)
+    seeds.put(
+        "stream",
+        "three-tiles",
+        &compress(&text, Level::FAST, CodecId::default()).map_err(io::Error::other)?,
+    )
 }
 
 /// Tiles of what encoders seldom write.
@@ -77,36 +81,15 @@ fn tiles() -> Vec<(&'static str, Vec<Block>)> {
         distance: Said { symbol: distance, extra: 0 },
     };
     let runs = [literals(b"ab"), vec![a_match(264, 0, 0); 40], vec![a_match(285, 300, 1)]].concat();
-    let flat = Codes { litlen: [vec![9; 255], vec![9, 8]].concat(), distance: vec![1] };
+    let flat = Codes { litlen: [vec![8; 255], vec![9, 9]].concat(), distance: vec![1] };
     let one = Codes { litlen: [vec![0; 256], vec![1]].concat(), distance: vec![0] };
-    let long = Codes {
-        litlen: (1..=14).chain([15; 2]).chain([0; 240]).chain([15]).collect::<Vec<u8>>(),
-        distance: vec![1, 1],
-    };
-    // The two longest codewords and the end of the block fill what one of 14 bits would.
-    let long = Codes {
-        litlen: long
-            .litlen
-            .iter()
-            .enumerate()
-            .map(|(i, &l)| {
-                if i == 13 {
-                    15
-                } else if i == 15 {
-                    0
-                } else if i == 14 {
-                    14
-                } else {
-                    l
-                }
-            })
-            .collect(),
-        ..long
-    };
+    // Codewords of 1 to 14 bits, and two of 15: one of them the end of the block.
+    let lengths = (1..=15).chain([0; 241]).chain([15]).collect();
+    let long = Codes { litlen: lengths, distance: vec![1, 1] };
     vec![
         ("stored", vec![Block::Stored(b"stored bytes, not many".to_vec())]),
         ("static-overlaps", vec![Block::Static(runs)]),
-        ("flat-code", vec![Block::Dynamic(flat, literals(b"every literal has nine bits"))]),
+        ("flat-code", vec![Block::Dynamic(flat, literals(b"nearly every literal has eight bits"))]),
         ("long-codes", vec![Block::Dynamic(long, literals(&[0, 1, 2, 3, 12, 13, 14]))]),
         (
             "all-kinds",
@@ -144,7 +127,7 @@ fn pack() -> io::Result<Vec<u8>> {
     let text = b"so much depends upon a red wheel barrow ".repeat(20);
     let entries: [(&str, EntryKind, &[u8]); 4] = [
         ("empty.txt", EntryKind::File, b""),
-        ("textures", EntryKind::Directory, b""),
+        ("nothing", EntryKind::Directory, b""),
         ("textures/raw.bin", EntryKind::File, b"stored"),
         ("wheel.txt", EntryKind::File, &text),
     ];
@@ -153,7 +136,7 @@ fn pack() -> io::Result<Vec<u8>> {
         if content.is_empty() {
             continue;
         }
-        let packed = compress(content, Level::DEFAULT).map_err(io::Error::other)?;
+        let packed = compress(content, Level::DEFAULT, CodecId::default()).map_err(io::Error::other)?;
         let (method, bytes) = if packed.len() < content.len() {
             (Method::GDeflate, packed.as_slice())
         } else {

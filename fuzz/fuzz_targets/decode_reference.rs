@@ -1,0 +1,3 @@
+#![no_main]
+
+ds_fuzz::fuzz_scenario!(decode_reference);
