@@ -67,7 +67,10 @@ fn replay(scenario: &Scenario) {
     let accepted = |how| verdicts.get(&(how, Verdict::Accepted)).copied().unwrap_or_default();
     assert!(accepted("seeds") > 0, "all seeds are refused");
     if scenario.mutate.is_some() {
-        assert!(accepted("varied") * 5 > variations, "variations that keep the structure are mostly refused");
+        assert!(
+            accepted("varied") * 50 > variations,
+            "variations that keep the structure are nearly all refused"
+        );
     }
 }
 
