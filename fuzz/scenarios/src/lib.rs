@@ -6,7 +6,7 @@
 //!
 //! | scenario | what it holds true |
 //! |---|---|
-//! | [`decode_tile`] | any payload: one verdict and one content from every decoder, old buffers or new; the model agrees |
+//! | [`decode_tile`] | any payload: one verdict and one content at every level of instructions, in buffers old or new; the model agrees |
 //! | [`decode_reference`] | what we accept, the reference decodes to the same bytes |
 //! | [`round_trip`] | what we encode is within its bound and decodes to itself, here and by the reference |
 //! | [`tile_stream`] | any container: in bounds, and the same content in any order on any number of threads |
@@ -51,6 +51,9 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Varies an input, for a seed of randomness. `None` if it has no structure that could be kept.
+pub type Mutator = fn(&[u8], u64) -> Option<Vec<u8>>;
+
 /// A scenario by its name, which is also that of its fuzz target.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
@@ -64,8 +67,8 @@ pub struct Scenario {
     ///
     /// If the code under test is wrong.
     pub run: fn(&[u8]) -> Verdict,
-    /// A variation of an input that keeps its structure, for a seed of randomness; `None` if there is no structure to keep.
-    pub mutate: Option<fn(&[u8], u64) -> Option<Vec<u8>>>,
+    /// Varies an input and keeps its structure, where inputs have any.
+    pub mutate: Option<Mutator>,
 }
 
 /// The scenario of that name.

@@ -45,7 +45,7 @@ pub fn mutate(data: &[u8], seed: u64) -> Option<Vec<u8>> {
         let reach = if random.once_in(8) { data.len() - 1 } else { tail };
         let at = data.len() - 1 - random.below(reach);
         match random.below(4) {
-            0 => data[at] = random.next() as u8,
+            0 => data[at] = random.bits() as u8,
             1 => data[at] = [0, 1, 0x7F, 0xFF][random.below(4)],
             2 => data[at] = data[at].wrapping_add(1),
             _ => data[at] ^= 1 << random.below(8),
@@ -64,7 +64,7 @@ fn check_index(pack: &Pack, bytes: &[u8]) {
         assert!(name.split('/').all(|part| !matches!(part, "" | "." | "..")), "{name:?} leaves the folder");
         assert_ne!(previous, Some(name), "twice the same name");
         assert_eq!(index.find(name).map(|found| found.number()), Some(entry.number()));
-        assert_eq!(entry.chunks().iter().map(|chunk| u64::from(chunk.raw_size)).sum::<u64>(), entry.size());
+        assert_eq!(entry.chunks().map(|chunk| u64::from(chunk.raw_size)).sum::<u64>(), entry.size());
         assert!(entry.kind() == EntryKind::File || entry.size() == 0);
         previous = Some(name);
     }
@@ -87,7 +87,7 @@ fn unpack(pack: &Pack, bytes: &[u8]) -> Verdict {
     for chunk in pack.index().chunks() {
         let Some(rest) = left.checked_sub(chunk.raw_size.into()) else { break };
         left = rest;
-        pack.read_chunk(chunk, &mut packed).expect("the chunk lies inside the file");
+        pack.read_chunk(&chunk, &mut packed).expect("the chunk lies inside the file");
         let at = chunk.offset as usize;
         assert!(packed == bytes[at..at + packed.len()]);
         let mut content = vec![0xA5; chunk.raw_size as usize];

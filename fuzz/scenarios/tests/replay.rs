@@ -25,8 +25,8 @@ fn damage(data: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..1 + random.below(4) {
         let at = random.below(data.len());
         match random.below(4) {
-            0 if !data.is_empty() => data[at] = random.next() as u8,
-            1 => data.insert(at, random.next() as u8),
+            0 if !data.is_empty() => data[at] = random.bits() as u8,
+            1 => data.insert(at, random.bits() as u8),
             2 => data.truncate(at.max(1)),
             _ if !data.is_empty() => data[at] ^= 1 << random.below(8),
             _ => {}
@@ -48,7 +48,7 @@ fn replay(scenario: &Scenario) {
         let mut input = seeds[random.below(seeds.len())].1.clone();
         let mut how = "damaged";
         for _ in 0..1 + random.below(3) {
-            if let Some(varied) = scenario.mutate.and_then(|mutate| mutate(&input, random.next())) {
+            if let Some(varied) = scenario.mutate.and_then(|mutate| mutate(&input, random.bits())) {
                 (input, how) = (varied, "varied");
             }
         }

@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
     }
     let mut random = Random::new(7);
     for number in 0..8 {
-        let calls: Vec<u8> = (0..60 * (number + 1)).map(|_| random.next() as u8).collect();
+        let calls: Vec<u8> = (0..60 * (number + 1)).map(|_| random.bits() as u8).collect();
         seeds.put("calls", &format!("random-{number}"), &calls)?;
     }
     seeds.put("pack", "small", &[&[0], &pack()?[..]].concat())?;

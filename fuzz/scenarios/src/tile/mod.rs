@@ -101,7 +101,7 @@ impl Codes {
 pub fn length_base(symbol: u16) -> usize {
     match symbol {
         257..265 => usize::from(symbol) - 254,
-        265..285 => (4 + (usize::from(symbol) - 261) % 4 << length_extra_bits(symbol)) + 3,
+        265..285 => ((4 + (usize::from(symbol) - 261) % 4) << length_extra_bits(symbol)) + 3,
         _ => 3,
     }
 }
@@ -119,7 +119,7 @@ pub fn length_extra_bits(symbol: u16) -> u32 {
 pub fn distance_base(symbol: u16) -> usize {
     match symbol {
         0..2 => usize::from(symbol) + 1,
-        _ => (2 + usize::from(symbol) % 2 << distance_extra_bits(symbol)) + 1,
+        _ => ((2 + usize::from(symbol) % 2) << distance_extra_bits(symbol)) + 1,
     }
 }
 

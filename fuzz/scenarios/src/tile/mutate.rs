@@ -74,11 +74,11 @@ fn change(blocks: &mut Vec<Block>, content: &[u8], random: &mut Random) {
 
 fn change_tokens(tokens: &mut Vec<Token>, random: &mut Random) {
     if tokens.is_empty() {
-        tokens.push(Token::Literal(random.next() as u8));
+        tokens.push(Token::Literal(random.bits() as u8));
     }
     let at = random.below(tokens.len());
     match random.below(8) {
-        0 => tokens[at] = Token::Literal(random.next() as u8),
+        0 => tokens[at] = Token::Literal(random.bits() as u8),
         1 => {
             tokens.remove(at);
         }
