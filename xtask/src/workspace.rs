@@ -37,6 +37,7 @@ pub(crate) struct Workspace {
     pub(crate) packages: Vec<Package>,
     pub(crate) workspace_default_members: Vec<String>,
     pub(crate) target_directory: PathBuf,
+    pub(crate) workspace_root: PathBuf,
 }
 
 /// One member of the workspace.

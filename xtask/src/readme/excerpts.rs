@@ -10,7 +10,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::workspace::{Package, Project};
+use crate::workspace::{Package, Project, Workspace};
 
 /// The README as it should be, and what was wrong with it.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,10 +26,10 @@ pub(crate) struct Synced {
 /// When a marker is malformed, has nothing to announce, or names a source that is not there.
 pub(crate) fn sync(readme: &str, project: &Project) -> Result<Synced> {
     let read = |path: &str| project.sh.read_file(path).map_err(Into::into);
-    sync_with(readme, &project.workspace.packages, &read)
+    sync_with(readme, &project.workspace, &read)
 }
 
-fn sync_with(readme: &str, packages: &[Package], read: &dyn Fn(&str) -> Result<String>) -> Result<Synced> {
+fn sync_with(readme: &str, workspace: &Workspace, read: &dyn Fn(&str) -> Result<String>) -> Result<Synced> {
     let mut text = String::with_capacity(readme.len());
     let mut stale = Vec::new();
     let mut rest = readme;
@@ -45,13 +45,13 @@ fn sync_with(readme: &str, packages: &[Package], read: &dyn Fn(&str) -> Result<S
             (wanted != block.body).then_some((block, wanted))
         } else if subject == "crates" {
             let table = Part::table(rest).with_context(context)?;
-            let wanted: Vec<_> = packages.iter().map(crate_row).collect();
+            let wanted: Vec<_> = workspace.packages.iter().map(crate_row).collect();
             let mut found: Vec<_> =
                 rows(table.body).map(|cells| (unlinked(cells[0]), cells[1].to_owned())).collect();
             found.sort();
-            (wanted != found).then(|| (table, crate_table(table.body, &wanted)))
+            (wanted != found).then(|| (table, crate_table(table.body, workspace)))
         } else if let Some(name) = subject.strip_prefix("features ") {
-            let package = packages.iter().find(|package| package.name == name);
+            let package = workspace.packages.iter().find(|package| package.name == name);
             let package = package.context("no such crate").with_context(context)?;
             let table = Part::table(rest).with_context(context)?;
             if let Some(difference) = features_differ(package, table.body) {
@@ -169,10 +169,15 @@ fn crate_row(package: &Package) -> (String, String) {
     (package.name.clone(), package.description.clone().unwrap_or_default())
 }
 
-/// A table of crates under the head of the old one.
-fn crate_table(old: &str, rows: &[(String, String)]) -> String {
+/// A table of crates under the head of the old one. Each links to its folder.
+fn crate_table(old: &str, workspace: &Workspace) -> String {
     let head = old.split_inclusive('\n').take(2).map(str::to_owned);
-    head.chain(rows.iter().map(|(name, what)| format!("| [`{name}`]({name}) | {what} |\n"))).collect()
+    let rows = workspace.packages.iter().map(|package| {
+        let (name, what) = crate_row(package);
+        let dir = package.dir().strip_prefix(&workspace.workspace_root).unwrap_or_else(|_| package.dir());
+        format!("| [`{name}`]({}) | {what} |\n", dir.display())
+    });
+    head.chain(rows).collect()
 }
 
 fn features_differ(package: &Package, table: &str) -> Option<String> {
@@ -209,7 +214,7 @@ fn main() {
 ";
 
     fn run(readme: &str) -> Result<Synced> {
-        sync_with(readme, &sample().packages, &|path| {
+        sync_with(readme, &sample(), &|path| {
             ensure!(path == "examples/a.rs", "no such file: {path}");
             Ok(SOURCE.into())
         })
