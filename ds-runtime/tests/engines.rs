@@ -67,7 +67,7 @@ macro_rules! every_engine {
             }
             reentrant {
                 a_callback_may_close every_callback_may_close callbacks_on_two_threads_may_close a_hook_may_close
-                callbacks_do_not_pile_up a_callback_does_not_wait_for_room a_queue_may_be_thread_local
+                callbacks_do_not_pile_up a_queue_may_be_thread_local
                 what_is_thrown_may_panic_again a_failed_scope_waits custom_requests_make_no_room_by_themselves
                 closing_waits_for_what_is_told
             }

@@ -236,6 +236,31 @@ fn a_wait_is_not_held_up_by_others_work() {
     busy.wait_all(None).unwrap();
 }
 
+/// Within a callback nothing waits for room, not even for some that will come.
+#[test]
+fn a_callback_does_not_wait_for_a_transfer_to_make_room() {
+    let gate = Gate::new(64);
+    let runtime = runtime(&gate);
+    let full = Arc::new(runtime.queue(QueueOptions::default().capacity(1)).unwrap());
+    let queue = runtime.queue(QueueOptions::default()).unwrap();
+    let _open = gate.open_in_the_end();
+    full.post(Request::read(&file(), 0, 3)).unwrap();
+    full.submit();
+    let (told, tellings) = mpsc::channel();
+    let into = Arc::clone(&full);
+    let enqueue =
+        move |_| told.send(into.post(Request::read(&file(), 0, 3)).map_err(|r| r.error.kind)).unwrap();
+    queue.enqueue_with(Request::from_memory(Vec::new()), enqueue).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| queue.submit());
+        let answer = tellings.recv_timeout(Duration::from_secs(2));
+        // If it waits after all, it is let go.
+        gate.open();
+        drop(full.take_completed(1));
+        assert_eq!(answer, Ok(Err(ErrorKind::QueueFull { capacity: 1 })));
+    });
+}
+
 #[test]
 fn engines_are_asked_to_hurry() {
     let gate = Gate::new(64);

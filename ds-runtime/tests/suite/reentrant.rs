@@ -160,25 +160,6 @@ pub(crate) fn callbacks_do_not_pile_up(make: Make) {
     assert_eq!(queue.stats().cancelled, LINKS);
 }
 
-/// To wait for room in a callback could be to wait for oneself.
-pub(crate) fn a_callback_does_not_wait_for_room(make: Make) {
-    let runtime = make();
-    let full = Arc::new(queue_of(&runtime, QueueOptions::default().capacity(1).auto_submit(false)));
-    let queue = queue_of(&runtime, QueueOptions::default());
-    let file = file_of(b"abc");
-    let in_the_way = full.enqueue(Request::read(&file, 0, 3)).unwrap();
-    let (told, tellings) = mpsc::channel();
-    let (other, other_file) = (Arc::clone(&full), file.clone());
-    let enqueue = move |_| {
-        let refused = other.enqueue(Request::read(&other_file, 0, 3)).map(drop);
-        told.send(refused.unwrap_err().error.kind).unwrap();
-    };
-    queue.enqueue_with(Request::read(&file, 0, 3), enqueue).unwrap();
-    queue.submit();
-    assert_eq!(tellings.recv_timeout(LONG).unwrap(), ErrorKind::QueueFull { capacity: 1 });
-    in_the_way.wait().check().unwrap();
-}
-
 /// A queue that a thread's local storage owns ends with the thread, when other locals are gone.
 pub(crate) fn a_queue_may_be_thread_local(make: Make) {
     thread_local! {

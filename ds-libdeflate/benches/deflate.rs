@@ -2,15 +2,14 @@
 //! thread.
 //!
 //! `DS_CORPUS` is as for the bench `decode`, and so is the way of measuring: the decoders take turns, all output is
-//! checked, the median round counts. A program of its own, because libdeflate and the reference codec export the same
-//! symbols.
+//! checked, the median round counts.
 
+#[path = "../../ds-gdeflate/benches/classes/mod.rs"]
 mod classes;
 
 use std::time::{Duration, Instant};
 
 use ds_gdeflate::{Decoder, Encoder, Level, SimdLevel, TILE_SIZE, tile_bound};
-use libdeflater::{CompressionLvl, Compressor, Decompressor};
 
 const LEVEL: u8 = 9;
 const ROUNDS: usize = 7;
@@ -19,7 +18,10 @@ fn main() {
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let rounds = if measuring { ROUNDS } else { 1 };
     let simd: Vec<_> = SimdLevel::available().collect();
-    println!("against libdeflater 1.26, -O3 in a measurement, level {LEVEL}, {rounds} rounds; MB/s");
+    println!(
+        "against {}, -O3 in a measurement, level {LEVEL}, {rounds} rounds; MB/s",
+        ds_libdeflate::VERSION
+    );
     print!("{:14} {:>7} {:>7} {:>7}", "", "DEFLATE", "ratio", "ours");
     simd.iter().for_each(|simd| print!("{simd:>8}  faster"));
     println!();
@@ -48,14 +50,7 @@ struct Tiles(Vec<Vec<u8>>);
 
 impl Tiles {
     fn deflate(content: &[u8]) -> Self {
-        let mut encoder = Compressor::new(CompressionLvl::new(LEVEL.into()).expect("a level"));
-        let encode = |tile: &[u8]| {
-            let mut payload = vec![0; encoder.deflate_compress_bound(tile.len())];
-            let size = encoder.deflate_compress(tile, &mut payload).expect("room enough");
-            payload.truncate(size);
-            payload
-        };
-        Self(content.chunks(TILE_SIZE).map(encode).collect())
+        Self(content.chunks(TILE_SIZE).map(|tile| ds_libdeflate::encode_tile(LEVEL, tile)).collect())
     }
 
     fn gdeflate(content: &[u8]) -> Self {
@@ -91,7 +86,7 @@ fn compare(
     rounds: usize,
 ) -> (Duration, Vec<Duration>) {
     let mut decoders: Vec<_> = simd.iter().map(|&level| Decoder::with_level(level)).collect();
-    let mut rival = Decompressor::new();
+    let mut rival = ds_libdeflate::Decoder::new();
     let mut out = vec![0xA5; content.len()];
     let mut rival_times = Vec::new();
     let mut times = vec![Vec::new(); simd.len()];
@@ -110,10 +105,7 @@ fn compare(
             }));
         }
         rival_times.push(measure(&mut |out| {
-            theirs.decode(out, |payload, out| {
-                let size = rival.deflate_decompress(payload, out).expect("a good tile");
-                assert_eq!(size, out.len());
-            });
+            theirs.decode(out, |payload, out| rival.decode_tile(payload, out));
         }));
     }
     (median(rival_times), times.into_iter().map(median).collect())
