@@ -2,6 +2,8 @@
 //!
 //! `DS_CORPUS` names a folder of `.bin` files, one a class, of which 16 MiB each are read; without it, or in a test
 //! run, a few generated tiles stand in. The two encoders take turns, round by round, and the median round counts.
+//! `DS_LEVELS` lists the levels to compare (all that matter by default), `DS_STRIDE=n` takes every n-th tile only, for
+//! a quick look, and `DS_ROUNDS` sets the number of rounds.
 //! Tiles that the reference refuses are left out of both columns and counted.
 
 mod classes;
@@ -12,21 +14,26 @@ use std::time::Instant;
 
 use ds_gdeflate::{Encoder, Level, TILE_SIZE, tile_bound};
 
-const LEVELS: [Level; 3] = [Level::STORED, Level::FAST, Level::DEFAULT];
-const ROUNDS: usize = 5;
+/// Levels compared unless asked otherwise.
+const LEVELS: &str = "0,1,6,9,12";
 
 fn main() {
     // Cargo passes --bench for a measurement; anything else only asks whether the bench still runs.
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let classes = classes::load(measuring);
-    let rounds = if measuring { ROUNDS } else { 1 };
+    let rounds = if measuring { setting("DS_ROUNDS").unwrap_or(5) } else { 1 };
+    let stride = setting("DS_STRIDE").unwrap_or(1);
+    let levels = std::env::var("DS_LEVELS").unwrap_or_else(|_| LEVELS.into());
+    let levels = levels.split(',').map(|number| {
+        number.parse().ok().and_then(Level::new).expect("DS_LEVELS is a list of levels, 0 to 12, with commas")
+    });
 
     println!("against {}, {rounds} rounds", ds_reference::VERSION);
-    for level in LEVELS {
+    for level in levels {
         println!("\nlevel {level:<9}  ratio    ref.  smaller    MB/s    ref.  faster  refused");
         let mut results = Vec::new();
         for (name, content) in &classes {
-            let result = compare(level, content, rounds);
+            let result = compare(level, content.chunks(TILE_SIZE).step_by(stride), rounds);
             println!("{name:14} {result}");
             results.push(result);
         }
@@ -36,6 +43,11 @@ fn main() {
         let smaller = 100.0 * (mean(Comparison::smaller) - 1.0);
         println!("geometric mean {smaller:+23.2}% {:23.2}x", mean(Comparison::faster));
     }
+}
+
+/// A number from the environment.
+fn setting(name: &str) -> Option<usize> {
+    std::env::var(name).ok().map(|value| value.parse().expect("a number"))
 }
 
 /// One class at one level.
@@ -71,19 +83,22 @@ impl fmt::Display for Comparison {
     }
 }
 
-fn compare(level: Level, content: &[u8], rounds: usize) -> Comparison {
+fn compare<'a>(level: Level, content: impl Iterator<Item = &'a [u8]>, rounds: usize) -> Comparison {
     let mut ours = Encoder::boxed();
     let mut theirs = ds_reference::Encoder::new(level.number()).expect("a level of the reference");
     let mut out = vec![0; tile_bound(TILE_SIZE)];
 
     // Every tile takes an entry of 4 bytes in the stream's table.
     let mut sizes = [0; 2];
+    let mut refused = 0;
     let mut tiles = Vec::new();
-    for tile in content.chunks(TILE_SIZE) {
+    for tile in content {
         if let Ok(payload) = theirs.encode_tile(tile) {
             sizes[0] += 4 + ours.encode_tile(level, tile, &mut out).expect("there is room");
             sizes[1] += 4 + payload.len();
             tiles.push(tile);
+        } else {
+            refused += 1;
         }
     }
 
@@ -104,6 +119,5 @@ fn compare(level: Level, content: &[u8], rounds: usize) -> Comparison {
         times.sort_unstable();
         times[times.len() / 2]
     });
-    let refused = content.chunks(TILE_SIZE).len() - tiles.len();
     Comparison { raw: tiles.iter().map(|tile| tile.len()).sum(), sizes, times, refused }
 }
