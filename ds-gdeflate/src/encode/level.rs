@@ -81,6 +81,7 @@ impl Level {
     }
 
     /// Whether it takes more memory than the rest.
+    #[cfg(feature = "alloc")]
     pub(super) const fn is_near_optimal(self) -> bool {
         self.0 >= 8
     }
