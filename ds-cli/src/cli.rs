@@ -347,9 +347,9 @@ struct Completions {
 
 #[derive(Debug, Args)]
 struct LevelArg {
-    /// 0 stores, 1 is fast, 12 is smallest; a level that does not exist yet uses its nearest
+    /// 0 stores, 1 is fastest, 12 is smallest and slow: for what is packed once and read often
     #[arg(short, long, value_name = "N", default_value_t = Level::DEFAULT.number(),
-          value_parser = clap::value_parser!(u8).range(0..=i64::from(Level::MAX.number())))]
+          value_parser = clap::value_parser!(u8).range(0..=i64::from(Level::BEST_RATIO.number())))]
     level: u8,
 }
 

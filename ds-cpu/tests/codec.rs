@@ -118,7 +118,7 @@ fn corrupt(reason: CorruptReason, tile: Option<u32>, position: u64, expected: u6
 }
 
 fn packed(raw: &[u8]) -> Vec<u8> {
-    compress(raw, Level::FAST, CodecId::Reference).unwrap()
+    compress(raw, Level::FASTEST, CodecId::Reference).unwrap()
 }
 
 /// Where a tile's payload begins in a stream.

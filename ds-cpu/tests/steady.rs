@@ -76,7 +76,7 @@ fn no_job_allocates_once_warm() {
     let raw = text(6 * TILE_SIZE);
     let real = tempfile::tempfile().unwrap();
     std::os::unix::fs::FileExt::write_all_at(&real, &raw, 0).unwrap();
-    let stream = Memory::of(&compress(&raw, Level::FAST, CodecId::Reference).unwrap());
+    let stream = Memory::of(&compress(&raw, Level::FASTEST, CodecId::Reference).unwrap());
     let blocks = Memory::new(JOBS * 4096);
     let outputs: Vec<_> = (0..JOBS).map(|_| Memory::new(raw.len())).collect();
     let (mut reads, mut steps, mut copies) = (Vec::new(), Vec::new(), Vec::new());

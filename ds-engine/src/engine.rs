@@ -87,8 +87,13 @@ impl fmt::Debug for StartContext {
 pub enum StartError {
     /// It has been started or stopped before. An engine serves one runtime, once.
     AlreadyUsed,
-    /// The kernel refused what it needs, threads above all.
-    Os(std::io::Error),
+    /// The kernel refused something it needs.
+    Os {
+        /// What: `its threads`, say.
+        what: &'static str,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
 }
 
 impl fmt::Display for StartError {
@@ -97,7 +102,7 @@ impl fmt::Display for StartError {
             Self::AlreadyUsed => {
                 f.write_str("it has been started or stopped before, and an engine serves one runtime, once")
             }
-            Self::Os(error) => write!(f, "the kernel refused what it needs: {error}"),
+            Self::Os { what, source } => write!(f, "the kernel refused {what}: {source}"),
         }
     }
 }
@@ -106,14 +111,8 @@ impl core::error::Error for StartError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::AlreadyUsed => None,
-            Self::Os(error) => Some(error),
+            Self::Os { source, .. } => Some(source),
         }
-    }
-}
-
-impl From<std::io::Error> for StartError {
-    fn from(error: std::io::Error) -> Self {
-        Self::Os(error)
     }
 }
 

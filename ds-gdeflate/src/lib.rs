@@ -20,7 +20,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let raw = [7; 300];
 //! # let (mut encoder, mut payload) = (Encoder::new(), [0; tile_bound(300)]);
-//! # let len = encoder.encode_tile(Level::FAST, &raw, &mut payload)?;
+//! # let len = encoder.encode_tile(Level::FASTEST, &raw, &mut payload)?;
 //! # let mut stream = [0; 12 + tile_bound(300)];
 //! # write_table(CodecId::default(), 300, [len], &mut stream)?;
 //! # stream[12..12 + len].copy_from_slice(&payload[..len]);
@@ -44,8 +44,10 @@
 //!
 //! The decoder uses the best instructions that it finds at run time, with or without `std`: [`SimdLevel`].
 //!
-//! Features: `simd` (default) adds AVX2 and AVX-512 variants of the decoder; without it there is no unsafe code here. `alloc` adds whole streams in and out of vectors and [`Encoder`] in a box; `std` implies `alloc`. Memory: [`Decoder`]
-//! is 24 KiB, [`Encoder`] 628 KiB, both plain values. The format itself is described in `docs/gdeflate.md` of the repository.
+//! Features: `simd` (default) adds AVX2 and AVX-512 variants of the decoder; without it there is no unsafe code here. `alloc` adds
+//! whole streams in and out of vectors and [`Encoder`] in a box; `std` implies `alloc`. Memory: [`Decoder`] is 24 KiB, [`Encoder`]
+//! 722 KiB, both plain values; levels 8 to 12 need 2.4 MiB more, from the allocator or as a [`Scratch`]. The format itself is
+//! described in `docs/gdeflate.md` of the repository, the encoder's levels in `docs/encoder.md`.
 #![no_std]
 #![cfg_attr(feature = "simd", deny(unsafe_code))]
 #![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
@@ -69,7 +71,7 @@ pub use decode::Decoder;
 pub use decode::decompress;
 #[cfg(feature = "alloc")]
 pub use encode::compress;
-pub use encode::{EncodeError, Encoder, Level, stream_bound, tile_bound};
+pub use encode::{EncodeError, EncodeOptions, Encoder, Level, Scratch, stream_bound, tile_bound};
 pub use error::{Code, DecodeError, StreamError, TileError, TileErrorKind};
 pub use format::{MAX_STREAM_SIZE, MAX_TILE_PAYLOAD, MAX_TILES, MIN_TILE_PAYLOAD, TILE_SIZE};
 pub use inspect::TileReport;

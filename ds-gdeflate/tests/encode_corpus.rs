@@ -4,8 +4,8 @@ mod encode_support;
 
 use std::path::{Path, PathBuf};
 
-use ds_gdeflate::{Level, TILE_SIZE};
-use encode_support::Judge;
+use ds_gdeflate::TILE_SIZE;
+use encode_support::{Judge, SOME_LEVELS};
 
 /// Contents of the files of this extension in a folder, in order; none if there is no such folder.
 fn files(folder: &Path, extension: &str) -> Vec<(String, Vec<u8>)> {
@@ -43,7 +43,7 @@ fn raw_twins_of_the_vectors() {
 fn ratios_on_the_corpus() {
     let Some(folder) = std::env::var_os("DS_CORPUS") else { return };
     let mut judge = Judge::new();
-    for level in [Level::STORED, Level::FAST, Level::DEFAULT] {
+    for level in SOME_LEVELS {
         let mut reference = ds_reference::Encoder::new(level.number()).expect("a level");
         let (mut logs, mut classes) = (0.0, 0.0);
         println!("level {level:<9}  ratio  reference  smaller by  refused");

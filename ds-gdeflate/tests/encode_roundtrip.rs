@@ -2,15 +2,15 @@
 
 mod encode_support;
 
-use ds_gdeflate::{Encoder, Level, TILE_SIZE, tile_bound};
-use encode_support::{Judge, REAL_LEVELS, Random, asset_like, periodic};
+use ds_gdeflate::{EncodeOptions, Level, TILE_SIZE, tile_bound};
+use encode_support::{Judge, Random, asset_like, levels, periodic, stride};
 use proptest::prelude::*;
 
 #[test]
 fn short_tiles() {
     let mut judge = Judge::new();
     let mut random = Random::new(11);
-    for len in 1..=300 {
+    for len in (1..=300).step_by(stride(7)) {
         judge.check_all_levels(&random.bytes(len), "random");
         judge.check_all_levels(&vec![0; len], "zeros");
         let text: Vec<u8> = b"lane by lane, ".iter().copied().cycle().take(len).collect();
@@ -47,8 +47,8 @@ fn periodic_tiles() {
     let short = (1..=64).chain(255..=259).chain([511, 512, 513, 4095, 4096, 4097]);
     let far =
         (32_766..=32_770).chain([40_000, 49_151, 49_152, 49_153, 49_154, 60_000]).chain(65_520..=65_535);
-    for period in short.chain(far) {
-        judge.check_all_levels(&periodic(period, TILE_SIZE), &format!("period {period}"));
+    for period in short.chain(far).step_by(stride(5)) {
+        judge.check_some_levels(&periodic(period, TILE_SIZE), &format!("period {period}"));
     }
 }
 
@@ -56,16 +56,18 @@ fn periodic_tiles() {
 #[test]
 fn far_matches_are_found_and_read() {
     let mut judge = Judge::new();
-    for distance in (32_700..65_500).step_by(101).chain(65_500..=65_535) {
+    for distance in (32_700..65_500).step_by(101 * stride(5)).chain(65_500..=65_535) {
         let mut raw = Random::new(distance as u64).bytes(TILE_SIZE);
         let len = TILE_SIZE - distance;
         raw.copy_within(..len, distance);
-        judge.check(Level::FAST, &raw, &format!("distance {distance}"));
-        let size = judge.check(Level::DEFAULT, &raw, &format!("distance {distance}"));
-        assert!(
-            size + len < tile_bound(TILE_SIZE) + 400,
-            "distance {distance}: {len} bytes were not matched"
-        );
+        judge.check(Level::FASTEST, &raw, &format!("distance {distance}"));
+        for level in [Level::DEFAULT, Level::BALANCED] {
+            let size = judge.check(level, &raw, &format!("distance {distance}"));
+            assert!(
+                size + len < tile_bound(TILE_SIZE) + 400,
+                "distance {distance}, level {level}: {len} bytes were not matched"
+            );
+        }
     }
 }
 
@@ -89,22 +91,43 @@ fn every_number_of_distance_symbols() {
 }
 
 #[test]
-fn other_levels_run_the_nearest_real_one() {
-    let mut encoder = Encoder::boxed();
-    let (_, raw) = asset_like().pop().expect("a list of inputs");
-    let mut encode = |level| {
-        let mut out = vec![0; tile_bound(raw.len())];
-        let len = encoder.encode_tile(level, &raw, &mut out).expect("there is room");
-        out.truncate(len);
-        out
-    };
-    for number in 0..=12 {
-        let level = Level::new(number).expect("a level");
-        assert!(REAL_LEVELS.contains(&level.implemented()), "level {number}");
-        assert_eq!(level.implemented().implemented(), level.implemented());
-        assert!(encode(level) == encode(level.implemented()), "level {number}");
+fn every_level_is_at_least_as_small_as_the_one_below() {
+    let mut judge = Judge::new();
+    let mut totals = [0; 13];
+    for (name, raw) in asset_like() {
+        let mut before = usize::MAX;
+        for (total, level) in totals.iter_mut().zip(levels()) {
+            let size = judge.check(level, &raw, name);
+            // No promise for a single tile, and the most regular ones are small anyway.
+            assert!(
+                size <= before.saturating_add(before / 8 + 64),
+                "{name}: level {level} takes {size}, after {before}"
+            );
+            before = size;
+            *total += size;
+        }
     }
+    assert!(totals.is_sorted_by(|lower, higher| lower >= higher), "{totals:?}");
+}
+
+#[test]
+fn decoder_friendly_tiles_are_read_and_hardly_larger() {
+    let mut judge = Judge::new();
+    for (name, raw) in asset_like() {
+        for level in levels() {
+            let size = judge.check(level, &raw, name);
+            let friendly = judge.check(EncodeOptions::new(level).decoder_friendly(true), &raw, name);
+            assert!(friendly <= size + size / 20 + 64, "{name}, level {level}: {friendly} after {size}");
+        }
+    }
+}
+
+#[test]
+fn levels_have_numbers_and_names() {
+    assert_eq!(levels().map(Level::number).collect::<Vec<_>>(), (0..=12).collect::<Vec<_>>());
     assert_eq!(Level::new(13), None);
+    let named = [Level::STORED, Level::FASTEST, Level::DEFAULT, Level::BALANCED, Level::BEST_RATIO];
+    assert_eq!(named.map(Level::number), [0, 1, 6, 9, 12]);
 }
 
 /// A run of bytes to append to a tile under construction.
@@ -150,11 +173,11 @@ fn assemble(pieces: &[Piece]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256 / stride(8) as u32, ..ProptestConfig::default() })]
 
     #[test]
     fn anything(pieces in pieces()) {
         let raw = assemble(&pieces);
-        Judge::new().check_all_levels(&raw, "assembled");
+        Judge::new().check_some_levels(&raw, "assembled");
     }
 }

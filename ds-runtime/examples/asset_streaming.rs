@@ -25,7 +25,7 @@ fn pack(file: &mut std::fs::File) -> Result<Vec<Asset>, Box<dyn std::error::Erro
     for number in 0..ASSETS {
         let line = format!("asset {number}: vertex, index, texel, sample. ");
         let raw = line.repeat(1 + number * 37 % 4000).into_bytes();
-        let packed = compress(&raw, Level::FAST, CodecId::default())?;
+        let packed = compress(&raw, Level::FASTEST, CodecId::default())?;
         file.write_all(&packed)?;
         assets.push(Asset { offset, packed: packed.len() as u64, raw });
         offset += packed.len() as u64;

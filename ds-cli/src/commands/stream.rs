@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use ds_runtime::{BuildError, Selection};
+use ds_runtime::{BuildError, Selection, StartError};
 use serde_json::json;
 
 use super::{chunk_error, open_pack};
@@ -64,6 +64,8 @@ fn check_request_size(path: &Path, pack: &Pack, request_size: u32) -> Result<()>
     Err(Error::usage(message).hint(hint))
 }
 
+const LIMITS: &str = "the limit on memory or on processes has been reached: `ulimit -a` shows both";
+
 /// Starts the engines, with advice where one is missing.
 ///
 /// # Errors
@@ -72,8 +74,12 @@ fn check_request_size(path: &Path, pack: &Pack, request_size: u32) -> Result<()>
 pub fn start(options: &Options) -> Result<Streamer> {
     Streamer::new(options).map_err(|error| match error {
         BuildError::Os { what, source } => {
-            Error::new(Kind::System, format!("cannot make {what}: {}", plain(&source)))
-                .hint("the limit on memory or on processes has been reached: `ulimit -a` shows both")
+            Error::new(Kind::System, format!("cannot make {what}: {}", plain(&source))).hint(LIMITS)
+        }
+        BuildError::Start { engine, source: StartError::Os { what, source } } => {
+            let message =
+                format!("cannot start the engine {engine}: the system refused {what}: {}", plain(&source));
+            Error::new(Kind::System, message).hint(LIMITS)
         }
         error => Error::new(Kind::System, error.to_string())
             .hint("`ds doctor` tells which engines there are, and why not others"),

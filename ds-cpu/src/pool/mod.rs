@@ -110,10 +110,10 @@ impl<W: Work> Pool<W> {
                     backlog.workers.push(handle.thread().id());
                     backlog.handles.push(handle);
                 }
-                Err(error) => {
+                Err(source) => {
                     drop(backlog);
                     self.stop();
-                    return Err(error.into());
+                    return Err(StartError::Os { what: "its threads", source });
                 }
             }
         }

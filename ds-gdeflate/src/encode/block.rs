@@ -1,15 +1,12 @@
 //! One block: which of the three kinds is cheapest, and writing it.
 
 use super::bound::{KIND_BITS, MAX_STORED, STORED_LEN_BITS};
-use super::header::DynamicHeader;
+use super::codes::{Coding, DynamicCodes};
 use super::histogram::Histogram;
-use super::huffman::Code;
 use super::lanes::LaneWriter;
 use super::symbols::{Bits, BlockCodes};
 use super::token::Token;
-use crate::format::{
-    DISTANCE_SYMBOLS, LANES, LITLEN_SYMBOLS, MAX_CODE_BITS, STATIC_DISTANCE_BITS, STATIC_LITLEN_BITS,
-};
+use crate::format::{DISTANCE_SYMBOLS, LANES, LITLEN_SYMBOLS, STATIC_DISTANCE_BITS, STATIC_LITLEN_BITS};
 
 /// The two bits that name a block's kind.
 const STORED: u32 = 0;
@@ -17,7 +14,7 @@ const STATIC: u32 = 1;
 const DYNAMIC: u32 = 2;
 
 /// A block to be written.
-pub(super) struct Block<'a> {
+pub(super) struct EncodedBlock<'a> {
     /// The bytes it stands for.
     pub(super) raw: &'a [u8],
     /// The same as tokens.
@@ -28,30 +25,26 @@ pub(super) struct Block<'a> {
     pub(super) last: bool,
 }
 
-impl Block<'_> {
+impl EncodedBlock<'_> {
     /// Writes the block as whatever kind takes the fewest bits.
-    pub(super) fn write(&self, lanes: &mut LaneWriter<'_>) {
+    pub(super) fn write(&self, coding: Coding, lanes: &mut LaneWriter<'_>) {
         let mut histogram = *self.histogram;
         histogram.count_end_of_block();
 
-        let litlen = Code::optimal(&histogram.litlen, MAX_CODE_BITS);
-        let distance = Code::optimal(&histogram.distance, MAX_CODE_BITS);
-        let header = DynamicHeader::new(&litlen, &distance);
+        let codes = DynamicCodes::new(&histogram, coding);
         let extra = histogram.extra_bits();
-        let dynamic_cost = header.cost() + histogram.cost(&litlen.lengths, &distance.lengths) + extra;
+        let dynamic_cost = codes.cost + extra;
         let static_cost = histogram.cost(&STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS) + extra;
 
         if stored_cost(self.raw.len()) <= dynamic_cost.min(static_cost) + KIND_BITS {
             write_stored(lanes, self.raw, self.last);
         } else if static_cost <= dynamic_cost {
-            let litlen = Code::from_lengths(STATIC_LITLEN_BITS);
-            let distance = Code::from_lengths(STATIC_DISTANCE_BITS);
             lanes.turn(0, kind(STATIC, self.last));
-            self.write_tokens(lanes, &litlen, &distance);
+            self.write_tokens(lanes, &STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS);
         } else {
             lanes.turn(0, kind(DYNAMIC, self.last));
-            header.write(lanes);
-            self.write_tokens(lanes, &litlen, &distance);
+            codes.header.write(lanes);
+            self.write_tokens(lanes, &codes.litlen, &codes.distance);
         }
     }
 
@@ -62,8 +55,8 @@ impl Block<'_> {
     fn write_tokens(
         &self,
         lanes: &mut LaneWriter<'_>,
-        litlen: &Code<LITLEN_SYMBOLS>,
-        distance: &Code<DISTANCE_SYMBOLS>,
+        litlen: &[u8; LITLEN_SYMBOLS],
+        distance: &[u8; DISTANCE_SYMBOLS],
     ) {
         let codes = BlockCodes::new(litlen, distance);
         let mut rest = self.tokens;

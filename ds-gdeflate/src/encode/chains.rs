@@ -1,15 +1,16 @@
 //! Hash chains: every earlier place whose next four bytes hash alike, latest first.
 
+use super::matches::MatchList;
 use super::window::Window;
-use crate::format::TILE_SIZE;
+use crate::format::{MIN_MATCH, TILE_SIZE};
 
-const HEADS_LOG2: u32 = 16;
+pub(super) const HEADS_LOG2: u32 = 16;
 /// Places for pairs in the heads.
 pub(super) const PAIRS_LOG2: u32 = HEADS_LOG2 - 1;
-const SHORT_HEADS_LOG2: u32 = 14;
+const SHORT_HEADS_LOG2: u32 = 15;
 
 /// The longest distance at which a match of three bytes beats three literals, as a rule.
-const MAX_SHORT_DISTANCE: u16 = 4096;
+pub(super) const MAX_SHORT_DISTANCE: u16 = 4096;
 
 /// A place where the coming bytes have been seen before.
 #[derive(Clone, Copy)]
@@ -92,23 +93,14 @@ impl Chains {
         let mut left = depth;
         let mut candidate = head;
         if floor < 4 {
-            best = Match::NONE;
-            if floor < 3
-                && short < at
-                && at - short <= MAX_SHORT_DISTANCE
-                && (window.load32(short) ^ word) << 8 == 0
-            {
-                best = Match { len: 3, distance: at - short };
-            }
             // Until there is a match of four bytes, they are all that a candidate is compared for.
-            while window.load32(candidate) != word {
+            while window.load32(candidate) != word || candidate >= at {
                 match self.earlier(candidate, &mut left) {
                     Some(earlier) => candidate = earlier,
-                    None => return best,
+                    None => {
+                        return if floor < 3 { short_match(window, word, short, at) } else { Match::NONE };
+                    }
                 }
-            }
-            if candidate >= at {
-                return best;
             }
             best = Match { len: window.match_len(candidate, at, 4), distance: at - candidate };
             match self.earlier(candidate, &mut left) {
@@ -132,12 +124,69 @@ impl Chains {
         if best.distance == 0 { Match::NONE } else { best }
     }
 
+    /// Adds a position to the chains of three bytes, for [`super::tree`]; returns the candidate before it.
+    #[inline(always)]
+    pub(super) fn insert_near(&mut self, word: u32, at: u16) -> u16 {
+        let head = &mut self.short_heads[hash(word << 8, SHORT_HEADS_LOG2)];
+        let before = *head;
+        *head = at;
+        self.earlier[usize::from(at)] = before;
+        before
+    }
+
+    /// Makes a position the latest of its hash of four bytes, for [`super::tree`]; returns the one before it.
+    #[inline(always)]
+    pub(super) fn replace_head(&mut self, word: u32, at: u16) -> u16 {
+        core::mem::replace(&mut self.heads.as_flattened_mut()[hash(word, HEADS_LOG2)], at)
+    }
+
+    /// Adds a position to the chains of three bytes, and lists the nearest matches, up to `most` bytes long. Returns
+    /// the length and distance of the longest.
+    #[inline(always)]
+    pub(super) fn list_near(
+        &mut self,
+        window: &Window,
+        at: u16,
+        depth: u32,
+        most: usize,
+        list: &mut MatchList<'_>,
+    ) -> (usize, u16) {
+        let mut candidate = self.insert_near(window.load32(at), at);
+        let mut best = (MIN_MATCH - 1, 0);
+        let mut left = depth;
+        while candidate < at {
+            let len = window.match_len_to(candidate, at, 0, most);
+            if len >= MIN_MATCH {
+                list.push_farther(len, at - candidate);
+                if len > best.0 {
+                    best = (len, at - candidate);
+                }
+            }
+            match self.earlier(candidate, &mut left) {
+                Some(earlier) if best.0 < most => candidate = earlier,
+                _ => break,
+            }
+        }
+        list.sort();
+        best
+    }
+
     /// The candidate before this one, unless the chain ends here or `left` others have been looked at.
     #[inline(always)]
     fn earlier(&self, candidate: u16, left: &mut u32) -> Option<u16> {
         let earlier = self.earlier[usize::from(candidate)];
         *left -= 1;
         (earlier < candidate && *left != 0).then_some(earlier)
+    }
+}
+
+/// A match of three bytes, if that is one and near enough.
+#[inline(always)]
+fn short_match(window: &Window, word: u32, short: u16, at: u16) -> Match {
+    if short < at && at - short <= MAX_SHORT_DISTANCE && (window.load32(short) ^ word) << 8 == 0 {
+        Match { len: 3, distance: at - short }
+    } else {
+        Match::NONE
     }
 }
 

@@ -20,6 +20,8 @@ pub enum EncodeError {
         /// Bytes of output given.
         actual: usize,
     },
+    /// The level is one of 8 to 12, whose memory the encoder has no allocator to get from.
+    NoScratch,
     /// More content than one stream can hold.
     StreamTooLarge {
         /// Bytes of content given.
@@ -35,6 +37,9 @@ impl fmt::Display for EncodeError {
             }
             Self::OutputTooSmall { needed, actual } => {
                 write!(f, "output has room for {actual} bytes, the encoded tile takes {needed}")
+            }
+            Self::NoScratch => {
+                f.write_str("levels 8 to 12 need scratch memory, and this encoder has no allocator")
             }
             Self::StreamTooLarge { actual } => {
                 write!(f, "{actual} bytes of content; one stream holds at most {MAX_STREAM_SIZE}")

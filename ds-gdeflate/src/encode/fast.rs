@@ -2,11 +2,14 @@
 
 use super::chains::{PAIRS_LOG2, Pairs, hash};
 use super::token::MAX_MATCH;
-use super::tokens::{CHUNK_SIZE, Tokens};
+use super::tokens::Tokens;
 use super::window::Window;
 
 /// The shortest match looked for. Matches of three bytes gain too little to pay for a second table.
 const MIN_MATCH: usize = 4;
+
+/// Bytes of the blocks that are made before any are joined.
+const BLOCK_SIZE: usize = 4096;
 
 /// Splits the tile in the window into tokens.
 ///
@@ -24,14 +27,14 @@ pub(super) fn parse(buckets: &mut Pairs, window: &Window, tokens: &mut Tokens) {
     let len = window.len();
     let mut at = 0;
     while at < len {
-        let chunk_end = len.min(at - at % CHUNK_SIZE + CHUNK_SIZE);
-        let mut chunk = tokens.open_chunk();
+        let block_end = len.min(at - at % BLOCK_SIZE + BLOCK_SIZE);
+        let mut block = tokens.open_block();
         if at == 0 {
             // Nothing comes before the first byte, and the empty table already says where it is.
-            chunk.literal(window.byte(0));
+            block.literal(window.byte(0));
             at = 1;
         }
-        while at < chunk_end {
+        while at < block_end {
             let here = at as u16;
             let word = window.load32(here);
             let [near, far] = insert(word, here);
@@ -48,17 +51,17 @@ pub(super) fn parse(buckets: &mut Pairs, window: &Window, tokens: &mut Tokens) {
                 }
             }
             if best < MIN_MATCH {
-                chunk.literal(window.byte(here));
+                block.literal(window.byte(here));
                 at += 1;
                 continue;
             }
             let best = best.min(MAX_MATCH);
-            chunk.matched(best, here - source);
+            block.matched(best, here - source);
             for inside in at + 1..at + best {
                 insert(window.load32(inside as u16), inside as u16);
             }
             at += best;
         }
-        chunk.close(at);
+        block.close(at);
     }
 }

@@ -1,6 +1,7 @@
 //! How often each symbol occurs.
 
 use super::symbols::{distance_symbol, length_symbol};
+use super::token::Token;
 use crate::format::{DISTANCE_SYMBOLS, DISTANCES, END_OF_BLOCK, LENGTHS, LITLEN_SYMBOLS};
 
 /// Symbol counts of a run of tokens.
@@ -35,6 +36,25 @@ impl Histogram {
         }
         for (count, more) in self.distance.iter_mut().zip(&other.distance) {
             *count += more;
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn count(&mut self, token: Token) {
+        let (litlen, distance) = token.symbols();
+        self.litlen[litlen] += 1;
+        if let Some(symbol) = distance {
+            self.distance[symbol] += 1;
+        }
+    }
+
+    /// Takes back what [`count`](Self::count) did.
+    #[inline(always)]
+    pub(super) fn discount(&mut self, token: Token) {
+        let (litlen, distance) = token.symbols();
+        self.litlen[litlen] -= 1;
+        if let Some(symbol) = distance {
+            self.distance[symbol] -= 1;
         }
     }
 

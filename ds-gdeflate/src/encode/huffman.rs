@@ -6,59 +6,45 @@ const MAX_SYMBOLS: usize = 288;
 /// The longest code length any alphabet here allows.
 const MAX_LENGTH: usize = 15;
 
-/// A canonical prefix code over `N` symbols.
-pub(super) struct Code<const N: usize> {
-    /// Bits of each symbol's code word, 0 if it has none.
-    pub(super) lengths: [u8; N],
-    /// The code words, first bit lowest.
-    pub(super) words: [u16; N],
-}
-
-impl<const N: usize> Code<N> {
-    /// The cheapest code for these counts, give or take the bits that the limit costs.
-    ///
-    /// The code is empty if no symbol occurs, and complete otherwise: a symbol that occurs alone gets an unused
-    /// companion, since a lone one-bit code leaves a bit pattern that decoders refuse.
-    pub(super) fn optimal(counts: &[u32; N], limit: usize) -> Self {
-        let mut lengths = [0; N];
-        let mut sorted = [0_u32; MAX_SYMBOLS];
-        let mut used = 0;
-        for (symbol, &count) in counts.iter().enumerate() {
-            // At most 2^16 tokens and an end of block: the count takes 17 bits, the symbol 9.
-            sorted[used] = count << 9 | symbol as u32;
-            used += usize::from(count != 0);
+/// Code word lengths of the cheapest prefix code for these counts, give or take the bits that the limit costs; 0 for
+/// symbols that do not occur.
+///
+/// The code is empty if no symbol occurs, and complete otherwise: a symbol that occurs alone gets an unused
+/// companion, since a lone one-bit code leaves a bit pattern that decoders refuse.
+pub(super) fn code_lengths<const N: usize>(counts: &[u32; N], limit: usize) -> [u8; N] {
+    let mut lengths = [0; N];
+    let mut sorted = [0_u32; MAX_SYMBOLS];
+    let mut used = 0;
+    for (symbol, &count) in counts.iter().enumerate() {
+        // At most 2^16 tokens and an end of block: the count takes 17 bits, the symbol 9.
+        sorted[used] = count << 9 | symbol as u32;
+        used += usize::from(count != 0);
+    }
+    let sorted = &mut sorted[..used];
+    match *sorted {
+        [] => {}
+        [only] => {
+            let symbol = (only & 0x1FF) as usize;
+            lengths[symbol] = 1;
+            lengths[usize::from(symbol == 0)] = 1;
         }
-        let sorted = &mut sorted[..used];
-        match *sorted {
-            [] => {}
-            [only] => {
-                let symbol = (only & 0x1FF) as usize;
-                lengths[symbol] = 1;
-                lengths[usize::from(symbol == 0)] = 1;
+        _ => {
+            sorted.sort_unstable();
+            let mut weights = [0_u32; MAX_SYMBOLS];
+            let weights = &mut weights[..used];
+            for (weight, entry) in weights.iter_mut().zip(&*sorted) {
+                *weight = entry >> 9;
             }
-            _ => {
-                sorted.sort_unstable();
-                let mut weights = [0_u32; MAX_SYMBOLS];
-                let weights = &mut weights[..used];
-                for (weight, entry) in weights.iter_mut().zip(&*sorted) {
-                    *weight = entry >> 9;
-                }
-                let leaves = limit_lengths(leaves_by_depth(weights), limit);
-                let mut rarest_first = sorted.iter();
-                for length in (1..=limit).rev() {
-                    for entry in rarest_first.by_ref().take(usize::from(leaves[length])) {
-                        lengths[(entry & 0x1FF) as usize] = length as u8;
-                    }
+            let leaves = limit_lengths(leaves_by_depth(weights), limit);
+            let mut rarest_first = sorted.iter();
+            for length in (1..=limit).rev() {
+                for entry in rarest_first.by_ref().take(usize::from(leaves[length])) {
+                    lengths[(entry & 0x1FF) as usize] = length as u8;
                 }
             }
         }
-        Self { words: canonical_words(&lengths), lengths }
     }
-
-    /// The code that these lengths define.
-    pub(super) fn from_lengths(lengths: [u8; N]) -> Self {
-        Self { words: canonical_words(&lengths), lengths }
-    }
+    lengths
 }
 
 /// Leaves at each depth of a Huffman tree over two or more weights in rising order; overwrites the weights.
@@ -128,8 +114,8 @@ fn limit_lengths(mut leaves: [u16; MAX_LENGTH + 1], limit: usize) -> [u16; MAX_L
     leaves
 }
 
-/// Canonical code words in order of length, then symbol, each with its first bit lowest.
-fn canonical_words<const N: usize>(lengths: &[u8; N]) -> [u16; N] {
+/// The canonical code words of these lengths, each with its first bit lowest.
+pub(super) fn code_words<const N: usize>(lengths: &[u8; N]) -> [u16; N] {
     let mut next = [0_u16; MAX_LENGTH + 2];
     for &length in lengths {
         next[usize::from(length) + 1] += u16::from(length != 0);
@@ -155,36 +141,32 @@ mod tests {
     use super::*;
 
     /// Share of the code space that is used, in units of the longest code word.
-    fn space<const N: usize>(code: &Code<N>) -> u32 {
-        code.lengths
-            .iter()
-            .filter(|&&length| length != 0)
-            .map(|&length| 1 << (MAX_LENGTH - length as usize))
-            .sum()
+    fn space(lengths: &[u8]) -> u32 {
+        lengths.iter().filter(|&&length| length != 0).map(|&length| 1 << (MAX_LENGTH - length as usize)).sum()
     }
 
-    fn cost<const N: usize>(code: &Code<N>, counts: &[u32; N]) -> u32 {
-        counts.iter().zip(code.lengths).map(|(count, length)| count * u32::from(length)).sum()
+    fn cost(lengths: &[u8], counts: &[u32]) -> u32 {
+        counts.iter().zip(lengths).map(|(count, length)| count * u32::from(*length)).sum()
     }
 
     #[test]
     fn no_symbols_make_an_empty_code_and_one_gets_company() {
-        assert_eq!(Code::optimal(&[0; 32], 15).lengths, [0; 32]);
+        assert_eq!(code_lengths(&[0; 32], 15), [0; 32]);
         for symbol in [0, 1, 31] {
             let mut counts = [0; 32];
             counts[symbol] = 9;
-            let code = Code::optimal(&counts, 15);
-            assert_eq!(code.lengths[symbol], 1);
+            let code = code_lengths(&counts, 15);
+            assert_eq!(code[symbol], 1);
             assert_eq!(space(&code), 1 << MAX_LENGTH);
         }
     }
 
     #[test]
     fn small_codes_are_optimal() {
-        let code = Code::optimal(&[1, 1, 2, 4, 8], 15);
-        assert_eq!(code.lengths, [4, 4, 3, 2, 1]);
-        assert_eq!(code.words, [0b0111, 0b1111, 0b011, 0b01, 0b0]);
-        assert_eq!(Code::optimal(&[5, 0, 5, 5, 5], 15).lengths, [2, 0, 2, 2, 2]);
+        let code = code_lengths(&[1, 1, 2, 4, 8], 15);
+        assert_eq!(code, [4, 4, 3, 2, 1]);
+        assert_eq!(code_words(&code), [0b0111, 0b1111, 0b011, 0b01, 0b0]);
+        assert_eq!(code_lengths(&[5, 0, 5, 5, 5], 15), [2, 0, 2, 2, 2]);
     }
 
     /// Fibonacci counts make the deepest trees there are.
@@ -198,20 +180,20 @@ mod tests {
         }
         let unlimited: u32 = 23 + (1..24).map(|step| (24 - step as u32) * counts[step]).sum::<u32>();
         for limit in [5, 7, 12, 15] {
-            let code = Code::optimal(&counts, limit);
-            assert!(code.lengths.iter().all(|&length| (1..=limit).contains(&length.into())), "limit {limit}");
+            let code = code_lengths(&counts, limit);
+            assert!(code.iter().all(|&length| (1..=limit).contains(&length.into())), "limit {limit}");
             assert_eq!(space(&code), 1 << MAX_LENGTH, "limit {limit}");
             assert!(cost(&code, &counts) >= unlimited, "limit {limit}");
         }
         // Eight bits short of the depth that the tree wants, the detour is still a small one.
-        let excess = cost(&Code::optimal(&counts, 15), &counts) - unlimited;
+        let excess = cost(&code_lengths(&counts, 15), &counts) - unlimited;
         assert!(excess < unlimited / 500, "{excess} bits over {unlimited}");
     }
 
     #[test]
     fn a_full_alphabet_of_equal_counts_is_flat() {
-        let code = Code::optimal(&[3; 256], 15);
-        assert!(code.lengths.iter().all(|&length| length == 8));
-        assert_eq!(code.words[1], 0b1000_0000);
+        let code = code_lengths(&[3; 256], 15);
+        assert!(code.iter().all(|&length| length == 8));
+        assert_eq!(code_words(&code)[1], 0b1000_0000);
     }
 }

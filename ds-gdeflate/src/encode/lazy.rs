@@ -1,8 +1,8 @@
-//! Level 6: takes a match only if the next position has no better one.
+//! Levels 2 to 7: takes a match only if the next position has no better one.
 
 use super::chains::{Chains, Match};
 use super::token::MAX_MATCH;
-use super::tokens::{CHUNK_SIZE, Tokens};
+use super::tokens::Tokens;
 use super::window::Window;
 
 /// Literals in a row after which only every other position is searched: what has not repeated for so long is
@@ -18,10 +18,8 @@ pub(super) struct Effort {
     pub(super) nice: usize,
 }
 
-impl Effort {
-    /// Level 6.
-    pub(super) const DEFAULT: Self = Self { depth: 32, nice: 65 };
-}
+/// Bytes of the blocks that are made before any are joined.
+const BLOCK_SIZE: usize = 4096;
 
 /// Splits the tile in the window into tokens.
 pub(super) fn parse(chains: &mut Chains, window: &Window, effort: Effort, tokens: &mut Tokens) {
@@ -33,9 +31,9 @@ pub(super) fn parse(chains: &mut Chains, window: &Window, effort: Effort, tokens
     let mut ahead = Match::NONE;
     let mut looked_ahead = false;
     while at < len {
-        let chunk_end = len.min(at - at % CHUNK_SIZE + CHUNK_SIZE);
-        let mut chunk = tokens.open_chunk();
-        while at < chunk_end {
+        let block_end = len.min(at - at % BLOCK_SIZE + BLOCK_SIZE);
+        let mut block = tokens.open_block();
+        while at < block_end {
             let here = at as u16;
             let found = if looked_ahead {
                 ahead
@@ -47,28 +45,28 @@ pub(super) fn parse(chains: &mut Chains, window: &Window, effort: Effort, tokens
             };
             looked_ahead = false;
             if found.len < 3 {
-                chunk.literal(window.byte(here));
+                block.literal(window.byte(here));
                 at += 1;
                 continue;
             }
             let mut inserted = at + 1;
             if found.len < effort.nice && at + 1 < len {
-                ahead = chains.find(window, here + 1, found.len - 1, effort.depth / 2, effort.nice);
+                ahead = chains.find(window, here + 1, found.len - 1, effort.depth / 4, effort.nice);
                 inserted = at + 2;
                 if gain(ahead) > gain(found) {
-                    chunk.literal(window.byte(here));
+                    block.literal(window.byte(here));
                     at += 1;
                     looked_ahead = true;
                     continue;
                 }
             }
             let taken = found.len.min(MAX_MATCH);
-            chunk.matched(taken, found.distance);
+            block.matched(taken, found.distance);
             chains.skip(window, inserted..at + taken);
             at += taken;
             matched_until = at;
         }
-        chunk.close(at);
+        block.close(at);
     }
 }
 

@@ -2,17 +2,28 @@
 
 use core::fmt;
 
-/// A compression level, 0 to 12.
+use super::optimal::Effort;
+use super::tree::Search;
+use super::{lazy, optimal};
+
+/// A compression level, 0 to 12. Each is at least as small as the one below on every kind of content that we
+/// measure, and slower.
 ///
-/// Every number of the range is valid, so that a level stored in a build script or a pack keeps its meaning when
-/// more parsers arrive. [`implemented`](Self::implemented) tells which parser a level runs today.
+/// | level | parser |
+/// |---|---|
+/// | 0 | stored |
+/// | 1 | greedy, two candidates a position |
+/// | 2 to 7 | lazy, hash chains of rising depth |
+/// | 8 to 12 | near-optimal: all matches weighed, in a rising number of passes |
+///
+/// `docs/encoder.md` of the repository has sizes and speeds. DirectStorage's tools offer three settings, which are
+/// [`FASTEST`](Self::FASTEST), [`BALANCED`](Self::BALANCED) and [`BEST_RATIO`](Self::BEST_RATIO) here.
 ///
 /// ```
 /// use ds_gdeflate::Level;
 ///
 /// assert_eq!(Level::default(), Level::DEFAULT);
-/// assert_eq!(Level::new(6), Some(Level::DEFAULT));
-/// assert_eq!(Level::new(12).unwrap().implemented(), Level::DEFAULT);
+/// assert_eq!(Level::new(12), Some(Level::BEST_RATIO));
 /// assert_eq!(Level::new(13), None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,17 +32,20 @@ pub struct Level(u8);
 impl Level {
     /// Level 0: stored, no compression.
     pub const STORED: Self = Self(0);
-    /// Level 1: a hash table with two candidates a position, greedy.
-    pub const FAST: Self = Self(1);
-    /// Level 6: hash chains, lazy. What most callers want.
+    /// Level 1: what DirectStorage calls `FASTEST`.
+    pub const FASTEST: Self = Self(1);
+    /// Level 6: most of what there is to gain, at a speed that nobody waits for. What this project uses unless told
+    /// otherwise.
     pub const DEFAULT: Self = Self(6);
-    /// Level 12, the highest number accepted.
-    pub const MAX: Self = Self(12);
+    /// Level 9: what DirectStorage calls `DEFAULT`.
+    pub const BALANCED: Self = Self(9);
+    /// Level 12: what DirectStorage calls `BEST_RATIO`. For builds that are shipped.
+    pub const BEST_RATIO: Self = Self(12);
 
     /// The level of that number, `None` above 12.
     #[must_use]
     pub const fn new(number: u8) -> Option<Self> {
-        if number <= Self::MAX.0 { Some(Self(number)) } else { None }
+        if number <= Self::BEST_RATIO.0 { Some(Self(number)) } else { None }
     }
 
     /// The number, 0 to 12.
@@ -40,16 +54,50 @@ impl Level {
         self.0
     }
 
-    /// The level that really runs: 0 is [`STORED`](Self::STORED), 1 to 3 are [`FAST`](Self::FAST), 4 to 12 are
-    /// [`DEFAULT`](Self::DEFAULT).
-    #[must_use]
-    pub const fn implemented(self) -> Self {
+    /// What splits a tile into tokens at this level; `None` if the tile is stored.
+    pub(super) const fn parser(self) -> Option<Parser> {
+        const fn lazy(depth: u32, nice: usize) -> Option<Parser> {
+            Some(Parser::Lazy(lazy::Effort { depth, nice }))
+        }
+        const fn optimal(search: (u32, u32, usize), block_size: usize, passes: u32) -> Option<Parser> {
+            let (near, depth, nice) = search;
+            Some(Parser::Optimal(Effort { search: Search { near, depth, nice }, block_size, passes }))
+        }
         match self.0 {
-            0 => Self::STORED,
-            1..=3 => Self::FAST,
-            _ => Self::DEFAULT,
+            0 => None,
+            1 => Some(Parser::Fast),
+            2 => lazy(4, 16),
+            3 => lazy(6, 20),
+            4 => lazy(9, 32),
+            5 => lazy(13, 40),
+            6 => lazy(20, 48),
+            7 => lazy(64, 130),
+            8 => optimal((1, 14, 20), 4096, 1),
+            9 => optimal((1, 16, 24), 4096, 1),
+            10 => optimal((2, 24, 48), 2048, 1),
+            11 => optimal((4, 40, 64), 1024, 2),
+            _ => optimal((6, 48, 258), 1024, 4),
         }
     }
+
+    /// Whether it takes more memory than the rest.
+    #[cfg(feature = "alloc")]
+    pub(super) const fn is_near_optimal(self) -> bool {
+        self.0 >= 8
+    }
+
+    /// Whether codes are worth a longer search.
+    pub(super) const fn is_thorough(self) -> bool {
+        matches!(self.0, 7 | 9..)
+    }
+}
+
+/// The ways to split a tile into tokens.
+#[derive(Clone, Copy)]
+pub(super) enum Parser {
+    Fast,
+    Lazy(lazy::Effort),
+    Optimal(optimal::Effort),
 }
 
 impl Default for Level {

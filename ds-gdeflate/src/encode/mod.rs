@@ -3,19 +3,22 @@
 //! In data-path order:
 //!
 //! 1. [`window`]: a padded copy of the tile.
-//! 2. A parser makes [`tokens`] of it, literals and matches, and counts their symbols by chunk: [`fast`], or [`lazy`]
-//!    over the hash [`chains`].
-//! 3. [`split`] joins chunks into blocks.
-//! 4. [`block`] gives each block the cheapest of the three kinds, with codes from [`huffman`], and writes it: code
+//! 2. A parser makes [`tokens`] of it, literals and matches, in blocks whose symbols it counts: [`fast`]; or [`lazy`],
+//!    over hash [`chains`]; or [`optimal`], which looks in binary trees ([`tree`]) for all [`matches`] worth knowing
+//!    and finds the cheapest path through them at a [`price`].
+//! 3. [`split`] joins blocks and moves their boundaries, by what they cost according to their [`entropy`].
+//! 4. [`block`] gives each block the cheapest of the three kinds, with [`codes`] from [`huffman`], and writes it: code
 //!    lengths in [`header`], tokens as [`symbols`].
 //! 5. [`lanes`] deals the bits to the lanes and puts their words where a decoder's refills look for them.
 //!
-//! All but the parser is common to the levels. Nothing depends on anything but the tile and the level, so the same
+//! All but the parser is common to the levels. Nothing depends on anything but the tile and the options, so the same
 //! input gives the same bytes everywhere.
 
 mod block;
 mod bound;
 mod chains;
+mod codes;
+mod entropy;
 mod error;
 mod fast;
 mod header;
@@ -24,33 +27,44 @@ mod huffman;
 mod lanes;
 mod lazy;
 mod level;
+mod matches;
+mod optimal;
+mod options;
+mod price;
+mod scratch;
 mod split;
 #[cfg(feature = "alloc")]
 mod stream;
 mod symbols;
 mod token;
 mod tokens;
+mod tree;
 mod window;
 
 pub use bound::{stream_bound, tile_bound};
 pub use error::EncodeError;
 pub use level::Level;
+pub use options::EncodeOptions;
+pub use scratch::Scratch;
 #[cfg(feature = "alloc")]
 pub use stream::compress;
 
 use core::fmt;
 
 use crate::format::{TILE_SIZE, WORD};
-use block::{Block, write_stored};
+use block::{EncodedBlock, write_stored};
 use chains::Chains;
+use codes::Coding;
 use lanes::LaneWriter;
+use level::Parser;
+use optimal::Paths;
 use tokens::Tokens;
 use window::Window;
 
-/// An encoder's workspace: some 630 KiB of plain arrays, for one tile at a time.
+/// An encoder's workspace: some 720 KiB of plain arrays, for one tile at a time.
 ///
-/// Nothing is allocated while encoding and nothing is carried from one tile to the next, so a workspace serves any
-/// number of tiles at any levels. It is too large for most stacks: keep it in a `static`, or use
+/// Nothing is carried from one tile to the next, so a workspace serves any number of tiles at any levels. Nothing is
+/// allocated while encoding either, but for the memory of levels 8 to 12, once, when the first such tile comes. It is too large for most stacks: keep it in a `static`, or use
 /// [`boxed`](Self::boxed).
 ///
 /// ```
@@ -70,13 +84,22 @@ pub struct Encoder {
     window: Window,
     tokens: Tokens,
     chains: Chains,
+    /// Once it is needed.
+    #[cfg(feature = "alloc")]
+    scratch: Option<scratch::HeapScratch>,
 }
 
 impl Encoder {
     /// A workspace, ready for any level.
     #[must_use]
     pub const fn new() -> Self {
-        Self { window: Window::new(), tokens: Tokens::new(), chains: Chains::new() }
+        Self {
+            window: Window::new(),
+            tokens: Tokens::new(),
+            chains: Chains::new(),
+            #[cfg(feature = "alloc")]
+            scratch: None,
+        }
     }
 
     /// A workspace on the heap.
@@ -92,11 +115,53 @@ impl Encoder {
     /// [`tile_bound`] bytes are always enough, and that bound is exact for incompressible data. Bytes of `out` behind
     /// the payload, up to the bound, are left unspecified.
     ///
+    /// The first tile at one of the levels 8 to 12 allocates their memory, 2.4 MiB, which the encoder keeps. Without
+    /// the feature `alloc` these levels need [`encode_tile_with`](Self::encode_tile_with).
+    ///
     /// # Errors
     ///
     /// [`EncodeError::RawSize`] if `raw` is empty or too large, [`EncodeError::OutputTooSmall`] if the payload does
-    /// not fit; the contents of `out` are then unspecified.
-    pub fn encode_tile(&mut self, level: Level, raw: &[u8], out: &mut [u8]) -> Result<usize, EncodeError> {
+    /// not fit, [`EncodeError::NoScratch`] without `alloc` at levels 8 to 12; the contents of `out` are then
+    /// unspecified.
+    pub fn encode_tile(
+        &mut self,
+        options: impl Into<EncodeOptions>,
+        raw: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        let options = options.into();
+        #[cfg(feature = "alloc")]
+        if options.level().is_near_optimal() {
+            let mut scratch = self.scratch.take().unwrap_or_else(scratch::HeapScratch::new);
+            let result = self.encode(options, Some(scratch.paths()), raw, out);
+            self.scratch = Some(scratch);
+            return result;
+        }
+        self.encode(options, None, raw, out)
+    }
+
+    /// The same in memory of the caller's, without allocation at any level.
+    ///
+    /// # Errors
+    ///
+    /// As for [`encode_tile`](Self::encode_tile), but never [`EncodeError::NoScratch`].
+    pub fn encode_tile_with(
+        &mut self,
+        scratch: &mut Scratch,
+        options: impl Into<EncodeOptions>,
+        raw: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        self.encode(options.into(), Some(scratch.paths()), raw, out)
+    }
+
+    fn encode(
+        &mut self,
+        options: EncodeOptions,
+        paths: Option<Paths<'_>>,
+        raw: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
         if raw.is_empty() || raw.len() > TILE_SIZE {
             return Err(EncodeError::RawSize { actual: raw.len() });
         }
@@ -104,11 +169,11 @@ impl Encoder {
         let actual = out.len();
         let (words, _) = out[..actual.min(bound)].as_chunks_mut();
 
-        let level = level.implemented();
-        let compressed = (level != Level::STORED).then(|| self.compress(level, raw, words));
-        let needed = match compressed {
-            Some(size) if size < bound => size,
-            _ => bound,
+        let needed = if let Some(parser) = options.level().parser() {
+            self.parse(parser, options, paths, raw)?;
+            self.write(options.coding(), raw, words).min(bound)
+        } else {
+            bound
         };
         if needed > actual {
             return Err(EncodeError::OutputTooSmall { needed, actual });
@@ -121,27 +186,46 @@ impl Encoder {
         Ok(needed)
     }
 
-    /// Writes the compressed tile, as far as it fits, and returns its size in bytes.
-    fn compress(&mut self, level: Level, raw: &[u8], words: &mut [[u8; WORD]]) -> usize {
-        self.window.load(raw);
-        if level == Level::FAST {
-            fast::parse(self.chains.pairs(), &self.window, &mut self.tokens);
-        } else {
-            lazy::parse(&mut self.chains, &self.window, lazy::Effort::DEFAULT, &mut self.tokens);
+    /// Makes tokens and blocks of the tile.
+    fn parse(
+        &mut self,
+        parser: Parser,
+        options: EncodeOptions,
+        paths: Option<Paths<'_>>,
+        raw: &[u8],
+    ) -> Result<(), EncodeError> {
+        let Self { window, tokens, chains, .. } = self;
+        window.load(raw);
+        match parser {
+            Parser::Fast => {
+                fast::parse(chains.pairs(), window, tokens);
+                split::join(tokens);
+            }
+            Parser::Lazy(effort) => {
+                lazy::parse(chains, window, effort, tokens);
+                split::join(tokens);
+            }
+            Parser::Optimal(effort) => {
+                let mut paths = paths.ok_or(EncodeError::NoScratch)?;
+                paths.parse(chains, window, effort, options, tokens);
+            }
         }
+        Ok(())
+    }
 
-        let (tokens, chunks) = self.tokens.chunks_mut();
-        let blocks = split::join_chunks(chunks);
+    /// Writes the blocks, as far as they fit, and returns their size in bytes.
+    fn write(&mut self, coding: Coding, raw: &[u8], words: &mut [[u8; WORD]]) -> usize {
+        let (tokens, blocks) = self.tokens.parts();
         let mut lanes = LaneWriter::new(words);
         let (mut token, mut byte) = (0, 0);
-        for block in &chunks[..blocks] {
-            Block {
+        for block in blocks.iter() {
+            EncodedBlock {
                 raw: &raw[byte..block.raw_end],
                 tokens: &tokens[token..block.tokens_end],
                 histogram: &block.histogram,
                 last: block.raw_end == raw.len(),
             }
-            .write(&mut lanes);
+            .write(coding, &mut lanes);
             (token, byte) = (block.tokens_end, block.raw_end);
         }
         lanes.finish() * WORD

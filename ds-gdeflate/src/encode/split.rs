@@ -1,108 +1,206 @@
 //! Where one block ends and the next begins.
 
+use super::entropy::{FRACTION, log2};
 use super::histogram::Histogram;
-use super::tokens::Chunk;
+use super::tokens::{Block, MAX_BLOCKS, Tokens};
+use crate::format::{DISTANCE_SYMBOLS, LITLEN_SYMBOLS, MAX_CODE_BITS, PRECODE_SYMBOLS};
 
-/// Joins neighbouring chunks for as long as that saves bits; what is left are the tile's blocks, at the front of
-/// the slice. Returns their number.
-///
-/// Each step makes the best join of all, judged by the entropy of the counts and an estimate of the header.
-pub(super) fn join_chunks(chunks: &mut [Chunk]) -> usize {
-    let mut count = chunks.len();
-    let mut costs = [0; super::tokens::MAX_CHUNKS];
-    let mut savings = [0; super::tokens::MAX_CHUNKS];
-    for (cost, chunk) in costs.iter_mut().zip(&*chunks) {
-        *cost = estimate(&chunk.histogram);
+/// Joins neighbouring blocks for as long as that saves bits, the most rewarding pair first.
+pub(super) fn join(tokens: &mut Tokens) {
+    let (_, blocks) = tokens.parts();
+    let mut costs = [0; MAX_BLOCKS];
+    let mut savings = [0; MAX_BLOCKS];
+    // The blocks that are left, by index: a joined pair keeps the first one's.
+    let mut left: [u8; MAX_BLOCKS] = core::array::from_fn(|index| index as u8);
+    let mut count = blocks.len();
+    for (cost, block) in costs.iter_mut().zip(&*blocks) {
+        *cost = estimate(&block.histogram);
     }
-    for left in 0..count.saturating_sub(1) {
-        savings[left] = saving(&chunks[left], costs[left], &chunks[left + 1], costs[left + 1]);
+    for index in 1..count {
+        savings[index - 1] = saving(blocks, &costs, index - 1, index);
     }
-    while let Some(left) = (0..count - 1).max_by_key(|&left| (savings[left], core::cmp::Reverse(left))) {
-        if savings[left] <= 0 {
+    while let Some(first) = (1..count).map(|place| place - 1).max_by_key(|&place| {
+        // Of equals the first.
+        (savings[usize::from(left[place])], core::cmp::Reverse(place))
+    }) {
+        let [a, b] = [left[first], left[first + 1]].map(usize::from);
+        if savings[a] <= 0 {
             break;
         }
-        let right = chunks[left + 1];
-        chunks[left].histogram.add(&right.histogram);
-        chunks[left].tokens_end = right.tokens_end;
-        chunks[left].raw_end = right.raw_end;
-        costs[left] += costs[left + 1] - savings[left];
-        chunks.copy_within(left + 2..count, left + 1);
-        costs.copy_within(left + 2..count, left + 1);
-        savings.copy_within(left + 1..count, left);
+        let joined = blocks[b];
+        blocks[a].histogram.add(&joined.histogram);
+        blocks[a].tokens_end = joined.tokens_end;
+        blocks[a].raw_end = joined.raw_end;
+        costs[a] += costs[b] - savings[a];
+        left.copy_within(first + 2..count, first + 1);
         count -= 1;
-        if left > 0 {
-            savings[left - 1] = saving(&chunks[left - 1], costs[left - 1], &chunks[left], costs[left]);
+        if first + 1 < count {
+            savings[a] = saving(blocks, &costs, a, left[first + 1].into());
         }
-        if left + 1 < count {
-            savings[left] = saving(&chunks[left], costs[left], &chunks[left + 1], costs[left + 1]);
+        if first > 0 {
+            let before = usize::from(left[first - 1]);
+            savings[before] = saving(blocks, &costs, before, a);
         }
     }
-    count
+    for (place, &index) in left[..count].iter().enumerate() {
+        if place != usize::from(index) {
+            blocks[place] = blocks[usize::from(index)];
+        }
+    }
+    tokens.truncate_blocks(count);
 }
 
 /// What a join of two neighbours saves, in the unit of [`estimate`].
-fn saving(left: &Chunk, left_cost: i32, right: &Chunk, right_cost: i32) -> i32 {
-    let mut both = left.histogram;
-    both.add(&right.histogram);
-    left_cost + right_cost - estimate(&both)
+fn saving(blocks: &[Block], costs: &[i32; MAX_BLOCKS], a: usize, b: usize) -> i32 {
+    let mut both = blocks[a].histogram;
+    both.add(&blocks[b].histogram);
+    costs[a] + costs[b] - estimate(&both)
 }
 
-/// Fraction bits of estimated costs.
-const FRACTION: u32 = 4;
+/// Steps that a boundary is moved by, in bytes.
+const STEPS: [usize; 3] = [1024, 512, 256];
 
-/// Bits of a dynamic block's fixed part: kind, counts, the code-length code.
-const HEADER_BITS: i32 = 70;
-/// Bits that the length of each used symbol takes, in estimation units.
-const BITS_PER_SYMBOL: i32 = 60;
-
-/// About how many bits a dynamic block with these counts takes, extra bits left out, in sixteenths.
-fn estimate(histogram: &Histogram) -> i32 {
-    let [litlen, distance] = [entropy(&histogram.litlen), entropy(&histogram.distance)];
-    (HEADER_BITS << FRACTION) + litlen + distance
-}
-
-/// Bits, in sixteenths, of the symbols under an ideal code, and of that code's lengths.
-fn entropy(counts: &[u32]) -> i32 {
-    let mut total = 0;
-    let mut used = 0;
-    let mut sum = 0;
-    for &count in counts {
-        total += count;
-        used += i32::from(count != 0);
-        sum += count_log(count);
-    }
-    (count_log(total) - sum) as i32 + used * BITS_PER_SYMBOL
-}
-
-/// `count * log2(count)`, in sixteenths.
-#[inline(always)]
-fn count_log(count: u32) -> u32 {
-    let exponent = (count | 1).ilog2();
-    let mantissa = (count << (16 - exponent)) >> 8;
-    let log = (exponent << LOG2_FRACTION) + u32::from(LOG2[(mantissa & 0xFF) as usize]);
-    (count * log) >> (LOG2_FRACTION - FRACTION)
-}
-
-/// Fraction bits of the table.
-const LOG2_FRACTION: u32 = 8;
-
-/// log2(1 + i / 256).
-static LOG2: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        // Squaring the number doubles its logarithm: each overflow past two is one bit of the result.
-        let mut x = (256 + i as u64) << 22;
-        let mut bit = 0;
-        let mut log = 0;
-        while bit < 8 {
-            x = (x * x) >> 30;
-            log = log << 1 | (x >> 31) as u8;
-            x = if x >> 31 != 0 { x >> 1 } else { x };
-            bit += 1;
+/// Moves the boundaries between blocks to where they save most.
+pub(super) fn refine(tokens: &mut Tokens) {
+    let (tokens, blocks) = tokens.parts();
+    let mut start = 0;
+    for index in 1..blocks.len() {
+        let (before, after) = blocks.split_at_mut(index);
+        let (a, b) = (&mut before[index - 1], &mut after[0]);
+        let mut cost = estimate(&a.histogram) + estimate(&b.histogram);
+        for step in STEPS {
+            for forward in [true, false] {
+                loop {
+                    let (mut new_a, mut new_b) = (*a, *b);
+                    let end = a.raw_end;
+                    if forward {
+                        while new_a.raw_end < end + step && new_a.tokens_end < b.tokens_end {
+                            let token = tokens[new_a.tokens_end];
+                            new_a.histogram.count(token);
+                            new_b.histogram.discount(token);
+                            new_a.tokens_end += 1;
+                            new_a.raw_end += token.len();
+                        }
+                    } else {
+                        while new_a.raw_end + step > end && new_a.tokens_end > start {
+                            let token = tokens[new_a.tokens_end - 1];
+                            new_b.histogram.count(token);
+                            new_a.histogram.discount(token);
+                            new_a.tokens_end -= 1;
+                            new_a.raw_end -= token.len();
+                        }
+                    }
+                    if new_a.tokens_end == start || new_a.tokens_end == b.tokens_end {
+                        break;
+                    }
+                    let new_cost = estimate(&new_a.histogram) + estimate(&new_b.histogram);
+                    if new_cost >= cost {
+                        break;
+                    }
+                    (*a, *b, cost) = (new_a, new_b, new_cost);
+                }
+            }
         }
-        table[i] = log;
-        i += 1;
+        start = a.tokens_end;
     }
-    table
-};
+}
+
+/// Bits of a dynamic block's fixed part: kind, counts, the code-length code, the end of the block.
+const FIXED_BITS: u32 = 65;
+
+/// About how many bits a dynamic block with these counts takes, extra bits left out, in units of [`FRACTION`].
+fn estimate(histogram: &Histogram) -> i32 {
+    let mut header = Lengths { counts: [0; PRECODE_SYMBOLS], extra: 0 };
+    let symbols = ideal::<LITLEN_SYMBOLS>(&histogram.litlen, &mut header)
+        + ideal::<DISTANCE_SYMBOLS>(&histogram.distance, &mut header);
+    (symbols + header.cost() + (FIXED_BITS << FRACTION)) as i32
+}
+
+/// Bits of the symbols under an ideal code; adds that code's lengths, rounded, to the header.
+fn ideal<const N: usize>(counts: &[u32; N], header: &mut Lengths) -> u32 {
+    let total: u32 = counts.iter().sum();
+    let top = log2(total);
+    let mut saved = 0;
+    let mut lengths = [0_u8; N];
+    let used = counts.iter().rposition(|&count| count != 0).map_or(0, |last| last + 1);
+    for (length, &count) in lengths[..used].iter_mut().zip(counts) {
+        if count != 0 {
+            let log = log2(count);
+            saved += count * log;
+            *length = ((top - log + (1 << FRACTION >> 1)) >> FRACTION).clamp(1, MAX_CODE_BITS as u32) as u8;
+        }
+    }
+    header.add(&lengths[..used]);
+    total * top - saved
+}
+
+/// Code lengths to be sent, as counts of the symbols that say them.
+struct Lengths {
+    counts: [u32; PRECODE_SYMBOLS],
+    extra: u32,
+}
+
+impl Lengths {
+    fn add(&mut self, lengths: &[u8]) {
+        for &length in lengths {
+            self.counts[usize::from(length)] += 1;
+        }
+        // Long runs are few, so they are looked for in a mask of repetitions. That it cuts them at every 64th
+        // length does no harm.
+        for lengths in lengths.chunks(64) {
+            let mut repeats = 0_u64;
+            for (at, pair) in lengths.windows(2).enumerate() {
+                repeats |= u64::from(pair[0] == pair[1]) << at;
+            }
+            let mut starts = repeats & repeats >> 1;
+            while starts != 0 {
+                let start = starts.trailing_zeros();
+                let run = (repeats >> start).trailing_ones() + 1;
+                self.pack_run(lengths[start as usize], run);
+                starts &= u64::MAX << (start + run - 2) << 1;
+            }
+        }
+    }
+
+    /// Says three or more equal lengths, counted one by one so far, in fewer symbols.
+    #[inline(always)]
+    fn pack_run(&mut self, length: u8, run: u32) {
+        let counts = &mut self.counts;
+        if length == 0 {
+            counts[0] -= run;
+            let (symbol, extra) = if run > 10 { (18, 7) } else { (17, 3) };
+            counts[symbol] += 1;
+            self.extra += extra;
+        } else if run > 3 {
+            let repeats = (run - 1).div_ceil(6);
+            counts[usize::from(length)] -= run - 1;
+            counts[16] += repeats;
+            self.extra += 2 * repeats;
+        }
+    }
+
+    fn cost(&self) -> u32 {
+        let total: u32 = self.counts.iter().sum();
+        let saved: u32 = self.counts.iter().map(|&count| count * log2(count)).sum();
+        total * log2(total) - saved + (self.extra << FRACTION)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_lengths_are_counted_as_they_would_be_packed() {
+        let counted = |lengths: &[u8]| {
+            let mut header = Lengths { counts: [0; PRECODE_SYMBOLS], extra: 0 };
+            header.add(lengths);
+            let used = header.counts.iter().enumerate().filter(|(_, count)| **count != 0);
+            (used.map(|(symbol, &count)| (symbol, count)).collect::<std::vec::Vec<_>>(), header.extra)
+        };
+        assert_eq!(counted(&[5, 5, 5, 0, 0, 6]), (std::vec![(0, 2), (5, 3), (6, 1)], 0));
+        assert_eq!(counted(&[5, 5, 5, 5, 0, 0, 0]), (std::vec![(5, 1), (16, 1), (17, 1)], 5));
+        assert_eq!(counted(&[8; 14]), (std::vec![(8, 1), (16, 3)], 6));
+        assert_eq!(counted(&[0; 64]), (std::vec![(18, 1)], 7));
+    }
+}

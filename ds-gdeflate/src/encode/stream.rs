@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{EncodeError, Encoder, Level, tile_bound};
+use super::{EncodeError, EncodeOptions, Encoder, tile_bound};
 use crate::format::TILE_SIZE;
 use crate::stream::{CodecId, Header, write_table};
 
@@ -24,18 +24,19 @@ use crate::stream::{CodecId, Header, write_table};
 /// # Errors
 ///
 /// [`EncodeError::StreamTooLarge`] above [`MAX_STREAM_SIZE`](crate::MAX_STREAM_SIZE) bytes of content.
-pub fn compress(raw: &[u8], level: Level, id: CodecId) -> Result<Vec<u8>, EncodeError> {
+pub fn compress(raw: &[u8], options: impl Into<EncodeOptions>, id: CodecId) -> Result<Vec<u8>, EncodeError> {
     let size = raw.len() as u64;
     let too_large = EncodeError::StreamTooLarge { actual: size };
     let table_end = Header::for_size(id, size).ok_or(too_large)?.table_end();
 
+    let options = options.into();
     let mut encoder = Encoder::boxed();
     let mut stream = vec![0; table_end];
     let mut payload_sizes = Vec::with_capacity(raw.len().div_ceil(TILE_SIZE));
     for tile in raw.chunks(TILE_SIZE) {
         let start = stream.len();
         stream.resize(start + tile_bound(tile.len()), 0);
-        let len = encoder.encode_tile(level, tile, &mut stream[start..])?;
+        let len = encoder.encode_tile(options, tile, &mut stream[start..])?;
         stream.truncate(start + len);
         payload_sizes.push(len);
     }

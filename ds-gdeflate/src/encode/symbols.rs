@@ -1,11 +1,11 @@
 //! From tokens to what a lane writes in one turn: code word and extra bits together.
 
-use super::huffman::Code;
+use super::huffman::code_words;
 use super::token::Token;
 use crate::format::{DISTANCE_SYMBOLS, DISTANCES, LENGTHS, LITLEN_SYMBOLS, MIN_MATCH};
 
 /// The longest match that symbols below 285 can say; longer ones take 285 and its 16 extra bits.
-const MAX_SHORT_MATCH: usize = 258;
+pub(super) const MAX_SHORT_MATCH: usize = 258;
 
 /// Symbol of each length from [`MIN_MATCH`] to [`MAX_SHORT_MATCH`], less 257.
 static LENGTH_CODES: [u8; MAX_SHORT_MATCH + 1] = {
@@ -26,6 +26,24 @@ static LENGTH_CODES: [u8; MAX_SHORT_MATCH + 1] = {
 #[inline(always)]
 pub(super) fn length_symbol(len: usize) -> usize {
     257 + LENGTH_CODES.get(len).map_or(28, |&code| usize::from(code))
+}
+
+/// The next length below one of at most [`MAX_SHORT_MATCH`] that is worth a try: the next with another symbol.
+///
+/// Lengths of one symbol cost the same, so the longest is best, near enough. Short ones are all tried.
+#[inline(always)]
+pub(super) fn shorter_by_symbol(len: usize) -> usize {
+    static SHORTER: [u8; MAX_SHORT_MATCH + 1] = {
+        let mut shorter = [0; MAX_SHORT_MATCH + 1];
+        let mut len = MIN_MATCH;
+        while len <= MAX_SHORT_MATCH {
+            let base = LENGTHS[LENGTH_CODES[len] as usize].base as usize;
+            shorter[len] = if len <= 34 { len - 1 } else { base - 1 } as u8;
+            len += 1;
+        }
+        shorter
+    };
+    SHORTER[len].into()
 }
 
 /// The distance symbol of a distance, which is given less one.
@@ -69,14 +87,16 @@ pub(super) struct BlockCodes {
 }
 
 impl BlockCodes {
-    pub(super) fn new(litlen: &Code<LITLEN_SYMBOLS>, distance: &Code<DISTANCE_SYMBOLS>) -> Self {
-        let word = |symbol: usize| Bits::new(litlen.words[symbol].into(), litlen.lengths[symbol].into());
+    /// The codes of these lengths.
+    pub(super) fn new(litlen: &[u8; LITLEN_SYMBOLS], distance: &[u8; DISTANCE_SYMBOLS]) -> Self {
+        let (litlen_words, distance_words) = (code_words(litlen), code_words(distance));
+        let word = |symbol: usize| Bits::new(litlen_words[symbol].into(), litlen[symbol].into());
         let mut codes = Self {
             litlen: [Bits::NONE; 256 + MAX_SHORT_MATCH + 1],
             long_match: word(285),
             end_of_block: word(256),
             distance: core::array::from_fn(|symbol| {
-                Bits::new(distance.words[symbol].into(), distance.lengths[symbol].into())
+                Bits::new(distance_words[symbol].into(), distance[symbol].into())
             }),
         };
         for (symbol, literal) in codes.litlen[..256].iter_mut().enumerate() {

@@ -1,5 +1,7 @@
 //! What a parser makes of a tile: literals and matches, each in one `u32`.
 
+use super::symbols::{distance_symbol, length_symbol};
+
 /// Matches longer than this are cut. The few extra matches of an all-equal tile cost nothing next to the 128 bytes
 /// of lane words.
 pub(super) const MAX_MATCH: usize = 0xFEFF;
@@ -26,8 +28,34 @@ impl Token {
     }
 
     #[inline(always)]
+    pub(super) const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(super) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    #[inline(always)]
     pub(super) const fn is_match(self) -> bool {
         self.0 >= 256 << 16
+    }
+
+    /// Bytes covered.
+    #[inline(always)]
+    pub(super) const fn len(self) -> usize {
+        if self.is_match() { self.index() - 256 } else { 1 }
+    }
+
+    /// Its literal/length symbol and, for a match, its distance symbol.
+    #[inline(always)]
+    pub(super) fn symbols(self) -> (usize, Option<usize>) {
+        if self.is_match() {
+            (length_symbol(self.len()), Some(distance_symbol(self.offset())))
+        } else {
+            (self.index(), None)
+        }
     }
 
     /// The byte, or 256 + length.

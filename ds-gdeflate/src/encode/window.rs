@@ -2,8 +2,11 @@
 
 use crate::format::TILE_SIZE;
 
+/// The most bytes that [`Window::match_len_to`] compares; a power of two.
+pub(super) const MAX_COMPARED: usize = 512;
+
 /// Bytes a load may reach past the last byte of the tile.
-const PADDING: usize = 8;
+const PADDING: usize = MAX_COMPARED + 8;
 
 /// A private copy of one tile.
 ///
@@ -42,7 +45,7 @@ impl Window {
     }
 
     #[inline(always)]
-    fn load64(&self, at: usize) -> u64 {
+    pub(super) fn load64(&self, at: usize) -> u64 {
         self.bytes[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
@@ -60,6 +63,32 @@ impl Window {
             len += 8;
         }
         most
+    }
+
+    /// The same, but no more than `most`, which is less than [`MAX_COMPARED`] and keeps inside the tile.
+    #[inline(always)]
+    pub(super) fn match_len_to(&self, earlier: u16, at: u16, known: usize, most: usize) -> usize {
+        let mut len = known;
+        while len < most {
+            let difference = self.load64_ahead(earlier, len) ^ self.load64_ahead(at, len);
+            if difference != 0 {
+                return most.min(len + difference.trailing_zeros() as usize / 8);
+            }
+            len += 8;
+        }
+        most
+    }
+
+    #[inline(always)]
+    fn load64_ahead(&self, at: u16, ahead: usize) -> u64 {
+        self.load64(usize::from(at) + ahead % MAX_COMPARED)
+    }
+
+    /// Whether the byte `ahead` bytes on from the earlier place is less than the one from the other.
+    #[inline(always)]
+    pub(super) fn ascends(&self, earlier: u16, at: u16, ahead: usize) -> bool {
+        let ahead = ahead % MAX_COMPARED;
+        self.bytes[usize::from(earlier) + ahead] < self.bytes[usize::from(at) + ahead]
     }
 
     /// Whether four bytes, `ahead` bytes on from both places, are the same.

@@ -2,10 +2,21 @@
 
 #![allow(dead_code)] // each test binary uses its own part
 
-use ds_gdeflate::{Decoder, Encoder, Level, TILE_SIZE, tile_bound};
+use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, TILE_SIZE, tile_bound};
 
-/// The levels that run a parser of their own.
-pub(crate) const REAL_LEVELS: [Level; 3] = [Level::STORED, Level::FAST, Level::DEFAULT];
+/// Every level.
+pub(crate) fn levels() -> impl Iterator<Item = Level> {
+    (0..=12).filter_map(Level::new)
+}
+
+/// Levels of each kind: what slow tests try.
+pub(crate) const SOME_LEVELS: [Level; 5] =
+    [Level::STORED, Level::FASTEST, Level::DEFAULT, Level::BALANCED, Level::BEST_RATIO];
+
+/// One input of every `n`, all of them unless `DS_TEST_QUICK` is set.
+pub(crate) fn stride(n: usize) -> usize {
+    if std::env::var_os("DS_TEST_QUICK").is_some() { n } else { 1 }
+}
 
 /// An encoder and the two decoders that judge it.
 pub(crate) struct Judge {
@@ -21,11 +32,13 @@ impl Judge {
 
     /// Encodes a tile, decodes it twice, and returns the payload's size.
     #[track_caller]
-    pub(crate) fn check(&mut self, level: Level, raw: &[u8], name: &str) -> usize {
+    pub(crate) fn check(&mut self, options: impl Into<EncodeOptions>, raw: &[u8], name: &str) -> usize {
+        let options = options.into();
+        let level = options.level();
         let bound = tile_bound(raw.len());
         // Room behind the bound must stay untouched.
         let mut out = vec![0xA5; bound + 64];
-        let len = self.encoder.encode_tile(level, raw, &mut out).expect("there is room");
+        let len = self.encoder.encode_tile(options, raw, &mut out).expect("there is room");
         assert!(len <= bound, "{name}, level {level}: {len} bytes, bound {bound}");
         assert!(len.is_multiple_of(4) && len >= 128, "{name}, level {level}: {len} bytes");
         assert!(out[bound..].iter().all(|&byte| byte == 0xA5), "{name}, level {level}: wrote past the bound");
@@ -43,8 +56,15 @@ impl Judge {
     }
 
     #[track_caller]
+    pub(crate) fn check_some_levels(&mut self, raw: &[u8], name: &str) {
+        for level in SOME_LEVELS {
+            self.check(level, raw, name);
+        }
+    }
+
+    #[track_caller]
     pub(crate) fn check_all_levels(&mut self, raw: &[u8], name: &str) {
-        for level in REAL_LEVELS {
+        for level in levels() {
             self.check(level, raw, name);
         }
     }

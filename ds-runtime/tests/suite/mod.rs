@@ -35,7 +35,7 @@ pub(crate) fn file_of(bytes: &[u8]) -> File {
 }
 
 pub(crate) fn packed(bytes: &[u8]) -> Vec<u8> {
-    compress(bytes, Level::FAST, CodecId::default()).unwrap()
+    compress(bytes, Level::FASTEST, CodecId::default()).unwrap()
 }
 
 /// A queue that reports failures to nobody: these tests fail on purpose.

@@ -69,7 +69,7 @@ fn vectors(seeds: &Seeds, dir: &Path) -> io::Result<()> {
     seeds.put(
         "stream",
         "three-tiles",
-        &compress(&text, Level::FAST, CodecId::default()).map_err(io::Error::other)?,
+        &compress(&text, Level::FASTEST, CodecId::default()).map_err(io::Error::other)?,
     )
 }
 
