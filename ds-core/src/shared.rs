@@ -14,6 +14,9 @@ use crate::time::Time;
 
 /// A [`Queue`] behind a spin lock. Each method holds the lock for one bounded step: a batch of at most `N` where a batch is
 /// asked for, and otherwise one call of the method it is named after.
+///
+/// An interrupt handler that finds the lock taken by the very thread it has interrupted would spin for ever: mask that interrupt
+/// around calls in threads that run on its core, or let the handler use [`try_with`](Self::try_with) and come back later.
 #[derive(Debug)]
 pub struct SharedQueue<S> {
     queue: Mutex<Queue<S>>,
@@ -29,6 +32,11 @@ impl<S: Slots> SharedQueue<S> {
     /// Runs `step` with the lock held. Keep it short: others spin.
     pub fn with<R>(&self, step: impl FnOnce(&mut Queue<S>) -> R) -> R {
         step(&mut self.queue.lock())
+    }
+
+    /// As [`with`](Self::with), unless the lock is taken: then returns `None` at once.
+    pub fn try_with<R>(&self, step: impl FnOnce(&mut Queue<S>) -> R) -> Option<R> {
+        self.queue.try_lock().map(|mut queue| step(&mut queue))
     }
 
     /// [`Queue::try_enqueue`].

@@ -137,3 +137,12 @@ fn the_same_seed_is_the_same_story() {
     assert_eq!(story(5), story(5));
     assert_ne!(story(5), story(6));
 }
+
+#[test]
+fn an_interrupt_handler_need_not_wait_for_the_lock() {
+    let shared = SharedQueue::new(Queue::new(vec![Slot::new(); 8], plain()).unwrap());
+    assert_eq!(shared.try_with(|queue| queue.capacity()), Some(8));
+    let within = shared.with(|_| shared.try_with(|queue| queue.capacity()));
+    assert_eq!(within, None, "the lock was taken twice");
+    assert_eq!(shared.try_with(|queue| queue.capacity()), Some(8));
+}
