@@ -8,6 +8,8 @@
 //! * Each job gets exactly one outcome, by [`Sink::complete`], from any thread; a cancelled one too.
 //! * `submit` returns without waiting for the work. It takes all jobs out of the vector and keeps the vector's memory usable,
 //!   so that neither side allocates once warm.
+//! * No job is answered within `submit`, on the thread that submits: an answer begins the next job, and a chain of them would
+//!   grow the stack. (From `drive`, `cancel` and `stop` it may be.)
 //! * An engine holds none of its locks while it calls the sink or another engine: the sink may call `submit` again.
 //! * After [`stop`](Engine::stop) has returned, no thread of the engine runs and every job given has been answered.
 

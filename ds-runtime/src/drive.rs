@@ -26,6 +26,8 @@ pub(crate) struct Round {
     pub(crate) freed: usize,
     /// Whether staging memory was given back.
     released: bool,
+    /// Whether requests ended.
+    ended: bool,
 }
 
 /// What to do once the lock is released. Its vectors keep their memory from round to round.
@@ -62,7 +64,7 @@ impl Shared {
                 let mut state = queue.lock();
                 self.hand_over(&mut state, outcomes, &mut round);
                 let more = self.collect(queue, &mut state, &mut batch, budget, &mut round);
-                self.deliver(queue, &mut state, &mut batch);
+                round.ended |= self.deliver(queue, &mut state, &mut batch);
                 more
             };
             outcomes = &[];
@@ -72,7 +74,8 @@ impl Shared {
             }
         }
         let _ = SPARE.try_with(|spare| spare.set(Some(batch)));
-        if round.released {
+        // One that waited for memory may have been cancelled: those behind it are not to wait for it.
+        if round.released || round.ended && self.staging().is_waiting(queue.number) {
             self.offer_staging();
         }
         self.bury(queue);
@@ -80,7 +83,7 @@ impl Shared {
     }
 
     /// Forgets an abandoned queue that has come to its end.
-    pub(crate) fn bury(&self, queue: &QueueInner) {
+    pub(crate) fn bury(self: &Arc<Self>, queue: &QueueInner) {
         if !queue.is_abandoned() {
             return;
         }
@@ -239,8 +242,8 @@ impl Shared {
         Some(())
     }
 
-    /// Sees which requests have ended, and prepares for those who wait for them to be told.
-    fn deliver(&self, queue: &Arc<QueueInner>, state: &mut State, batch: &mut Batch) {
+    /// Sees which requests have ended, and prepares for those who wait for them to be told. Returns whether any have.
+    fn deliver(&self, queue: &Arc<QueueInner>, state: &mut State, batch: &mut Batch) -> bool {
         let mut ended = false;
         while let Some(id) = state.core.next_ended() {
             ended = true;
@@ -267,6 +270,7 @@ impl Shared {
         }
         self.mail.post(queue, state);
         queue.wake_waiters(state);
+        ended
     }
 
     fn error_report(&self, queue: &QueueInner, beside: &Beside, error: ds_core::Error) -> ErrorReport {

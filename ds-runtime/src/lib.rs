@@ -37,7 +37,7 @@
 //! Callbacks, error hooks and wakers run with no lock held, on whichever thread saw the work end (an engine's, or one that was
 //! waiting or submitting), once that has nothing more urgent to do. They may enqueue, submit, cancel, wait and close; but within
 //! them a full queue refuses at once, since to wait for room could be to wait for oneself. None runs on top of another, except
-//! those that a callback closing its queue has to wait for. One that blocks holds up a worker. A panic is caught and logged,
+//! those that a callback closing a queue has to wait for. One that blocks holds up a worker. A panic is caught and logged,
 //! whatever it carries.
 //!
 //! A thread blocked in a wait without a timeout does queued work itself. Two runtimes in one process share nothing. After `fork`

@@ -106,6 +106,11 @@ impl Staging {
         self.again || self.line.front().is_some_and(|first| first.queue != served.queue)
     }
 
+    /// Whether a queue is in line.
+    pub(crate) fn is_waiting(&self, queue: u64) -> bool {
+        self.line.iter().any(|waiting| waiting.queue == queue)
+    }
+
     /// Forgets a queue.
     pub(crate) fn leave(&mut self, queue: u64) {
         self.line.retain(|waiting| waiting.queue != queue);

@@ -763,7 +763,7 @@ impl Drop for Queue {
             return;
         }
         self.close();
-        self.shared.retire(&self.inner);
+        self.shared.driving(|| self.shared.retire(&self.inner));
     }
 }
 

@@ -48,13 +48,18 @@ static PROCESS_HOOK: RwLock<Option<ErrorHook>> = RwLock::new(None);
 /// hook of their own ([`QueueOptions::error_hook`](crate::QueueOptions::error_hook)); without either, failures go to the
 /// [`log`] crate as errors. Cancellations are no failures.
 pub fn set_error_hook(hook: Option<ErrorHook>) {
-    *PROCESS_HOOK.write().unwrap_or_else(PoisonError::into_inner) = hook;
+    let mut place = PROCESS_HOOK.write().unwrap_or_else(PoisonError::into_inner);
+    let before = core::mem::replace(&mut *place, hook);
+    drop(place);
+    // With no lock held: a queue may go with it, and report its last failures.
+    drop(before);
 }
 
 pub(crate) fn report(own: Option<&ErrorHook>, report: &ErrorReport) {
     let hook = own.cloned().or_else(|| PROCESS_HOOK.read().unwrap_or_else(PoisonError::into_inner).clone());
     match hook {
-        Some(hook) => guarded("error hook", || hook(report)),
+        // Dropped in there as well: it may be the last of its kind.
+        Some(hook) => guarded("error hook", move || hook(report)),
         None => complain(format_args!("{report}")),
     }
 }

@@ -100,6 +100,8 @@ impl Runtime {
         // From here on, dropping it stops the engines.
         let runtime = Self { inner: Arc::new(Inner { shared: Arc::clone(&shared), selection }) };
         Timer::start(&shared).map_err(|source| BuildError::Os { what: "the timer thread", source })?;
+        Mail::start(&shared)
+            .map_err(|source| BuildError::Os { what: "the thread that tells news", source })?;
         Ok(runtime)
     }
 
@@ -136,6 +138,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.shared.engines.stop();
         self.shared.timer.stop();
+        self.shared.mail.stop();
     }
 }
 
@@ -174,7 +177,7 @@ impl Shared {
     }
 
     /// Forgets a queue that is idle.
-    pub(crate) fn retire(&self, queue: &QueueInner) {
+    pub(crate) fn retire(self: &Arc<Self>, queue: &QueueInner) {
         let mut registry = self.registry();
         let index = lane_of(queue.number);
         if registry.queues[index].as_ref().is_some_and(|held| core::ptr::eq(&raw const **held, queue)) {
@@ -182,6 +185,7 @@ impl Shared {
             registry.arbiter.remove(queue.lane());
             drop(registry);
             self.staging().leave(queue.number);
+            self.offer_staging();
         }
     }
 
@@ -202,10 +206,13 @@ impl Shared {
     /// Lets a queue move on: everything but new file I/O first, then file I/O of whichever queue's turn it is; then tells the
     /// application what came of it.
     pub(crate) fn poll(self: &Arc<Self>, queue: &Arc<QueueInner>) {
-        self.driving(|| {
-            self.round(queue, &[], 0);
-            self.dispatch(0);
-        });
+        self.driving(|| self.advance(queue));
+    }
+
+    /// As [`poll`](Self::poll), without telling.
+    pub(crate) fn advance(self: &Arc<Self>, queue: &Arc<QueueInner>) {
+        self.round(queue, &[], 0);
+        self.dispatch(0);
     }
 
     /// Starts file I/O while the engine has room, fairly among the queues. `freed` transfers have just ended.
@@ -278,6 +285,10 @@ impl Shared {
             }
             if helps && self.help(helped) {
                 continue;
+            }
+            if nap.is_some() {
+                // What this thread is to tell has to wait for the call that it is in, and may be what the call waits for.
+                self.mail.call_teller();
             }
             let mut state = queue.lock();
             if ready(&mut state) {

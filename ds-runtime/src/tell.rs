@@ -6,12 +6,13 @@
 
 use core::task::Waker;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use ds_core::RequestId;
 
 use crate::completion::Completion;
-use crate::here::{Doing, Here, times};
+use crate::here::{Doing, Here, in_a_call, times};
 use crate::queue::{QueueInner, State};
 use crate::report::{ErrorReport, guarded, report};
 use crate::runtime::Shared;
@@ -64,19 +65,80 @@ impl State {
     }
 }
 
-/// Queues with news, each once.
+/// Pieces of news that a thread tells before it leaves the rest to the teller: nobody's `submit` may end up telling for ever.
+const SHARE: usize = 64;
+
+/// Queues with news, and the thread that tells when those who left news have better or worse things to do.
 #[derive(Default)]
-pub(crate) struct Mail(Mutex<VecDeque<Arc<QueueInner>>>);
+pub(crate) struct Mail {
+    state: Mutex<MailState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct MailState {
+    /// Each once.
+    queues: VecDeque<Arc<QueueInner>>,
+    /// Whether the teller is to look.
+    called: bool,
+    stop: bool,
+    teller: Option<JoinHandle<()>>,
+}
 
 impl Mail {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<QueueInner>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, MailState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the teller.
+    pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
+        let runtime = Arc::clone(shared);
+        let tell = move || {
+            while runtime.mail.is_called() {
+                runtime.driving(|| {});
+            }
+        };
+        let teller = std::thread::Builder::new().name("ds-teller".to_owned()).spawn(tell)?;
+        shared.mail.lock().teller = Some(teller);
+        Ok(())
+    }
+
+    /// Waits until there is something to tell; false at the end.
+    fn is_called(&self) -> bool {
+        let mut state = self.lock();
+        while !state.called && !state.stop {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.called = false;
+        !state.stop
+    }
+
+    /// Leaves what news there is to the teller.
+    pub(crate) fn call_teller(&self) {
+        let mut state = self.lock();
+        if !state.queues.is_empty() && !core::mem::replace(&mut state.called, true) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Ends the teller.
+    pub(crate) fn stop(&self) {
+        let teller = {
+            let mut state = self.lock();
+            state.stop = true;
+            self.changed.notify_one();
+            state.teller.take()
+        };
+        if let Some(teller) = teller.filter(|teller| teller.thread().id() != std::thread::current().id()) {
+            // It runs no code of the application's that is not guarded, so it cannot have panicked.
+            let _ = teller.join();
+        }
     }
 
     /// Puts a queue that has news into the mail.
     pub(crate) fn post(&self, queue: &Arc<QueueInner>, state: &mut State) {
         if !state.told.news.is_empty() && !core::mem::replace(&mut state.told.mailed, true) {
-            self.lock().push_back(Arc::clone(queue));
+            self.lock().queues.push_back(Arc::clone(queue));
         }
     }
 }
@@ -91,8 +153,8 @@ impl Shared {
         if !outermost {
             return;
         }
-        loop {
-            let Some(queue) = self.mail.lock().pop_front() else { break };
+        for _ in 0..SHARE {
+            let Some(queue) = self.mail.lock().queues.pop_front() else { return };
             let mut state = queue.lock();
             state.told.mailed = false;
             let news = state.told.news.pop_front();
@@ -100,6 +162,15 @@ impl Shared {
             self.mail.post(&queue, &mut state);
             self.tell(&queue, state, news);
         }
+        self.mail.call_teller();
+    }
+
+    /// Drives the runtime on a thread that must not run the application's code.
+    pub(crate) fn driving_only(self: &Arc<Self>, drive: impl FnOnce()) {
+        let here = Here::mark(Doing::Driving, &**self);
+        drive();
+        drop(here);
+        self.mail.call_teller();
     }
 
     /// Tells one piece of a queue's news, even within a call: for those who wait for the queue's end. Returns whether there was any.
@@ -150,7 +221,7 @@ impl Shared {
             return true;
         }
         let is_over = |state: &mut State| state.core.is_idle() && state.told.is_over(here);
-        if here == 0 {
+        if !in_a_call() {
             return self.wait_until(queue, deadline, is_over);
         }
         let _closing = Here::mark(Doing::Closing, &**queue);

@@ -68,7 +68,8 @@ impl Timer {
                     drop(state);
                     timer.forget(queue, at);
                     if let Some(queue) = runtime.queue(queue) {
-                        runtime.poll(&queue);
+                        // Not this thread: a callback that waits must not stop time.
+                        runtime.driving_only(|| runtime.advance(&queue));
                     }
                 }
                 Some((_, at)) => {

@@ -1,7 +1,6 @@
 //! What the runtime does with an engine that answers only when it is told to.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -17,7 +16,6 @@ const LONG: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Gate {
     depth: usize,
-    is_open: AtomicBool,
     jobs: Mutex<Vec<IoJob>>,
     cancelled: Mutex<Vec<JobId>>,
     sink: Mutex<Option<Arc<dyn Sink>>>,
@@ -34,8 +32,14 @@ impl Gate {
         struct AtEnd(Arc<Gate>);
         impl Drop for AtEnd {
             fn drop(&mut self) {
-                self.0.is_open.store(true, Ordering::SeqCst);
-                self.0.open();
+                let gate = Arc::downgrade(&self.0);
+                std::thread::spawn(move || {
+                    while let Some(gate) = gate.upgrade() {
+                        gate.open();
+                        drop(gate);
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                });
             }
         }
         AtEnd(Arc::clone(self))
@@ -99,9 +103,6 @@ impl IoEngine for Gate {
 
     fn submit(&self, jobs: &mut Vec<IoJob>) {
         self.jobs.lock().unwrap().append(jobs);
-        if self.is_open.load(Ordering::SeqCst) {
-            self.open();
-        }
     }
 }
 
