@@ -4,6 +4,7 @@
 //! on callback without end, and a lock-free place to do so may be long in coming.
 
 use core::cell::RefCell;
+use core::marker::PhantomData;
 
 /// Something a thread can be in the middle of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,24 +17,39 @@ pub(crate) enum Doing {
     Closing,
 }
 
+/// Marks kept. More take a dozen runtimes or queues that close each other in their callbacks; those count for nothing.
+const MOST: usize = 32;
+
+/// Innermost last. Objects by address: they outlive the entry.
+struct Marks {
+    entries: [(Doing, usize); MOST],
+    len: usize,
+}
+
 thread_local! {
-    /// Innermost last. Objects by address: they outlive the entry.
-    static HERE: RefCell<Vec<(Doing, usize)>> = const { RefCell::new(Vec::new()) };
+    /// Without a destructor, so that it is there while the thread's other values are being dropped.
+    static HERE: RefCell<Marks> =
+        const { RefCell::new(Marks { entries: [(Doing::Driving, 0); MOST], len: 0 }) };
 }
 
 /// Marks that this thread does something with an object, until dropped.
-pub(crate) struct Here;
+pub(crate) struct Here(PhantomData<*const ()>);
 
 impl Here {
-    /// `None` when the thread is ending and its marks are gone already: its thread-local values are being dropped.
-    pub(crate) fn mark<T>(doing: Doing, object: &T) -> Option<Self> {
-        HERE.try_with(|here| here.borrow_mut().push((doing, address(object)))).ok().map(|()| Self)
+    pub(crate) fn mark<T>(doing: Doing, object: &T) -> Self {
+        HERE.with_borrow_mut(|marks| {
+            if let Some(entry) = marks.entries.get_mut(marks.len) {
+                *entry = (doing, address(object));
+            }
+            marks.len += 1;
+        });
+        Self(PhantomData)
     }
 }
 
 impl Drop for Here {
     fn drop(&mut self) {
-        let _ = HERE.try_with(|here| here.borrow_mut().pop());
+        HERE.with_borrow_mut(|marks| marks.len -= 1);
     }
 }
 
@@ -48,7 +64,9 @@ pub(crate) fn in_a_call() -> bool {
 }
 
 fn count(mut wanted: impl FnMut((Doing, usize)) -> bool) -> usize {
-    HERE.try_with(|here| here.borrow().iter().filter(|&&entry| wanted(entry)).count()).unwrap_or_default()
+    HERE.with_borrow(|marks| {
+        marks.entries[..marks.len.min(MOST)].iter().filter(|&&entry| wanted(entry)).count()
+    })
 }
 
 fn address<T>(object: &T) -> usize {

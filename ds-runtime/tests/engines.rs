@@ -66,7 +66,8 @@ macro_rules! every_engine {
                 the_last_owner_may_be_a_callback ends_that_race futures_need_no_thread_of_their_own
             }
             reentrant {
-                a_callback_may_close every_callback_may_close callbacks_on_two_threads_may_close a_hook_may_close
+                a_callback_may_close a_callback_may_close_another_queue a_submit_returns
+                an_ending_thread_may_close_in_a_callback every_callback_may_close callbacks_on_two_threads_may_close a_hook_may_close
                 callbacks_do_not_pile_up a_queue_may_be_thread_local
                 what_is_thrown_may_panic_again a_failed_scope_waits custom_requests_make_no_room_by_themselves
                 closing_waits_for_what_is_told

@@ -1,7 +1,11 @@
 //! What the runtime does with an engine that answers only when it is told to.
 
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Waker};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::Wake;
 use std::time::Duration;
 
 use ds_core::Done;
@@ -260,6 +264,102 @@ fn a_callback_does_not_wait_for_a_transfer_to_make_room() {
         drop(full.take_completed(1));
         assert_eq!(answer, Ok(Err(ErrorKind::QueueFull { capacity: 1 })));
     });
+}
+
+/// Deadlines come, whatever callbacks do whose requests ended by theirs.
+#[test]
+fn callbacks_do_not_stop_time() {
+    let gate = Gate::new(64);
+    let runtime = runtime(&gate);
+    let queues = [(); 2].map(|()| runtime.queue(QueueOptions::default().error_hook(|_| {})).unwrap());
+    let [queue, other] = queues.map(Arc::new);
+    let _open = gate.open_in_the_end();
+    let soon = Duration::from_millis(20);
+    let first = queue.post(Request::read(&file(), 0, 3)).unwrap();
+    let other_first = other.post(Request::read(&file(), 0, 3)).unwrap();
+    let late = move || Request::read(&file(), 0, 3).after(first).timeout(soon);
+    let (told, tellings) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let again = Arc::clone(&queue);
+    let wait = move |_| {
+        told.send(again.enqueue(late()).unwrap().wait_timeout(LONG).is_ok()).unwrap();
+        // Until the other queue's deadline has come as well.
+        released.recv().unwrap();
+    };
+    queue.enqueue_with(late(), wait).unwrap();
+    queue.submit();
+    assert!(tellings.recv_timeout(LONG * 2).unwrap(), "a deadline within a callback has not come");
+    let ticket = other.enqueue(Request::read(&file(), 0, 3).after(other_first).timeout(soon)).unwrap();
+    assert!(ticket.wait_timeout(LONG).is_ok(), "another queue's deadline has not come");
+    release.send(()).unwrap();
+}
+
+/// News that lie behind a callback which waits are told by someone else.
+#[test]
+fn a_waker_is_told_beside_a_callback_that_waits() {
+    let gate = Gate::new(64);
+    let runtime = runtime(&gate);
+    let [waiting, woken, custom] =
+        [(); 3].map(|()| Arc::new(runtime.queue(QueueOptions::default()).unwrap()));
+    let _open = gate.open_in_the_end();
+    let decoded = custom.enqueue(Request::from_memory(vec![0; 8]).custom(250, 8)).unwrap();
+    custom.submit();
+    let (told, tellings) = mpsc::channel();
+    let wait = move |_| told.send(decoded.wait_timeout(LONG).is_ok()).unwrap();
+    waiting.enqueue_with(Request::read(&file(), 0, 3), wait).unwrap();
+    waiting.submit();
+    // A task, woken by the other queue, does what the callback waits for.
+    let (wake, is_woken) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Send(Mutex::new(wake))));
+    let mut ticket = pin!(woken.enqueue(Request::read(&file(), 0, 3)).unwrap());
+    assert!(ticket.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    std::thread::scope(|scope| {
+        scope.spawn(|| gate.open());
+        is_woken.recv_timeout(LONG).expect("the waker is behind the callback");
+        for job in custom.take_custom(1) {
+            job.finish(Ok(()));
+        }
+    });
+    assert!(tellings.recv().unwrap());
+}
+
+/// A waker that sends a message.
+struct Send(Mutex<mpsc::Sender<()>>);
+
+impl Wake for Send {
+    fn wake(self: Arc<Self>) {
+        self.0.lock().unwrap().send(()).unwrap();
+    }
+}
+
+/// Who no longer wants staging memory is not waited for.
+#[test]
+fn a_wish_that_is_gone_holds_up_nobody() {
+    for retire in [false, true] {
+        let runtime = Runtime::builder().staging(16 << 10).build().unwrap();
+        let [holder, large, small] = [(); 3].map(|()| runtime.queue(QueueOptions::default()).unwrap());
+        let source = tempfile::tempfile().unwrap();
+        source.set_len(20_000).unwrap();
+        let file = File::from(source);
+        let held = holder.enqueue(Request::read(&file, 0, 9).custom(250, 9)).unwrap();
+        holder.wait_custom(None).unwrap();
+        let jobs = holder.take_custom(1);
+        let wish = large.enqueue(Request::read(&file, 0, 16 << 10).custom(250, 16 << 10)).unwrap();
+        large.submit();
+        let modest = small.enqueue(Request::read(&file, 0, 9).uppercase()).unwrap();
+        small.submit();
+        wish.cancel();
+        assert!(wish.wait().is_cancelled());
+        if retire {
+            drop(large);
+        }
+        let got = modest.wait_timeout(LONG).is_ok();
+        for job in jobs {
+            job.finish(Ok(()));
+        }
+        held.wait().check().unwrap();
+        assert!(got, "there is room, and only one queue that wants it");
+    }
 }
 
 #[test]

@@ -60,6 +60,53 @@ pub(crate) fn a_callback_may_close(make: Make) {
     });
 }
 
+pub(crate) fn a_callback_may_close_another_queue(make: Make) {
+    within("closing another queue", move || {
+        let runtime = make();
+        let file = file_of(b"abc");
+        let queue = queue_of(&runtime, QueueOptions::default());
+        let other = queue_of(&runtime, QueueOptions::default());
+        let (told, tellings) = mpsc::channel();
+        // Not even submitted: it is cancelled, and that has to be told.
+        other.enqueue_with(Request::read(&file, 0, 3), move |_| told.send(()).unwrap()).unwrap();
+        queue.enqueue_with(Request::from_memory(Vec::new()), move |_| drop(other)).unwrap();
+        queue.submit();
+        queue.close();
+        assert_eq!(tellings.iter().count(), 1);
+    });
+}
+
+/// Whoever submits tells for a while, and is not kept by other queues' endless chains.
+pub(crate) fn a_submit_returns(make: Make) {
+    fn again(queue: &Arc<Queue>, stop: &Arc<AtomicBool>) {
+        if !stop.load(Ordering::SeqCst) {
+            let (next, stop) = (Arc::clone(queue), Arc::clone(stop));
+            queue.enqueue_with(Request::from_memory(Vec::new()), move |_| again(&next, &stop)).unwrap();
+            queue.submit();
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+    let runtime = make();
+    let endless = Arc::new(queue_of(&runtime, QueueOptions::default()));
+    let queue = queue_of(&runtime, QueueOptions::default());
+    let stop = Arc::new(AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| again(&endless, &stop));
+        let (done, is_done) = mpsc::channel();
+        scope.spawn(move || {
+            for _ in 0..20 {
+                queue.post(Request::from_memory(Vec::new())).unwrap();
+                queue.submit();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            done.send(()).unwrap();
+        });
+        let returned = is_done.recv_timeout(LONG);
+        stop.store(true, Ordering::SeqCst);
+        returned.expect("a submit tells another queue's news for ever");
+    });
+}
+
 pub(crate) fn every_callback_may_close(make: Make) {
     within("closing in every callback", move || {
         let queue = Arc::new(queue_of(&make(), QueueOptions::default().auto_submit(false)));
@@ -177,6 +224,30 @@ pub(crate) fn a_queue_may_be_thread_local(make: Make) {
     })
     .join()
     .unwrap();
+}
+
+/// Even then a thread knows which callbacks it is in.
+pub(crate) fn an_ending_thread_may_close_in_a_callback(make: Make) {
+    struct AtEnd(Arc<Queue>);
+    impl Drop for AtEnd {
+        fn drop(&mut self) {
+            let closing = Arc::clone(&self.0);
+            self.0.enqueue_with(Request::from_memory(Vec::new()), move |_| closing.close()).unwrap();
+            self.0.submit();
+        }
+    }
+    thread_local! {
+        static AT_END: RefCell<Option<AtEnd>> = const { RefCell::new(None) };
+    }
+    within("closing at a thread's end", move || {
+        let queue = Arc::new(queue_of(&make(), QueueOptions::default()));
+        let ending = std::thread::spawn(move || {
+            AT_END.with(|slot| *slot.borrow_mut() = Some(AtEnd(Arc::clone(&queue))));
+            queue.post(Request::from_memory(Vec::new())).unwrap();
+            queue.submit();
+        });
+        ending.join().unwrap();
+    });
 }
 
 pub(crate) fn what_is_thrown_may_panic_again(make: Make) {
