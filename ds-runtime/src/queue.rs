@@ -345,7 +345,8 @@ impl Queue {
     /// # Errors
     /// [`Rejected`], with the request inside: it can never work ([`ErrorKind::Invalid`], [`ErrorKind::TooLarge`],
     /// [`ErrorKind::OutOfMemory`]), the queue is closed, or it is full of entries that only the caller can move on: completions
-    /// to take, or entries to submit ([`ErrorKind::QueueFull`]; always that from within a callback, hook or waker: those must not wait for room).
+    /// to take, or entries to submit ([`ErrorKind::QueueFull`]; always that from within a callback, hook or waker: those must not
+    /// wait for room).
     #[track_caller]
     pub fn enqueue(&self, request: Request) -> Result<Ticket, Rejected> {
         let id = self.enqueue_waiting(request, Delivery::Ticket(None))?;
@@ -665,6 +666,16 @@ impl Queue {
         room
     }
 
+    /// Checks access and gets memory for the result, if some is missing and the queue has room.
+    fn prepare(&self, request: &mut Request) -> Result<(), Error> {
+        request.check_access()?;
+        if request.lacks_memory() {
+            self.check_vacancy(request)?;
+            request.prepare()?;
+        }
+        Ok(())
+    }
+
     /// What the queue says to a request while it is full.
     fn check_vacancy(&self, request: &Request) -> Result<(), Error> {
         let mut state = self.inner.lock();
@@ -678,12 +689,7 @@ impl Queue {
     /// Tries once.
     #[track_caller]
     fn enqueue_once(&self, mut request: Request, delivery: Delivery) -> Result<RequestId, Box<Refused>> {
-        // Before memory is got for it: a queue that is full says so at once.
-        let prepared = request
-            .check_access()
-            .and_then(|()| self.check_vacancy(&request))
-            .and_then(|()| request.prepare());
-        if let Err(error) = prepared {
+        if let Err(error) = self.prepare(&mut request) {
             let full = matches!(error.kind, ErrorKind::QueueFull { .. });
             let rejected = Rejected { error, request: Box::new(request) };
             return Err(Box::new(Refused { rejected, delivery: full.then_some(delivery) }));

@@ -167,6 +167,11 @@ impl Request {
         Ok(())
     }
 
+    /// Whether the destination buffer is not as long as the result will be.
+    pub(crate) fn lacks_memory(&self) -> bool {
+        matches!(self.core.destination, Location::Host { buffer: DESTINATION, len, .. } if self.destination.len() as u64 != len)
+    }
+
     /// Makes the destination buffer as long as the result will be.
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
         if let Location::Host { buffer: DESTINATION, len, .. } = self.core.destination {
