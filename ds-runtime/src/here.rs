@@ -1,7 +1,7 @@
 //! What the current thread is in the middle of.
 //!
-//! A thread that serves the application's code may be called back by it. Then it must not serve more: that would stack callback
-//! on callback without end, and a lock-free place to do so may be long in coming.
+//! A thread that runs the application's code may be called back by it. Then it must not run more of it: that would stack callback
+//! on callback without end.
 
 use core::cell::RefCell;
 use core::marker::PhantomData;

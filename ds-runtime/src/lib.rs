@@ -64,6 +64,7 @@ mod runtime;
 mod scope;
 mod slots;
 mod tell;
+mod threads;
 mod ticket;
 mod timer;
 

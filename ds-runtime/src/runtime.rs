@@ -180,7 +180,7 @@ impl Shared {
     pub(crate) fn retire(self: &Arc<Self>, queue: &QueueInner) {
         let mut registry = self.registry();
         let index = lane_of(queue.number);
-        if registry.queues[index].as_ref().is_some_and(|held| core::ptr::eq(&raw const **held, queue)) {
+        if registry.queues[index].as_ref().is_some_and(|held| held.number == queue.number) {
             registry.queues[index] = None;
             registry.arbiter.remove(queue.lane());
             drop(registry);

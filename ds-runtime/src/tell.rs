@@ -3,6 +3,7 @@
 //! Rounds put news into their queue, and the queue into the runtime's mail. When a thread has nothing more to drive, it goes
 //! through the mail, one piece of news of one queue at a time, with no lock held. So no outcome waits for a callback to return,
 //! several threads can tell the news of one queue, and whoever waits for a queue's end can tell what others have not come to.
+//! A thread of its own, the teller, tells what a thread has to leave: see [`Mail`].
 
 use core::task::Waker;
 use std::collections::VecDeque;
@@ -17,6 +18,7 @@ use crate::queue::{QueueInner, State};
 use crate::report::{ErrorReport, guarded, report};
 use crate::runtime::Shared;
 use crate::slots::{Callback, Delivery};
+use crate::threads;
 
 /// Something the application is to be told.
 pub(crate) enum News {
@@ -93,12 +95,11 @@ impl Mail {
     /// Starts the teller.
     pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
         let runtime = Arc::clone(shared);
-        let tell = move || {
+        let teller = threads::spawn("ds-teller", move || {
             while runtime.mail.is_called() {
                 runtime.driving(|| {});
             }
-        };
-        let teller = std::thread::Builder::new().name("ds-teller".to_owned()).spawn(tell)?;
+        })?;
         shared.mail.lock().teller = Some(teller);
         Ok(())
     }
@@ -129,10 +130,7 @@ impl Mail {
             self.changed.notify_one();
             state.teller.take()
         };
-        if let Some(teller) = teller.filter(|teller| teller.thread().id() != std::thread::current().id()) {
-            // It runs no code of the application's that is not guarded, so it cannot have panicked.
-            let _ = teller.join();
-        }
+        threads::join(teller);
     }
 
     /// Puts a queue that has news into the mail.

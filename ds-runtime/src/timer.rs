@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use ds_core::Time;
 
 use crate::runtime::Shared;
+use crate::threads;
 
 #[derive(Debug, Default)]
 struct State {
@@ -32,8 +33,7 @@ impl Timer {
     /// Starts the thread.
     pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
         let runtime = Arc::clone(shared);
-        let thread =
-            std::thread::Builder::new().name("ds-timer".to_owned()).spawn(move || Self::run(&runtime))?;
+        let thread = threads::spawn("ds-timer", move || Self::run(&runtime))?;
         shared.timer.lock().thread = Some(thread);
         Ok(())
     }
@@ -94,9 +94,6 @@ impl Timer {
             self.changed.notify_all();
             state.thread.take()
         };
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
-            // The thread runs no code of the application's that is not guarded, so it cannot have panicked.
-            let _ = thread.join();
-        }
+        threads::join(thread);
     }
 }
