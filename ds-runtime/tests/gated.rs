@@ -164,6 +164,26 @@ fn a_finished_transfer_makes_room_before_its_callback() {
 }
 
 #[test]
+fn transfers_in_flight_hold_up_no_others_while_the_engine_has_room() {
+    let gate = Gate::new(3);
+    let runtime = runtime(&gate);
+    let queues = [(); 2].map(|()| runtime.queue(QueueOptions::default()).unwrap());
+    let _open = gate.open_in_the_end();
+    let file = file();
+    let mut held = Vec::new();
+    for n in [0, 0, 1, 1, 0] {
+        queues[n].post(Request::read(&file, 0, 5)).unwrap();
+        queues[n].submit();
+        held.push(gate.waiting().len());
+    }
+    while !gate.waiting().is_empty() {
+        gate.open();
+        held.push(gate.waiting().len());
+    }
+    assert_eq!(held, [1, 2, 3, 3, 3, 2, 0], "what waits for room gets it when there is some");
+}
+
+#[test]
 fn urgent_queues_read_first() {
     let gate = Gate::new(1);
     let runtime = runtime(&gate);

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use ds_core::Done;
 use ds_cpu::{CpuCodec, CpuEngine, CpuIo};
-use ds_engine::{
-    CopyEngine, CopyJob, Engine, Finished, IoEngine, IoJob, JobId, Sink, StartContext, StartError,
-};
+use ds_engine::{CopyEngine, CopyJob, Engine, Finished, JobId, Sink, StartContext, StartError};
 use ds_runtime::{BuildError, File, Path, QueueOptions, Request, Runtime};
 
 fn workers() -> NonZeroUsize {
@@ -133,84 +131,4 @@ fn a_copy_engine_of_its_own_is_started_driven_hurried_and_stopped() {
     assert!(ticket.wait().is_cancelled());
     drop((queue, runtime));
     assert_eq!(*engine.stops.lock().unwrap(), 1);
-}
-
-/// Takes jobs, and answers them when it is told to.
-#[derive(Default)]
-struct Holding {
-    jobs: Mutex<Vec<IoJob>>,
-    sink: Mutex<Option<Arc<dyn Sink>>>,
-}
-
-impl Holding {
-    fn held(&self) -> usize {
-        self.jobs.lock().unwrap().len()
-    }
-
-    fn finish(&self) {
-        let jobs = core::mem::take(&mut *self.jobs.lock().unwrap());
-        let sink = self.sink.lock().unwrap().clone();
-        for job in jobs {
-            // No bytes: the file has ended.
-            let result = Ok(Done::Moved(0));
-            sink.as_ref().unwrap().complete(&[Finished { id: job.id, result, path: self.path() }]);
-        }
-    }
-}
-
-// SAFETY: a job is taken out of the list once, and answered untouched.
-unsafe impl Engine for Holding {
-    fn name(&self) -> &'static str {
-        "holding"
-    }
-
-    fn start(&self, context: &StartContext) -> Result<(), StartError> {
-        *self.sink.lock().unwrap() = Some(Arc::clone(context.sink()));
-        Ok(())
-    }
-
-    fn cancel(&self, _: JobId) {}
-
-    fn drive(&self, _: &dyn Sink, _queue: Option<u64>) -> bool {
-        false
-    }
-
-    fn stop(&self) {
-        self.finish();
-        self.sink.lock().unwrap().take();
-    }
-}
-
-impl IoEngine for Holding {
-    fn path(&self) -> Path {
-        Path::IO_CPU
-    }
-
-    fn depth(&self) -> usize {
-        3
-    }
-
-    fn submit(&self, jobs: &mut Vec<IoJob>) {
-        self.jobs.lock().unwrap().append(jobs);
-    }
-}
-
-#[test]
-fn transfers_in_flight_hold_up_no_others_while_the_engine_has_room() {
-    let engine = Arc::new(Holding::default());
-    let runtime = Runtime::builder().io_engine(engine.clone()).build().unwrap();
-    let queues = [(); 2].map(|()| runtime.queue(QueueOptions::default()).unwrap());
-    let file = file(b"some bytes");
-    let mut held = Vec::new();
-    for n in [0, 0, 1, 1, 0] {
-        queues[n].post(Request::read(&file, 0, 5).allow_short()).unwrap();
-        queues[n].submit();
-        held.push(engine.held());
-    }
-    // Judged when all is over: a queue waits for what the engine holds, in a test that fails, too.
-    while engine.held() > 0 {
-        engine.finish();
-        held.push(engine.held());
-    }
-    assert_eq!(held, [1, 2, 3, 3, 3, 2, 0], "what waits for room gets it when there is some");
 }
