@@ -13,6 +13,9 @@ pub const LANES: usize = 32;
 /// Bytes of content in a tile at most.
 pub const TILE_SIZE: usize = 65_536;
 
+/// The order in which a dynamic block sends the lengths of the code-length code.
+const PRECODE_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+
 /// A block of a tile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {

@@ -1,11 +1,9 @@
 //! From a payload to blocks and content, bit by bit.
 
 use super::{
-    Block, Codes, LANES, Said, TILE_SIZE, Token, distance_base, distance_extra_bits, length_base,
-    length_extra_bits,
+    Block, Codes, LANES, PRECODE_ORDER, Said, TILE_SIZE, Token, distance_base, distance_extra_bits,
+    length_base, length_extra_bits,
 };
-
-const PRECODE_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// A payload over this size is refused, as `docs/gdeflate.md` says.
 const MAX_PAYLOAD: usize = 128 * 1024;

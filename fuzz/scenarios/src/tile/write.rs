@@ -1,6 +1,6 @@
 //! From blocks to a payload.
 
-use super::{Block, Codes, LANES, Said, Token, distance_extra_bits, length_extra_bits};
+use super::{Block, Codes, LANES, PRECODE_ORDER, Said, Token, distance_extra_bits, length_extra_bits};
 
 /// A complete code-length code with all 19 symbols.
 const PRECODE: [u8; 19] = [4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5];
@@ -44,9 +44,7 @@ fn lengths(bits: &mut Bits, codes: &Codes) {
     bits.put(0, codes.distance.len() as u32 - 1, 5);
     bits.put(0, 15, 4);
     bits.end_turn(0);
-    for (lane, symbol) in
-        [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15].into_iter().enumerate()
-    {
+    for (lane, symbol) in PRECODE_ORDER.into_iter().enumerate() {
         bits.put(lane, u32::from(PRECODE[symbol]), 3);
         bits.end_turn(lane);
     }
