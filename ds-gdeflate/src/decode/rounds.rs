@@ -117,6 +117,10 @@ fn decode(
     let mut dealt = 0_usize;
     let mut literals = 0_usize;
     for quad in 0..LANES / 4 {
+        // No more than one of each by turn: said here, it need not be checked turn by turn.
+        if dealt > LANES - 4 || literals > LANES - 4 {
+            return None;
+        }
         #[expect(clippy::needless_range_loop, reason = "one index into seven arrays, unrolled by four")]
         for lane in 4 * quad..4 * quad + 4 {
             let bits = lanes.bits[lane];
