@@ -2,6 +2,7 @@
 
 use core::convert::Infallible;
 
+use super::lanes::Deal;
 use super::tile::TileDecoder;
 
 /// No proof.
@@ -20,6 +21,10 @@ impl Avx2 {
     pub(super) fn run<W>(self, _: &mut TileDecoder<'_, '_, '_, W>) {
         match self.0 {}
     }
+
+    pub(super) fn run_stored(self, _: &mut Deal<'_>, _: &mut [u8]) -> usize {
+        match self.0 {}
+    }
 }
 
 impl Avx512 {
@@ -28,6 +33,10 @@ impl Avx512 {
     }
 
     pub(super) fn run<W>(self, _: &mut TileDecoder<'_, '_, '_, W>) {
+        match self.0 {}
+    }
+
+    pub(super) fn run_stored(self, _: &mut Deal<'_>, _: &mut [u8]) -> usize {
         match self.0 {}
     }
 }

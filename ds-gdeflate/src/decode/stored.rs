@@ -9,7 +9,7 @@ use super::lanes::Deal;
 use crate::format::LANES;
 
 /// Turns of 8 bits in a word.
-const TURNS: usize = 4;
+pub(super) const TURNS: usize = 4;
 
 /// Decodes from lane 0 on as much of `out` as comes in fours of rounds; returns how many bytes.
 pub(super) fn run(deal: &mut Deal<'_>, out: &mut [u8]) -> usize {
@@ -33,7 +33,7 @@ pub(super) fn run(deal: &mut Deal<'_>, out: &mut [u8]) -> usize {
 }
 
 /// For each lane, which of the 32 words that four rounds deal is its own.
-fn dealing_order(spare: &[u8; LANES]) -> [u8; LANES] {
+pub(super) fn dealing_order(spare: &[u8; LANES]) -> [u8; LANES] {
     let mut order = [0; LANES];
     let mut next = 0;
     for turn in 0..TURNS {

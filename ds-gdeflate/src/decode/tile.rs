@@ -130,7 +130,12 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         // either way, as no other lane comes between. (An empty block does refill here.)
         self.deal.refill(0).map_err(Fault::on(0))?;
         if !W::SYMBOLS {
-            self.settled += stored::run(&mut self.deal, &mut self.out[self.settled..end]);
+            let out = &mut self.out[self.settled..end];
+            self.settled += match self.level.0 {
+                Variant::Scalar => stored::run(&mut self.deal, out),
+                Variant::Avx2(proof) => proof.run_stored(&mut self.deal, out),
+                Variant::Avx512(proof) => proof.run_stored(&mut self.deal, out),
+            };
         }
         // Whole rounds are done, so the rest begins at lane 0 as well.
         for (turn, byte) in self.out[self.settled..end].iter_mut().enumerate() {

@@ -6,6 +6,7 @@ use core::arch::x86_64::*;
 
 use super::wide::{self, ROOM, Round, SplitLanes, Step, Word, distance};
 use crate::decode::entry;
+use crate::decode::lanes::Deal;
 use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use crate::decode::tile::TileDecoder;
 use crate::format::{LANES, MIN_MATCH, WORD};
@@ -25,6 +26,12 @@ impl Avx2 {
     pub(in crate::decode) fn run<W>(self, tile: &mut TileDecoder<'_, '_, '_, W>) {
         // SAFETY: there is no `Avx2` unless the features were detected.
         unsafe { run(tile) }
+    }
+
+    /// Decodes most of a stored block.
+    pub(in crate::decode) fn run_stored(self, deal: &mut Deal<'_>, out: &mut [u8]) -> usize {
+        // SAFETY: there is no `Avx2` unless the features were detected.
+        unsafe { run_stored(deal, out) }
     }
 }
 
@@ -52,6 +59,36 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         |out, round, after| write::<QUARTER>(out, round, after),
     );
     tile.deal.lanes = (&store_lanes(&lanes)).into();
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn run_stored(deal: &mut Deal<'_>, out: &mut [u8]) -> usize {
+    wide::run_stored(deal, out, |words, order| permute(words, order))
+}
+
+/// For each lane the word at its place in `order`.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn permute(words: &[[u8; WORD]; LANES], order: &[u32; LANES]) -> [u32; LANES] {
+    let words = quarters(words).map(|words| load(words));
+    let mut dealt = [0; LANES];
+    for (dealt, order) in dealt.as_chunks_mut().0.iter_mut().zip(quarters(order)) {
+        let order = load(order);
+        // The lower 3 bits of a place tell where it is in a quarter, those above in which.
+        let [a, b, c, d] = words.map(|words| _mm256_permutevar8x32_epi32(words, order));
+        let odd = _mm256_slli_epi32::<28>(order);
+        let upper = _mm256_slli_epi32::<27>(order);
+        store(choose(choose(a, b, odd), choose(c, d, odd), upper), dealt);
+    }
+    dealt
+}
+
+/// Lanes of `one`, or of `other` where `which` is negative.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn choose(one: __m256i, other: __m256i, which: __m256i) -> __m256i {
+    let [one, other, which] = [one, other, which].map(|vector| _mm256_castsi256_ps(vector));
+    _mm256_castps_si256(_mm256_blendv_ps(one, other, which))
 }
 
 /// Takes the turns of one round.
@@ -498,7 +535,7 @@ fn store_lanes(quarters: &[Quarter; 4]) -> SplitLanes {
     lanes
 }
 
-fn quarters(lanes: &[u32; LANES]) -> [&[u32; QUARTER]; 4] {
+fn quarters<T>(lanes: &[T; LANES]) -> [&[T; QUARTER]; 4] {
     let (quarters, _) = lanes.as_chunks();
     core::array::from_fn(|at| &quarters[at])
 }

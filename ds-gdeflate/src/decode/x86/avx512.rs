@@ -7,6 +7,7 @@ use core::arch::x86_64::*;
 use super::avx2;
 use super::wide::{self, Round, SplitLanes, Step, Word};
 use crate::decode::entry;
+use crate::decode::lanes::Deal;
 use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use crate::decode::tile::TileDecoder;
 use crate::format::{LANES, MIN_MATCH, WORD};
@@ -26,6 +27,12 @@ impl Avx512 {
     pub(in crate::decode) fn run<W>(self, tile: &mut TileDecoder<'_, '_, '_, W>) {
         // SAFETY: there is no `Avx512` unless the features were detected.
         unsafe { run(tile) }
+    }
+
+    /// Decodes most of a stored block.
+    pub(in crate::decode) fn run_stored(self, deal: &mut Deal<'_>, out: &mut [u8]) -> usize {
+        // SAFETY: there is no `Avx512` unless the features were detected.
+        unsafe { run_stored(deal, out) }
     }
 }
 
@@ -53,6 +60,24 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         |out, round, after| avx2::write::<HALF>(out, round, after),
     );
     tile.deal.lanes = (&store_lanes(&lanes)).into();
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
+fn run_stored(deal: &mut Deal<'_>, out: &mut [u8]) -> usize {
+    wide::run_stored(deal, out, |words, order| permute(words, order))
+}
+
+/// For each lane the word at its place in `order`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
+fn permute(words: &[[u8; WORD]; LANES], order: &[u32; LANES]) -> [u32; LANES] {
+    let (words, _) = words.as_chunks();
+    let (first, second) = (load(&words[0]), load(&words[1]));
+    let mut dealt = [0; LANES];
+    for (dealt, order) in dealt.as_chunks_mut().0.iter_mut().zip(order.as_chunks().0) {
+        store(_mm512_permutex2var_epi32(first, load(order), second), dealt);
+    }
+    dealt
 }
 
 /// Takes the turns of one round.
