@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 use std::fmt;
 
 use ds_core::LeaseId;
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::memory::HostBytes;
 
@@ -87,6 +87,9 @@ impl StagingPool {
             let start = unsafe {
                 mmap_anonymous(core::ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, flags)
             }?;
+            // Fewer page faults where the kernel grants it; all is as well where it does not.
+            // SAFETY: advice on the mapping just made, and none that changes its content.
+            let _ = unsafe { madvise(start, size, Advice::LinuxHugepage) };
             NonNull::new(start.cast()).ok_or(std::io::ErrorKind::OutOfMemory)?
         };
         let free = if size == 0 { Vec::new() } else { vec![Range { start: 0, len: size }] };
