@@ -5,6 +5,9 @@
 //! the same tiles, every byte of every round is checked, and the median round counts. Tiles that the reference
 //! encoder refuses are left out and counted. Then criterion measures all once more, to keep a history.
 //!
+//! Where time would mean nothing, under an emulator, instructions are counted instead: `DS_INSTRUCTIONS` names the file in which
+//! the plugin `count_instructions.c` keeps their number. One round of it, as every round counts the same.
+//!
 //! `DS_SIMD` lists the levels of instructions to measure, all that the machine has if it is not set; `DS_LEVELS` the
 //! levels of the encoder, 1, 9 and 12 if not.
 
@@ -12,6 +15,7 @@ mod classes;
 
 use core::fmt;
 use core::time::Duration;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use criterion::{Criterion, SamplingMode, Throughput};
@@ -26,11 +30,12 @@ fn main() {
     // Cargo passes --bench for a measurement; anything else only asks whether the bench still runs.
     let measuring = std::env::args().any(|argument| argument == "--bench");
     let classes = classes::load(measuring);
-    let rounds = if measuring { ROUNDS } else { 1 };
+    let clock = Clock::from_env();
+    let rounds = if measuring && matches!(clock, Clock::Time(_)) { ROUNDS } else { 1 };
     let simd = simd_levels();
     let mut history = Vec::new();
 
-    println!("against {}, {}, {rounds} rounds; MB/s", ds_reference::VERSION, ds_reference::FLAGS);
+    println!("against {}, {}, {rounds} rounds; {clock}", ds_reference::VERSION, ds_reference::FLAGS);
     for level in levels() {
         print!("\nlevel {level:<9}  ratio    ref.");
         simd.iter().for_each(|simd| print!("{simd:>8}  faster"));
@@ -38,7 +43,7 @@ fn main() {
         let mut means = vec![0.0; simd.len()];
         for (name, content) in &classes {
             let tiles = Tiles::encode(level, content);
-            let result = compare(&tiles, &simd, rounds);
+            let result = compare(&tiles, &simd, &clock, rounds);
             println!("{name:14} {result}");
             for (mean, faster) in means.iter_mut().zip(result.faster()) {
                 *mean += faster.ln() / classes.len() as f64;
@@ -51,7 +56,7 @@ fn main() {
         means.iter().for_each(|mean| print!("{:15.2}x", mean.exp()));
         println!();
     }
-    if measuring {
+    if measuring && matches!(clock, Clock::Time(_)) {
         keep_history(&history, &simd);
     }
 }
@@ -67,6 +72,42 @@ fn simd_levels() -> Vec<SimdLevel> {
     let Ok(list) = std::env::var("DS_SIMD") else { return SimdLevel::available().collect() };
     let by_name = |name: &str| SimdLevel::available().find(|level| level.name() == name.trim());
     list.split(',').map(|name| by_name(name).expect("DS_SIMD lists levels of this machine")).collect()
+}
+
+/// What is measured.
+enum Clock {
+    /// Time, since then.
+    Time(Instant),
+    /// The number of instructions in this file: as many nanoseconds.
+    Instructions(PathBuf),
+}
+
+impl Clock {
+    fn from_env() -> Self {
+        let file = std::env::var_os("DS_INSTRUCTIONS");
+        file.map_or_else(|| Self::Time(Instant::now()), |file| Self::Instructions(file.into()))
+    }
+
+    fn now(&self) -> Duration {
+        match self {
+            Self::Time(start) => start.elapsed(),
+            Self::Instructions(file) => {
+                let count = std::fs::read(file).ok().and_then(|count| count.try_into().ok());
+                Duration::from_nanos(u64::from_ne_bytes(
+                    count.expect("DS_INSTRUCTIONS names a file of 8 bytes"),
+                ))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Time(_) => "MB/s",
+            Self::Instructions(_) => "MB in 10^9 instructions",
+        })
+    }
 }
 
 /// Content and the tiles that the reference made of it.
@@ -140,7 +181,7 @@ impl fmt::Display for Comparison {
     }
 }
 
-fn compare(tiles: &Tiles, simd: &[SimdLevel], rounds: usize) -> Comparison {
+fn compare(tiles: &Tiles, simd: &[SimdLevel], clock: &Clock, rounds: usize) -> Comparison {
     let mut decoders: Vec<_> = simd.iter().map(|&level| Decoder::with_level(level)).collect();
     let mut reference = ds_reference::Decoder::new();
     // Filled, so that no round pays for the first touch of a page.
@@ -149,9 +190,10 @@ fn compare(tiles: &Tiles, simd: &[SimdLevel], rounds: usize) -> Comparison {
     let mut times = vec![Vec::new(); decoders.len()];
     for _ in 0..rounds {
         for (decoder, times) in decoders.iter_mut().zip(&mut times) {
-            times.push(measure(tiles, &mut out, |out| tiles.decode(decoder, out)));
+            times.push(measure(tiles, &mut out, clock, |out| tiles.decode(decoder, out)));
         }
-        reference_times.push(measure(tiles, &mut out, |out| tiles.decode_by_reference(&mut reference, out)));
+        reference_times
+            .push(measure(tiles, &mut out, clock, |out| tiles.decode_by_reference(&mut reference, out)));
     }
     Comparison {
         raw: tiles.raw.len(),
@@ -163,11 +205,11 @@ fn compare(tiles: &Tiles, simd: &[SimdLevel], rounds: usize) -> Comparison {
 }
 
 /// Measures one round, and checks its output.
-fn measure(tiles: &Tiles, out: &mut [u8], decode: impl FnOnce(&mut [u8])) -> Duration {
+fn measure(tiles: &Tiles, out: &mut [u8], clock: &Clock, decode: impl FnOnce(&mut [u8])) -> Duration {
     out.fill(0xA5);
-    let start = Instant::now();
+    let start = clock.now();
     decode(out);
-    let time = start.elapsed();
+    let time = clock.now() - start;
     assert!(*out == tiles.raw, "the output is wrong");
     time
 }

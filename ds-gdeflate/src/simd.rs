@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::decode::{Avx2, Avx512};
+use crate::decode::{Avx2, Avx512, Neon};
 
 /// An instruction set that the decoder has a variant for.
 ///
@@ -28,13 +28,15 @@ pub(crate) enum Variant {
     Scalar,
     Avx2(Avx2),
     Avx512(Avx512),
+    Neon(Neon),
 }
 
 impl SimdLevel {
     /// Portable, safe code: there on every machine.
     pub const SCALAR: Self = Self(Variant::Scalar);
 
-    /// The fastest level of this machine. Asks the processor once and remembers its answer, with or without `std`.
+    /// The fastest level of this machine. On x86-64 asks the processor once and remembers its answer, with or without `std`; on
+    /// AArch64 there is nothing to ask, as NEON is part of every target with floating point.
     pub fn detect() -> Self {
         Self::available().last().unwrap_or(Self::SCALAR)
     }
@@ -43,15 +45,17 @@ impl SimdLevel {
     pub fn available() -> impl Iterator<Item = Self> {
         let avx2 = Avx2::detect().map(Variant::Avx2);
         let avx512 = Avx512::detect().map(Variant::Avx512);
-        [Some(Variant::Scalar), avx2, avx512].into_iter().flatten().map(Self)
+        let neon = Neon::detect().map(Variant::Neon);
+        [Some(Variant::Scalar), avx2, avx512, neon].into_iter().flatten().map(Self)
     }
 
-    /// The level's name: `scalar`, `avx2` or `avx512`.
+    /// The level's name: `scalar`, `avx2`, `avx512` or `neon`.
     pub const fn name(self) -> &'static str {
         match self.0 {
             Variant::Scalar => "scalar",
             Variant::Avx2(_) => "avx2",
             Variant::Avx512(_) => "avx512",
+            Variant::Neon(_) => "neon",
         }
     }
 }

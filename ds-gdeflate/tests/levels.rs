@@ -13,19 +13,33 @@ use support::writer::{Prefix, TileWriter};
 fn a_machine_has_the_levels_it_claims() {
     let names: Vec<_> = SimdLevel::available().map(SimdLevel::name).collect();
     println!("{names:?}");
-    let mut claimed = vec!["scalar"];
+    let claimed = claimed();
+    assert_eq!(names, claimed);
+    assert_eq!(SimdLevel::detect().name(), *claimed.last().expect("at least one"));
+    assert_eq!(SimdLevel::available().next(), Some(SimdLevel::SCALAR));
+    assert_eq!(format!("{:>8}", SimdLevel::SCALAR), "  scalar");
+}
+
+/// The levels that the machine's own answer calls for, slowest first.
+fn claimed() -> Vec<&'static str> {
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     {
         use std::arch::is_x86_feature_detected as has;
         let avx2 = has!("avx2") && has!("bmi1") && has!("bmi2") && has!("popcnt");
         let avx512 = has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl");
-        claimed.extend(avx2.then_some("avx2"));
-        claimed.extend((avx2 && avx512).then_some("avx512"));
+        let levels = [Some("scalar"), avx2.then_some("avx2"), (avx2 && avx512).then_some("avx512")];
+        levels.into_iter().flatten().collect()
     }
-    assert_eq!(names, claimed);
-    assert_eq!(SimdLevel::detect().name(), *claimed.last().expect("at least one"));
-    assert_eq!(SimdLevel::available().next(), Some(SimdLevel::SCALAR));
-    assert_eq!(format!("{:>8}", SimdLevel::SCALAR), "  scalar");
+    #[cfg(all(feature = "simd", target_arch = "aarch64", target_endian = "little"))]
+    {
+        let neon = std::arch::is_aarch64_feature_detected!("neon");
+        [Some("scalar"), neon.then_some("neon")].into_iter().flatten().collect()
+    }
+    #[cfg(not(all(
+        feature = "simd",
+        any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))
+    )))]
+    vec!["scalar"]
 }
 
 #[test]

@@ -7,11 +7,12 @@
 //! | `header` | a dynamic block's code lengths |
 //! | `tile` | the careful decoder: every check, turn by turn |
 //! | `rounds` | the fast path: 32 turns at once, written one round late |
-//! | `x86` | the same with vectors, written two rounds late |
+//! | `vector` | the same with vectors, written two rounds late |
 //! | `stored` | the fast path of stored blocks |
 //! | `watch` | counting what a tile is made of |
 //! | `copy` | copying matches, exactly or not |
 
+mod absent;
 mod copy;
 mod entry;
 mod header;
@@ -21,12 +22,26 @@ mod stored;
 mod table;
 mod tile;
 mod watch;
-// Freestanding targets have no vector registers.
-#[cfg(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi"))))]
-mod x86;
-#[cfg(not(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi")))))]
-#[path = "no_x86.rs"]
-mod x86;
+// Freestanding targets for x86-64 have no vector registers; neither have those for AArch64 without floating point. Big-endian ones have
+// their lanes the other way round.
+#[cfg(all(
+    feature = "simd",
+    any(
+        all(target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi"))),
+        all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"),
+    )
+))]
+mod vector;
+#[cfg(not(all(
+    feature = "simd",
+    any(
+        all(target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi"))),
+        all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"),
+    )
+)))]
+mod vector {
+    pub(crate) use super::absent::{Absent as Avx2, Absent as Avx512, Absent as Neon};
+}
 
 use crate::error::{DecodeError, TileError, TileErrorKind};
 use crate::format::{MAX_TILE_PAYLOAD, TILE_SIZE};
@@ -35,8 +50,8 @@ use crate::simd::SimdLevel;
 use crate::stream::TileStream;
 use table::Tables;
 use tile::TileDecoder;
+pub(crate) use vector::{Avx2, Avx512, Neon};
 use watch::{Unwatched, Watch};
-pub(crate) use x86::{Avx2, Avx512};
 
 /// A decoder's workspace: under 32 KiB, no allocation, ready at compile time.
 ///

@@ -135,6 +135,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
                 Variant::Scalar => stored::run(&mut self.deal, out),
                 Variant::Avx2(proof) => proof.run_stored(&mut self.deal, out),
                 Variant::Avx512(proof) => proof.run_stored(&mut self.deal, out),
+                Variant::Neon(proof) => proof.run_stored(&mut self.deal, out),
             };
         }
         // Whole rounds are done, so the rest begins at lane 0 as well.
@@ -154,6 +155,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
                 Variant::Scalar => rounds::run(self),
                 Variant::Avx2(proof) => proof.run(self),
                 Variant::Avx512(proof) => proof.run(self),
+                Variant::Neon(proof) => proof.run(self),
             }
         }
         loop {

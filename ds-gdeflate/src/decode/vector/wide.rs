@@ -24,7 +24,7 @@ pub(super) const ROOM: usize = 32;
 pub(super) struct Round {
     /// Each lane's entry, extra bits added.
     pub(super) turns: [u32; LANES],
-    /// The round's literals, followed by as many bytes again that a copy may read and never keep.
+    /// The round's literals, followed by as many bytes again that a copy may read and never keep; a variant may have a use for them.
     pub(super) literals: [u8; 2 * LANES],
     /// A bit for each lane that gave a literal.
     pub(super) literal: u32,
@@ -136,7 +136,7 @@ pub(super) struct Step<V> {
 pub(super) fn run<W, V>(
     tile: &mut TileDecoder<'_, '_, '_, W>,
     mut lanes: V,
-    decode: impl Fn(&Tables, &V, &Round, &[[u8; WORD]; LANES], &mut Round) -> Option<Step<V>>,
+    mut decode: impl FnMut(&Tables, &V, &Round, &[[u8; WORD]; LANES], &mut Round) -> Option<Step<V>>,
     write: impl Fn(&mut [u8], &Round, &[u32; LANES]),
 ) -> V {
     let mut rounds = [const { Round::before(0) }; 3].map(|round| Round { start: tile.settled, ..round });
@@ -209,7 +209,27 @@ pub(super) fn run_stored(
     fours * LANES * TURNS
 }
 
-/// What vectors are loaded from: 4 bytes without padding.
-pub(super) trait Word {}
-impl Word for u32 {}
-impl Word for [u8; WORD] {}
+/// How 16 bytes repeat their first few.
+#[derive(Clone, Copy)]
+pub(super) struct Pattern {
+    /// Which of them goes where.
+    pub(super) shuffle: [u8; 16],
+    /// How many of them are whole repeats.
+    pub(super) step: usize,
+}
+
+/// The patterns of distances up to 16.
+pub(super) static PATTERNS: [Pattern; 17] = {
+    let mut patterns = [Pattern { shuffle: [0; 16], step: 0 }; 17];
+    let mut distance = 1;
+    while distance <= 16 {
+        let mut at = 0;
+        while at < 16 {
+            patterns[distance].shuffle[at] = (at % distance) as u8;
+            at += 1;
+        }
+        patterns[distance].step = 16 / distance * distance;
+        distance += 1;
+    }
+    patterns
+};

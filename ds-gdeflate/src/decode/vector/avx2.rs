@@ -4,7 +4,7 @@
 
 use core::arch::x86_64::*;
 
-use super::wide::{self, ROOM, Round, SplitLanes, Step, Word, distance};
+use super::wide::{self, PATTERNS, ROOM, Round, SplitLanes, Step, distance};
 use crate::decode::entry;
 use crate::decode::lanes::Deal;
 use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
@@ -34,6 +34,11 @@ impl Avx2 {
         unsafe { run_stored(deal, out) }
     }
 }
+
+/// What vectors are loaded from: 4 bytes without padding.
+pub(super) trait Word {}
+impl Word for u32 {}
+impl Word for [u8; WORD] {}
 
 /// Lanes in a vector.
 const QUARTER: usize = LANES / 4;
@@ -407,31 +412,6 @@ unsafe fn copy_match(out: &mut [u8], at: usize, distance: usize, len: usize) {
         }
     }
 }
-
-/// How 16 bytes repeat their first few.
-#[derive(Clone, Copy)]
-struct Pattern {
-    /// Which of them goes where.
-    shuffle: [u8; 16],
-    /// How many of them are whole repeats.
-    step: usize,
-}
-
-/// The patterns of distances up to 16.
-static PATTERNS: [Pattern; 17] = {
-    let mut patterns = [Pattern { shuffle: [0; 16], step: 0 }; 17];
-    let mut distance = 1;
-    while distance <= 16 {
-        let mut at = 0;
-        while at < 16 {
-            patterns[distance].shuffle[at] = (at % distance) as u8;
-            at += 1;
-        }
-        patterns[distance].step = 16 / distance * distance;
-        distance += 1;
-    }
-    patterns
-};
 
 /// Loads 16 bytes.
 ///

@@ -4,8 +4,8 @@
 
 use core::arch::x86_64::*;
 
-use super::avx2;
-use super::wide::{self, Round, SplitLanes, Step, Word};
+use super::avx2::{self, Word};
+use super::wide::{self, Round, SplitLanes, Step};
 use crate::decode::entry;
 use crate::decode::lanes::Deal;
 use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
