@@ -4,6 +4,7 @@
 
 use core::arch::x86_64::*;
 
+use super::stored;
 use super::wide::{self, PATTERNS, ROOM, Round, SplitLanes, Step, distance};
 use crate::decode::entry;
 use crate::decode::lanes::Deal;
@@ -68,7 +69,7 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
 
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 fn run_stored(deal: &mut Deal<'_>, out: &mut [u8]) -> usize {
-    wide::run_stored(deal, out, |words, order| permute(words, order))
+    stored::run(deal, out, |words, order| permute(words, order))
 }
 
 /// For each lane the word at its place in `order`.

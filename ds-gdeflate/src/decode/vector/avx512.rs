@@ -5,6 +5,7 @@
 use core::arch::x86_64::*;
 
 use super::avx2::{self, Word};
+use super::stored;
 use super::wide::{self, Round, SplitLanes, Step};
 use crate::decode::entry;
 use crate::decode::lanes::Deal;
@@ -64,7 +65,7 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
 fn run_stored(deal: &mut Deal<'_>, out: &mut [u8]) -> usize {
-    wide::run_stored(deal, out, |words, order| permute(words, order))
+    stored::run(deal, out, |words, order| permute(words, order))
 }
 
 /// For each lane the word at its place in `order`.

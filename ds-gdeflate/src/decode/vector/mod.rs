@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `wide` | rounds whose turns are taken in vectors, whatever those are |
 //! | `avx2`, `avx512` | vectors of 8 and 16 lanes on x86-64 |
+//! | `stored` | stored blocks there |
 //! | `neon` | vectors of 4 lanes on AArch64 |
 
 #[cfg(target_arch = "x86_64")]
@@ -12,6 +13,8 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "x86_64")]
+mod stored;
 mod wide;
 
 #[cfg(target_arch = "aarch64")]

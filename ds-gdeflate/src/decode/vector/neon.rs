@@ -13,6 +13,7 @@ use core::hint;
 use super::wide::{self, PATTERNS, ROOM, Round, SplitLanes, Step, distance};
 use crate::decode::entry;
 use crate::decode::lanes::Deal;
+use crate::decode::stored::{TURNS, dealing_order};
 use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use crate::decode::tile::TileDecoder;
 use crate::format::{LANES, MIN_MATCH, WORD};
@@ -74,31 +75,56 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
     tile.deal.lanes = (&copies[last]).into();
 }
 
+/// As [`stored::run`](crate::decode::stored::run).
 #[target_feature(enable = "neon")]
 fn run_stored(deal: &mut Deal<'_>, out: &mut [u8]) -> usize {
-    wide::run_stored(deal, out, |words, order| permute(words, order))
+    let order = dealing_order(&deal.lanes.spare).map(u32::from);
+    let mut lanes = SplitLanes::from(&deal.lanes);
+    let mut low: [_; QUADS] = quads(&lanes.low).each_ref().map(|low| load(low));
+    let mut high: [_; QUADS] = quads(&lanes.high).each_ref().map(|high| load(high));
+    let left = quads(&lanes.spare).each_ref().map(|spare| vreinterpretq_s32_u32(load(spare)));
+    let right = left.map(|left| vsubq_s32(left, vdupq_n_s32(32)));
+
+    let (groups, _) = out.as_chunks_mut::<{ LANES * TURNS }>();
+    let (words, _) = deal.words[deal.next..].as_chunks::<LANES>();
+    let fours = groups.len().min(words.len());
+    for (group, words) in groups.iter_mut().zip(words) {
+        let (even, odd) = (lower_halves(&low), upper_halves(&low));
+        let turns = [narrow(&even), narrow_high(&even), narrow(&odd), narrow_high(&odd)];
+        for (bytes, place) in turns.as_flattened().iter().zip(group.as_chunks_mut().0) {
+            store_16(*bytes, place);
+        }
+        let words = permute(words, &order);
+        low = core::array::from_fn(|quad| vorrq_u32(high[quad], vshlq_u32(words[quad], left[quad])));
+        high = core::array::from_fn(|quad| vshlq_u32(words[quad], right[quad]));
+    }
+
+    let (places, _) = lanes.low.as_chunks_mut();
+    places.iter_mut().zip(low).for_each(|(place, low)| store(low, place));
+    let (places, _) = lanes.high.as_chunks_mut();
+    places.iter_mut().zip(high).for_each(|(place, high)| store(high, place));
+    deal.lanes = (&lanes).into();
+    deal.next += fours * LANES;
+    fours * LANES * TURNS
 }
 
 /// For each lane the word at its place in `order`.
 #[inline]
 #[target_feature(enable = "neon")]
-fn permute(words: &[[u8; WORD]; LANES], order: &[u32; LANES]) -> [u32; LANES] {
+fn permute(words: &[[u8; WORD]; LANES], order: &[u32; LANES]) -> [uint32x4_t; QUADS] {
     let (words, _) = words.as_flattened().as_chunks();
-    let tables = [[0, 1, 2, 3], [4, 5, 6, 7]].map(|table| {
-        let [a, b, c, d] = table.map(|at| load_16(&words[at]));
+    let [low, high] = [[0, 1, 2, 3], [4, 5, 6, 7]].map(|half| {
+        let [a, b, c, d] = half.map(|at| load_16(&words[at]));
         uint8x16x4_t(a, b, c, d)
     });
-    let mut dealt = [0; LANES];
-    for (dealt, order) in dealt.as_chunks_mut().0.iter_mut().zip(quads(order)) {
-        // Four times the place and 0 to 3 more, byte by byte.
+    quads(order).each_ref().map(|order| {
+        // The place of each byte: four times the word's, and 0 to 3.
         let within = vdupq_n_u32(u32::from_le_bytes([0, 1, 2, 3]));
         let index = vmlaq_n_u32(within, load(order), u32::from_le_bytes([4; WORD]));
         let index = vreinterpretq_u8_u32(index);
-        let low = vqtbl4q_u8(tables[0], index);
-        let both = vqtbx4q_u8(low, tables[1], vsubq_u8(index, vdupq_n_u8(64)));
-        store(vreinterpretq_u32_u8(both), dealt);
-    }
-    dealt
+        let from_low = vqtbl4q_u8(low, index);
+        vreinterpretq_u32_u8(vqtbx4q_u8(from_low, high, vsubq_u8(index, vdupq_n_u8(64))))
+    })
 }
 
 /// Constants that the compiler must not see through: knowing them, it takes several instructions for what is one.
@@ -591,6 +617,13 @@ fn load_8(from: &[u8; 8]) -> uint8x8_t {
 fn load_16(from: &[u8; 16]) -> uint8x16_t {
     // SAFETY: 16 bytes, from as many.
     unsafe { vld1q_u8(from.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn store_16(vector: uint8x16_t, to: &mut [u8; 16]) {
+    // SAFETY: 16 bytes, to as many.
+    unsafe { vst1q_u8(to.as_mut_ptr(), vector) }
 }
 
 #[inline]
