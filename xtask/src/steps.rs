@@ -8,13 +8,20 @@ use crate::features;
 use crate::readme;
 use crate::runner::{Ending, Step};
 use crate::tools::{
-    CARGO_DENY, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS, OLDEST_RUST, RUSTFMT, THUMBV7EM, Tool, VALGRIND,
-    X86_64_NONE,
+    AARCH64_GCC, AARCH64_LIBC, AARCH64_LINUX, CARGO_DENY, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS, OLDEST_RUST,
+    QEMU_USER, RUSTFMT, THUMBV7EM, Tool, VALGRIND, X86_64_NONE,
 };
 use crate::workspace::Project;
 
 /// Crates that promise to work without an operating system.
 const FREESTANDING: &[&str] = &["ds-core", "ds-gdeflate"];
+
+/// What it takes to run tests for AArch64 elsewhere.
+const AARCH64_NEEDS: &[&Tool] = if cfg!(target_arch = "aarch64") {
+    &[]
+} else {
+    &[&AARCH64_LINUX, &AARCH64_GCC, &AARCH64_LIBC, &QEMU_USER]
+};
 
 /// The program that runs under valgrind, and its arguments: short, and through every layer.
 const VALGRIND_PROGRAM: (&str, &[&str]) = ("ds", &["demo", "--quick"]);
@@ -34,6 +41,12 @@ static STEPS: &[Step] = &[
         run: clippy,
     },
     Step { name: "test", about: "unit, integration and documentation tests", needs: &[], run: test },
+    Step {
+        name: "aarch64",
+        about: "the decoder's NEON variant passes its tests, under an emulator",
+        needs: AARCH64_NEEDS,
+        run: aarch64,
+    },
     Step {
         name: "nostd",
         about: "no_std crates build for bare metal",
@@ -135,6 +148,21 @@ fn test(project: &Project) -> Result<Ending> {
     let own = cmd!(sh, "cargo test --package xtask --profile dev {keep_going...}");
     let ours = cmd!(sh, "cargo test --workspace --exclude xtask --all-features {keep_going...}");
     run_each(project, &[own, ours])
+}
+
+/// Tests what needs no operating system, all levels of the decoder included. With fewer random inputs: emulation takes its time.
+fn aarch64(project: &Project) -> Result<Ending> {
+    if cfg!(target_arch = "aarch64") {
+        return Ok(Ending::Skipped("this is an AArch64 machine: the step `test` has run the same".into()));
+    }
+    let target = AARCH64_LINUX.name;
+    let packages = FREESTANDING.iter().flat_map(|package| ["--package", package]);
+    cmd!(project.sh, "cargo test {packages...} --all-features --lib --tests --target {target}")
+        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")
+        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", "qemu-aarch64 -L /usr/aarch64-linux-gnu")
+        .env("DS_TEST_QUICK", "1")
+        .run()?;
+    Ok(Ending::Passed)
 }
 
 fn nostd(project: &Project) -> Result<Ending> {

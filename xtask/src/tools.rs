@@ -25,6 +25,8 @@ pub(crate) struct Tool {
 enum Source {
     /// A Debian package of the tool's name with a program of that name.
     Debian,
+    /// A Debian package of the tool's name with this program, or this file.
+    DebianWith { file: &'static str },
     /// A part of the Rust toolchain that holds this file, relative to the folder of host-side libraries.
     Component { file: &'static str },
     /// The standard library for another target, of the tool's name.
@@ -60,6 +62,23 @@ pub(crate) static THUMBV7EM: Tool = Tool {
     why: "to build the no_std crates for 32 bits, without 64-bit atomics",
     source: Source::Target,
 };
+pub(crate) static AARCH64_LINUX: Tool =
+    Tool { name: "aarch64-unknown-linux-gnu", why: "to build tests for AArch64", source: Source::Target };
+pub(crate) static AARCH64_GCC: Tool = Tool {
+    name: "gcc-aarch64-linux-gnu",
+    why: "to link tests for AArch64, and to compile the reference codec for it",
+    source: Source::DebianWith { file: "aarch64-linux-gnu-gcc" },
+};
+pub(crate) static AARCH64_LIBC: Tool = Tool {
+    name: "libc6-dev-arm64-cross",
+    why: "to link tests for AArch64, and to run them",
+    source: Source::DebianWith { file: "/usr/aarch64-linux-gnu/lib/libc.so" },
+};
+pub(crate) static QEMU_USER: Tool = Tool {
+    name: "qemu-user",
+    why: "to run tests for AArch64",
+    source: Source::DebianWith { file: "qemu-aarch64" },
+};
 /// The first release of the workspace's `rust-version`.
 pub(crate) static OLDEST_RUST: Tool = Tool {
     name: "1.89.0",
@@ -91,6 +110,7 @@ impl Tool {
     pub(crate) fn is_present(&self, sh: &Shell) -> bool {
         match self.source {
             Source::Debian | Source::Crate { .. } => is_on_path(sh, self.name),
+            Source::DebianWith { file } => is_on_path(sh, file),
             Source::Component { file } => {
                 target_libdir(sh, None).is_some_and(|libdir| libdir.join(file).exists())
             }
@@ -113,7 +133,7 @@ impl Tool {
     fn install(&self, sh: &Shell) -> Result<()> {
         let name = self.name;
         match self.source {
-            Source::Debian => install_debian(sh, name),
+            Source::Debian | Source::DebianWith { .. } => install_debian(sh, name),
             Source::Component { .. } => {
                 require_rustup(sh)?;
                 Ok(cmd!(sh, "rustup component add {name}").run()?)
@@ -144,7 +164,7 @@ impl Tool {
 impl fmt::Display for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.source {
-            Source::Debian => "Debian package",
+            Source::Debian | Source::DebianWith { .. } => "Debian package",
             Source::Component { .. } => "Rust component",
             Source::Target => "Rust target",
             Source::Toolchain => "Rust toolchain",
@@ -219,6 +239,7 @@ fn crate_root(name: &str, version: &str) -> Result<PathBuf> {
     Ok(cache.join("ds-runtime").join(format!("{name}-{version}")))
 }
 
+/// Whether a program is there; an absolute path is looked for where it leads.
 fn is_on_path(sh: &Shell, program: &str) -> bool {
     let path = sh.var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|dir| dir.join(program).is_file())
