@@ -13,7 +13,7 @@ use ds_scenarios::{SCENARIOS, Scenario, Verdict};
 const VARIATIONS: usize = 3000;
 
 /// Seeds of a scenario that Miri replays, and their size in bytes at most.
-const MIRI_SEEDS: (usize, usize) = (5, 280);
+const MIRI_SEEDS: (usize, usize) = (4, 280);
 
 fn seeds(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../seeds").join(name);
