@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, Once, PoisonError};
 
+use ds_gdeflate::SimdLevel;
 use ds_scenarios::{Scenario, Verdict};
 
 pub use libfuzzer_sys;
@@ -53,8 +54,11 @@ unsafe extern "C" {
     fn atexit(call: extern "C" fn()) -> core::ffi::c_int;
 }
 
-/// A run in which all is refused at the first header proves nothing: this shows it.
+/// A run in which all is refused at the first header proves nothing, nor does one say anything of instructions that the
+/// machine lacks: this shows both.
 extern "C" fn print() {
+    let levels: Vec<_> = SimdLevel::available().map(SimdLevel::name).collect();
+    eprintln!("levels of instructions: {}", levels.join(", "));
     let verdicts = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner);
     let total: u64 = verdicts.values().sum();
     eprintln!("verdicts on {total} inputs:");

@@ -7,12 +7,14 @@
 //! - [`tools`]: programs and targets a chore needs, and how to get them;
 //! - [`runner`]: runs named steps, times them, prints the table at the end;
 //! - [`steps`]: the steps themselves, in the order `cargo xtask test` takes them;
+//! - [`nightly`]: those of them that take a nightly Rust;
 //! - [`features`]: the sets of features a crate is built with;
 //! - [`coverage`] and [`readme`]: the two steps that have a verb of their own.
 
 mod cli;
 mod coverage;
 mod features;
+mod nightly;
 mod readme;
 mod runner;
 mod steps;

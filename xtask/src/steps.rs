@@ -5,11 +5,12 @@ use xshell::{Cmd, cmd};
 
 use crate::coverage;
 use crate::features;
+use crate::nightly;
 use crate::readme;
 use crate::runner::{Ending, Step};
 use crate::tools::{
-    AARCH64_GCC, AARCH64_LIBC, AARCH64_LINUX, CARGO_DENY, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS, OLDEST_RUST,
-    QEMU_USER, RUSTFMT, THUMBV7EM, Tool, VALGRIND, X86_64_NONE,
+    AARCH64_GCC, AARCH64_LIBC, AARCH64_LINUX, CARGO_DENY, CARGO_FUZZ, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS,
+    NIGHTLY, OLDEST_RUST, QEMU_USER, RUSTFMT, THUMBV7EM, Tool, VALGRIND, X86_64_NONE,
 };
 use crate::workspace::Project;
 
@@ -75,6 +76,24 @@ static STEPS: &[Step] = &[
         run: valgrind,
     },
     Step { name: "coverage", about: "the tests reach enough lines", needs: COVERAGE_NEEDS, run: coverage },
+    Step {
+        name: "miri",
+        about: "codec and core do nothing undefined on tests and fuzz seeds",
+        needs: &[&NIGHTLY],
+        run: nightly::miri,
+    },
+    Step {
+        name: "asan",
+        about: "the codec's tests touch no memory that is not theirs",
+        needs: &[&NIGHTLY],
+        run: nightly::asan,
+    },
+    Step {
+        name: "fuzz-smoke",
+        about: "each fuzz target finds nothing in 20 seconds",
+        needs: &[&NIGHTLY, &CARGO_FUZZ],
+        run: nightly::fuzz_smoke,
+    },
 ];
 
 /// The steps called `names` in their usual order, or all of them.

@@ -31,8 +31,8 @@ enum Source {
     Component { file: &'static str },
     /// The standard library for another target, of the tool's name.
     Target,
-    /// A Rust toolchain of the tool's name.
-    Toolchain,
+    /// A Rust toolchain of the tool's name, with these components besides the least that there is.
+    Toolchain { components: &'static [&'static str] },
     /// A crate of the tool's name with a program of that name.
     Crate { version: &'static str, args: &'static [&'static str] },
 }
@@ -83,7 +83,13 @@ pub(crate) static QEMU_USER: Tool = Tool {
 pub(crate) static OLDEST_RUST: Tool = Tool {
     name: "1.89.0",
     why: "to build the crates with the oldest Rust they promise to support",
-    source: Source::Toolchain,
+    source: Source::Toolchain { components: &[] },
+};
+/// A nightly that Miri and the sanitizers are known to work in.
+pub(crate) static NIGHTLY: Tool = Tool {
+    name: "nightly-2026-10-30",
+    why: "to run tests under Miri and the address sanitizer, and to fuzz",
+    source: Source::Toolchain { components: &["miri", "rust-src"] },
 };
 pub(crate) static VALGRIND: Tool =
     Tool { name: "valgrind", why: "to run the demo under a memory checker", source: Source::Debian };
@@ -97,6 +103,14 @@ pub(crate) static CARGO_LLVM_COV: Tool = Tool {
     why: "to measure line coverage",
     source: Source::Crate { version: "0.9.1", args: &[] },
 };
+pub(crate) static CARGO_FUZZ: Tool = Tool {
+    name: "cargo-fuzz",
+    why: "to build the fuzz targets",
+    source: Source::Crate { version: "0.13.2", args: &[] },
+};
+
+/// Every tool that is a crate.
+static CRATES: &[&Tool] = &[&CARGO_DENY, &CARGO_LLVM_COV, &CARGO_FUZZ];
 
 /// Whether missing tools are installed or only told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +129,16 @@ impl Tool {
                 target_libdir(sh, None).is_some_and(|libdir| libdir.join(file).exists())
             }
             Source::Target => target_libdir(sh, Some(self.name)).is_some_and(|libdir| libdir.exists()),
-            Source::Toolchain => {
+            Source::Toolchain { components } => {
                 let name = self.name;
                 // Asked for an absent toolchain, rustup would go and fetch it.
                 let listed = cmd!(sh, "rustup toolchain list").quiet().ignore_stderr().read();
-                listed.is_ok_and(|list| list.lines().any(|line| line.starts_with(&format!("{name}-"))))
+                listed.is_ok_and(|list| lists(&list, name))
+                    && (components.is_empty() || {
+                        let list = cmd!(sh, "rustup component list --installed --toolchain {name}");
+                        let listed = list.quiet().ignore_stderr().read();
+                        listed.is_ok_and(|list| components.iter().all(|component| lists(&list, component)))
+                    })
             }
         }
     }
@@ -127,7 +146,7 @@ impl Tool {
     /// Whether a check without this tool has failed, not merely been skipped: a second Rust is not to be had
     /// where the first did not come from rustup.
     pub(crate) const fn is_required(&self) -> bool {
-        !matches!(self.source, Source::Toolchain)
+        !matches!(self.source, Source::Toolchain { .. })
     }
 
     fn install(&self, sh: &Shell) -> Result<()> {
@@ -142,9 +161,11 @@ impl Tool {
                 require_rustup(sh)?;
                 Ok(cmd!(sh, "rustup target add {name}").run()?)
             }
-            Source::Toolchain => {
+            Source::Toolchain { components } => {
                 require_rustup(sh)?;
-                Ok(cmd!(sh, "rustup toolchain install {name} --profile minimal --no-self-update").run()?)
+                let with = components.iter().flat_map(|component| ["--component", component]);
+                Ok(cmd!(sh, "rustup toolchain install {name} --profile minimal {with...} --no-self-update")
+                    .run()?)
             }
             Source::Crate { version, args } => {
                 let root = crate_root(name, version)?;
@@ -167,7 +188,7 @@ impl fmt::Display for Tool {
             Source::Debian | Source::DebianWith { .. } => "Debian package",
             Source::Component { .. } => "Rust component",
             Source::Target => "Rust target",
-            Source::Toolchain => "Rust toolchain",
+            Source::Toolchain { .. } => "Rust toolchain",
             Source::Crate { version, .. } => return write!(f, "{} {version} (crate)", self.name),
         };
         write!(f, "{} ({kind})", self.name)
@@ -220,7 +241,7 @@ pub(crate) fn report(sh: &Shell, tools: &[&Tool], install: bool) -> bool {
 pub(crate) fn extend_path(sh: &Shell) -> Result<()> {
     let old = sh.var_os("PATH").unwrap_or_default();
     let mut dirs: Vec<PathBuf> = env::split_paths(&old).collect();
-    for tool in [&CARGO_DENY, &CARGO_LLVM_COV] {
+    for tool in CRATES {
         if let Source::Crate { version, .. } = tool.source {
             dirs.push(crate_root(tool.name, version)?.join("bin"));
         }
@@ -237,6 +258,13 @@ fn crate_root(name: &str, version: &str) -> Result<PathBuf> {
         None => env::home_dir().context("no home directory to cache Cargo tools in")?.join(".cache"),
     };
     Ok(cache.join("ds-runtime").join(format!("{name}-{version}")))
+}
+
+/// Whether a list of rustup's has an item of that name, which it shows with a target behind it, or as it is.
+fn lists(list: &str, name: &str) -> bool {
+    let rest =
+        |line: &str| line.strip_prefix(name).map(|rest| rest.is_empty() || rest.starts_with(['-', ' ']));
+    list.lines().any(|line| rest(line) == Some(true))
 }
 
 /// Whether a program is there; an absolute path is looked for where it leads.
@@ -295,6 +323,13 @@ mod tests {
         let sh = Shell::new().unwrap();
         let error = provide(&sh, &[&tool, &target], Provision::ReportOnly).unwrap_err();
         assert_eq!(error.to_string(), "missing: no-such-program, no-such-target");
+    }
+
+    #[test]
+    fn lists_are_searched_for_whole_names() {
+        let list = "1.89.0-x86_64-unknown-linux-gnu (active)\nmiri-x86_64-unknown-linux-gnu\nrust-src\n";
+        assert!(lists(list, "1.89.0") && lists(list, "miri") && lists(list, "rust-src"));
+        assert!(!lists(list, "1.89") && !lists(list, "rust-s") && !lists(list, "clippy"));
     }
 
     #[test]

@@ -11,10 +11,13 @@ use crate::format::LANES;
 /// Turns of 8 bits in a word.
 pub(super) const TURNS: usize = 4;
 
+/// Bytes of content that are worth the preparations: four rounds.
+pub(super) const LEAST: usize = LANES * TURNS;
+
 /// Decodes from lane 0 on as much of `out` as comes in fours of rounds; returns how many bytes.
 pub(super) fn run(deal: &mut Deal<'_>, out: &mut [u8]) -> usize {
     let order = dealing_order(&deal.lanes.spare);
-    let (groups, _) = out.as_chunks_mut::<{ LANES * TURNS }>();
+    let (groups, _) = out.as_chunks_mut::<LEAST>();
     let (words, _) = deal.words[deal.next..].as_chunks::<LANES>();
     let mut done = 0;
     for (group, words) in groups.iter_mut().zip(words) {

@@ -13,7 +13,7 @@ use super::stored;
 use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use super::watch::Watch;
 use crate::error::{Code, TileError, TileErrorKind};
-use crate::format::{LANES, MIN_MATCH, WORD};
+use crate::format::{END_OF_BLOCK, LANES, MIN_MATCH, WORD};
 use crate::simd::{SimdLevel, Variant};
 
 /// An error and the lane whose turn met it.
@@ -129,7 +129,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         // The length is no turn of its own, but lane 0 may refill after it all the same: it gets the same words
         // either way, as no other lane comes between. (An empty block does refill here.)
         self.deal.refill(0).map_err(Fault::on(0))?;
-        if !W::SYMBOLS {
+        if !W::SYMBOLS && len >= stored::LEAST {
             let out = &mut self.out[self.settled..end];
             self.settled += match self.level.0 {
                 Variant::Scalar => stored::run(&mut self.deal, out),
@@ -150,7 +150,9 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
 
     /// Decodes the symbols of a block whose tables are loaded.
     fn compressed(&mut self) -> Result<(), Fault> {
-        if !W::SYMBOLS {
+        // Tiles may be full of blocks of next to nothing, for which getting the fast path going would take longest.
+        let mut is_first_round = self.ends_in_first_round();
+        if !W::SYMBOLS && !is_first_round {
             match self.level.0 {
                 Variant::Scalar => rounds::run(self),
                 Variant::Avx2(proof) => proof.run(self),
@@ -161,14 +163,23 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         loop {
             for lane in 0..LANES {
                 if !self.turn(lane).map_err(Fault::on(lane))? {
-                    // Matches of the round before, then those of this one.
-                    for lane in (lane + 1..LANES).chain(0..lane) {
+                    // Matches of the round before, if there is one, then those of this one.
+                    let before = if is_first_round { LANES } else { lane + 1 };
+                    for lane in (before..LANES).chain(0..lane) {
                         self.last_turn(lane).map_err(Fault::on(lane))?;
                     }
                     return Ok(());
                 }
             }
+            is_first_round = false;
         }
+    }
+
+    /// Whether one of a block's first 32 symbols is its end, should they come to that.
+    fn ends_in_first_round(&self) -> bool {
+        const END: u32 = entry::ODD | END_OF_BLOCK as u32;
+        let is_end = |lane| self.tables.look_up(0, self.deal.peek(lane)) & (entry::ODD | 0xFFFF) == END;
+        (0..LANES).any(is_end)
     }
 
     /// One lane's turn; returns false at the end of the block.
@@ -219,7 +230,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         let entry = self.tables.look_up(table, bits);
         if entry & entry::ODD != 0 {
             match entry::value(entry) as usize {
-                crate::format::END_OF_BLOCK => {}
+                END_OF_BLOCK => {}
                 symbol if symbol == entry::UNUSED as usize => {
                     return Err(TileErrorKind::UnusedCodeword(code));
                 }

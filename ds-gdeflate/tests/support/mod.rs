@@ -5,4 +5,5 @@
 pub(crate) mod guarded;
 pub(crate) mod random;
 pub(crate) mod vectors;
+pub(crate) mod worst;
 pub(crate) mod writer;

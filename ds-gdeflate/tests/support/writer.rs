@@ -164,9 +164,13 @@ impl TileWriter {
     ) -> &mut Self {
         self.put(0, (litlen - 257) as u32, 5);
         self.put(0, (distance - 1) as u32, 5);
-        self.put(0, 15, 4);
+        let sent = PRECODE_ORDER
+            .iter()
+            .rposition(|&symbol| precode[symbol] != 0)
+            .map_or(4, |last| (last + 1).max(4));
+        self.put(0, (sent - 4) as u32, 4);
         self.end_turn(0);
-        for (lane, symbol) in PRECODE_ORDER.into_iter().enumerate() {
+        for (lane, &symbol) in PRECODE_ORDER[..sent].iter().enumerate() {
             self.put(lane, u32::from(precode[symbol]), 3);
             self.end_turn(lane);
         }
@@ -227,6 +231,11 @@ impl TileWriter {
         self.symbol(code, symbol, lane);
         self.put(lane, extra, distance_extra_bits(symbol));
         self.end_turn(lane);
+    }
+
+    /// Bits that all turns so far take.
+    pub(crate) fn bits(&self) -> usize {
+        self.turns.iter().map(|&(_, taken)| taken).sum()
     }
 
     /// The payload: each lane's bits in words, dealt as a decoder asks for them.

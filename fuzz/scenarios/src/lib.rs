@@ -57,10 +57,8 @@ pub type Mutator = fn(&[u8], u64) -> Option<Vec<u8>>;
 /// A scenario by its name, which is also that of its fuzz target.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
-    /// The name.
+    /// The name; that of its folder below `fuzz/seeds` as well.
     pub name: &'static str,
-    /// The folder of its seeds below `fuzz/seeds`: scenarios with the same format of input share one.
-    pub seeds: &'static str,
     /// Runs an input.
     ///
     /// # Panics
@@ -78,20 +76,10 @@ pub fn scenario(name: &str) -> Option<&'static Scenario> {
 
 /// All scenarios.
 pub static SCENARIOS: [Scenario; 6] = [
-    Scenario { name: "decode_tile", seeds: "tile", run: decode_tile::run, mutate: Some(decode_tile::mutate) },
-    Scenario {
-        name: "decode_reference",
-        seeds: "tile",
-        run: decode_reference::run,
-        mutate: Some(decode_tile::mutate),
-    },
-    Scenario { name: "round_trip", seeds: "content", run: round_trip::run, mutate: None },
-    Scenario {
-        name: "tile_stream",
-        seeds: "stream",
-        run: tile_stream::run,
-        mutate: Some(tile_stream::mutate),
-    },
-    Scenario { name: "queue", seeds: "calls", run: queue::run, mutate: None },
-    Scenario { name: "pack", seeds: "pack", run: pack::run, mutate: Some(pack::mutate) },
+    Scenario { name: "decode_tile", run: decode_tile::run, mutate: Some(decode_tile::mutate) },
+    Scenario { name: "decode_reference", run: decode_reference::run, mutate: Some(decode_tile::mutate) },
+    Scenario { name: "round_trip", run: round_trip::run, mutate: None },
+    Scenario { name: "tile_stream", run: tile_stream::run, mutate: Some(tile_stream::mutate) },
+    Scenario { name: "queue", run: queue::run, mutate: None },
+    Scenario { name: "pack", run: pack::run, mutate: Some(pack::mutate) },
 ];

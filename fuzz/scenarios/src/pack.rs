@@ -1,11 +1,11 @@
 //! Any bytes as a pack.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use ds_cli::pack::layout::{FOOTER_SIZE, HEADER_SIZE};
-use ds_cli::pack::{EntryKind, OpenError, Pack};
-use ds_gdeflate::Decoder;
+use ds_cli::pack::{EntryKind, Geometry, Method, OpenError, Pack, PackWriter};
+use ds_gdeflate::{CodecId, Decoder, Level, compress};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::Verdict;
@@ -34,10 +34,16 @@ pub fn run(data: &[u8]) -> Verdict {
 }
 
 /// Changes numbers in the index and the footer, in a pack whose checksums will be made right; now and then, anything else.
+///
+/// A pack that is refused already is as often left for a new one: changes upon changes would lead nowhere but to the first checks.
 pub fn mutate(data: &[u8], seed: u64) -> Option<Vec<u8>> {
     let random = &mut Random::new(seed);
     let mut data = data.to_vec();
     *data.first_mut()? &= !1;
+    repair(&mut data[1..]);
+    if Pack::open(file(&data[1..])).is_err() && random.once_in(2) {
+        return sound(random).ok();
+    }
     let (_, footer) = data.split_last_chunk::<FOOTER_SIZE>()?;
     let index_len = u64::from_le_bytes(*footer[8..].first_chunk()?);
     let tail = usize::try_from(index_len).ok()?.checked_add(FOOTER_SIZE)?.min(data.len() - 1);
@@ -52,6 +58,29 @@ pub fn mutate(data: &[u8], seed: u64) -> Option<Vec<u8>> {
         }
     }
     Some(data)
+}
+
+/// A pack of a few small files and folders.
+fn sound(random: &mut Random) -> io::Result<Vec<u8>> {
+    let [align, chunk] = [4 + random.below(4), 16 + random.below(7)];
+    let geometry = Geometry::from_log2(align as u8, chunk as u8).map_err(io::Error::other)?;
+    let mut writer = PackWriter::new(vec![0], geometry)?;
+    for number in 0..random.below(6) {
+        let name = format!("{number}/{}", "name".repeat(1 + random.below(4)));
+        if random.once_in(4) {
+            writer.begin(&name, EntryKind::Directory, 0).map_err(io::Error::other)?;
+            continue;
+        }
+        let content = b"so much depends upon ".repeat(random.below(30));
+        writer.begin(&name, EntryKind::File, content.len() as u64).map_err(io::Error::other)?;
+        let packed = compress(&content, Level::FASTEST, CodecId::default()).map_err(io::Error::other)?;
+        match content.len() {
+            0 => {}
+            len if packed.len() < len => writer.chunk(Method::GDeflate, &packed, xxh3_64(&content))?,
+            _ => writer.chunk(Method::Stored, &content, xxh3_64(&content))?,
+        }
+    }
+    Ok(writer.finish()?.0)
 }
 
 /// What a program relies on once a pack is open.

@@ -21,15 +21,15 @@ fn main() -> io::Result<()> {
     vectors(&seeds, &root.join("../../ds-gdeflate/tests/vectors"))?;
     for (name, blocks) in tiles() {
         let size = blocks.iter().map(Block::size).sum();
-        seeds.put("tile", name, &join(size, &write(&blocks)))?;
+        seeds.put("decode_tile", name, &join(size, &write(&blocks)))?;
     }
     for (name, level, times, content) in contents() {
-        seeds.put("content", name, &[&[level, times], content].concat())?;
+        seeds.put("round_trip", name, &[&[level, times], content].concat())?;
     }
     let mut random = Random::new(7);
     for number in 0..8 {
         let calls: Vec<u8> = (0..60 * (number + 1)).map(|_| random.bits() as u8).collect();
-        seeds.put("calls", &format!("random-{number}"), &calls)?;
+        seeds.put("queue", &format!("random-{number}"), &calls)?;
     }
     seeds.put("pack", "small", &[&[0], &pack()?[..]].concat())?;
     seeds.put("pack", "as-written", &[&[1], &pack()?[..]].concat())
@@ -59,15 +59,15 @@ fn vectors(seeds: &Seeds, dir: &Path) -> io::Result<()> {
         let stream = TileStream::parse(&bytes).map_err(io::Error::other)?;
         for tile in stream.tiles().filter(|tile| tile.payload().len() <= MAX_SEED) {
             let input = join(tile.uncompressed_size(), tile.payload());
-            seeds.put("tile", &format!("{name}-{}", tile.index()), &input)?;
+            seeds.put("decode_tile", &format!("{name}-{}", tile.index()), &input)?;
         }
         if bytes.len() <= MAX_SEED {
-            seeds.put("stream", &name, &bytes)?;
+            seeds.put("tile_stream", &name, &bytes)?;
         }
     }
     let text = b"so much depends upon a red wheel barrow ".repeat(4000);
     seeds.put(
-        "stream",
+        "tile_stream",
         "three-tiles",
         &compress(&text, Level::FASTEST, CodecId::default()).map_err(io::Error::other)?,
     )
@@ -86,7 +86,11 @@ fn tiles() -> Vec<(&'static str, Vec<Block>)> {
     // Codewords of 1 to 14 bits, and two of 15: one of them the end of the block.
     let lengths = (1..=15).chain([0; 241]).chain([15]).collect();
     let long = Codes { litlen: lengths, distance: vec![1, 1] };
+    let tiny =
+        [Block::Static(Vec::new()), Block::Dynamic(one.clone(), Vec::new()), Block::Stored(Vec::new())];
+    let tiny = vec![tiny; 9].concat();
     vec![
+        ("tiny-blocks", [tiny, vec![Block::Static(literals(b"x"))]].concat()),
         ("stored", vec![Block::Stored(b"stored bytes, not many".to_vec())]),
         ("static-overlaps", vec![Block::Static(runs)]),
         ("flat-code", vec![Block::Dynamic(flat, literals(b"nearly every literal has eight bits"))]),

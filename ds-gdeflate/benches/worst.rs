@@ -1,0 +1,92 @@
+//! How much slower the decoder is on tiles made to be slow, per byte of payload and content, at every level of instructions.
+//!
+//! What is normal are the classes of the decoding bench (`DS_CORPUS`, or a few generated tiles), encoded by our encoder at its
+//! default level; a class each in turn, and their mean. Every tile is decoded a few times, and the fastest counts.
+
+mod classes;
+#[allow(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../tests/support/worst.rs"]
+mod worst;
+#[allow(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../tests/support/writer.rs"]
+mod writer;
+
+use core::time::Duration;
+use std::time::Instant;
+
+use ds_gdeflate::{Decoder, Encoder, Level, SimdLevel, TILE_SIZE, tile_bound};
+
+/// What the project promises: no tile is as many times slower than a normal one.
+const PROMISE: f64 = 20.0;
+
+/// Tiles of a class that are measured, evenly spaced.
+const SAMPLE: usize = 32;
+
+struct Tile {
+    payload: Vec<u8>,
+    len: usize,
+}
+
+impl Tile {
+    fn bytes(&self) -> usize {
+        self.payload.len() + self.len
+    }
+}
+
+fn main() {
+    // Cargo passes --bench for a measurement; anything else only asks whether the bench still runs.
+    let measuring = std::env::args().any(|argument| argument == "--bench");
+    let times = if measuring { 15 } else { 1 };
+    let classes: Vec<_> =
+        classes::load(measuring).into_iter().map(|(name, content)| (name, encode(&content))).collect();
+    let worst: Vec<_> = worst::worst()
+        .into_iter()
+        .map(|worst| (worst.name, worst.blocks, [Tile { payload: worst.payload, len: worst.len }]))
+        .collect();
+
+    for level in SimdLevel::available() {
+        let normal: Vec<_> = classes.iter().map(|(_, tiles)| nanos_a_byte(level, tiles, times)).collect();
+        let mean = (normal.iter().map(|nanos| nanos.ln()).sum::<f64>() / normal.len() as f64).exp();
+        println!("\n{level}: normal is {mean:.3} ns a byte of payload and content, the mean of");
+        for ((name, _), nanos) in classes.iter().zip(&normal) {
+            println!("{name:44} {nanos:25.3} ns {:6.2}x", nanos / mean);
+        }
+        let mut slowest = 0.0_f64;
+        for (name, blocks, tile) in &worst {
+            let nanos = nanos_a_byte(level, tile, times);
+            slowest = slowest.max(nanos / mean);
+            println!("{name:44} {blocks:7} blocks {nanos:10.3} ns {:6.2}x", nanos / mean);
+        }
+        let verdict = if slowest < PROMISE { "as promised" } else { "MORE THAN PROMISED" };
+        println!("{level}: the slowest is {slowest:.1} times slower than normal: {verdict} ({PROMISE})");
+    }
+}
+
+fn encode(content: &[u8]) -> Vec<Tile> {
+    let mut encoder = Encoder::boxed();
+    let tiles = content.chunks(TILE_SIZE);
+    let step = (tiles.len() / SAMPLE).max(1);
+    let encode = |raw: &[u8]| {
+        let mut payload = vec![0; tile_bound(raw.len())];
+        let len = encoder.encode_tile(Level::DEFAULT, raw, &mut payload).expect("the bound is enough");
+        payload.truncate(len);
+        Tile { payload, len: raw.len() }
+    };
+    tiles.step_by(step).map(encode).collect()
+}
+
+/// Nanoseconds for each byte of payload and content, each tile at its best of `times`.
+fn nanos_a_byte(level: SimdLevel, tiles: &[Tile], times: usize) -> f64 {
+    let mut decoder = Decoder::with_level(level);
+    let mut out = vec![0; TILE_SIZE];
+    let mut best = vec![Duration::MAX; tiles.len()];
+    for _ in 0..times {
+        for (best, tile) in best.iter_mut().zip(tiles) {
+            let begun = Instant::now();
+            decoder.decode_tile(&tile.payload, &mut out[..tile.len]).expect("a sound tile");
+            *best = begun.elapsed().min(*best);
+        }
+    }
+    let bytes: usize = tiles.iter().map(Tile::bytes).sum();
+    best.iter().sum::<Duration>().as_secs_f64() * 1e9 / bytes as f64
+}
