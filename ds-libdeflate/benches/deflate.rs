@@ -1,18 +1,17 @@
 //! Decoding speed beside libdeflate's on DEFLATE: the same content in the same tiles of 64 KiB, each from the encoder that goes
 //! with the decoder, at the same level, one thread.
 //!
-//! The way of measuring is that of the bench `decode` of `ds-gdeflate`: the decoders take turns, all output is checked, the median
-//! round counts. `ds_bench::settings` lists the variables of the environment; the level is 9 if not said.
+//! The way of measuring is that of the bench `decode` of `ds-gdeflate`: the decoders take turns, all output is checked, the fastest
+//! round of each tile counts. `ds_bench::settings` lists the variables of the environment; the level is 9 if not said.
 
 use core::fmt::Write as _;
 use core::iter::zip;
-use core::time::Duration;
 
 use ds_bench::classes::{self, Class};
 use ds_bench::progress::Progress;
 use ds_bench::results::{Bench, Decode, Rival, Run, Simd, geometric_mean};
 use ds_bench::settings::Settings;
-use ds_bench::timing::{checked, median};
+use ds_bench::timing::Fastest;
 use ds_gdeflate::{Decoder, Encoder, Level, SimdLevel, TILE_SIZE, tile_bound};
 
 const LEVELS: [u8; 1] = [9];
@@ -83,13 +82,6 @@ impl Tiles {
     fn packed(&self) -> u64 {
         self.0.iter().map(|payload| 4 + payload.len() as u64).sum()
     }
-
-    /// Has each tile decoded to its place.
-    fn decode(&self, out: &mut [u8], mut decode: impl FnMut(&[u8], &mut [u8])) {
-        for (payload, out) in self.0.iter().zip(out.chunks_mut(TILE_SIZE)) {
-            decode(payload, out);
-        }
-    }
 }
 
 fn compare(level: u8, class: &str, content: &[u8], simd: &[SimdLevel], rounds: usize) -> Decode {
@@ -97,27 +89,25 @@ fn compare(level: u8, class: &str, content: &[u8], simd: &[SimdLevel], rounds: u
     let mut decoders: Vec<_> = simd.iter().map(|&level| Decoder::with_level(level)).collect();
     let mut rival = ds_libdeflate::Decoder::new();
     let mut out = vec![0; content.len()];
-    let mut rival_times = Vec::new();
-    let mut times = vec![Vec::new(); simd.len()];
+    let mut their_time = Fastest::new(content);
+    let mut our_times = vec![their_time.clone(); simd.len()];
     for _ in 0..rounds {
-        for (decoder, times) in zip(&mut decoders, &mut times) {
-            times.push(checked(&mut out, content, |out| {
-                ours.decode(out, |payload, out| decoder.decode_tile(payload, out).expect("a good tile"));
-            }));
+        for (decoder, time) in zip(&mut decoders, &mut our_times) {
+            time.round(content, &mut out, |tile, out| {
+                decoder.decode_tile(&ours.0[tile], out).expect("a good tile");
+            });
         }
-        rival_times.push(checked(&mut out, content, |out| {
-            theirs.decode(out, |payload, out| rival.decode_tile(payload, out));
-        }));
+        their_time.round(content, &mut out, |tile, out| rival.decode_tile(&theirs.0[tile], out));
     }
-    let run = |tiles: &Tiles, times: Vec<Duration>| Run { packed: tiles.packed(), seconds: median(times) };
+    let run = |tiles: &Tiles, time: &Fastest| Run { packed: tiles.packed(), seconds: time.seconds() };
     let our_runs =
-        zip(simd, times).map(|(simd, times)| Simd { simd: simd.name().into(), run: run(&ours, times) });
+        zip(simd, &our_times).map(|(simd, time)| Simd { simd: simd.name().into(), run: run(&ours, time) });
     Decode {
         level,
         class: class.into(),
         bytes: content.len() as u64,
         refused: 0,
         ours: our_runs.collect(),
-        rival: run(&theirs, rival_times),
+        rival: run(&theirs, &their_time),
     }
 }

@@ -8,8 +8,10 @@
 //! - [`runner`]: runs named steps, times them, prints the table at the end;
 //! - [`steps`]: the steps themselves, in the order `cargo xtask test` takes them;
 //! - [`features`]: the sets of features a crate is built with;
-//! - [`coverage`] and [`readme`]: the two steps that have a verb of their own.
+//! - [`coverage`] and [`readme`]: the two steps that have a verb of their own;
+//! - [`bench`]: measures beside rivals.
 
+mod bench;
 mod cli;
 mod coverage;
 mod features;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 
-use crate::cli::{Cli, Verb};
+use crate::cli::{BenchVerb, Cli, Verb};
 use crate::workspace::Project;
 
 fn main() -> ExitCode {
@@ -60,6 +62,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
         }
         Verb::Readme { check: true } => readme::check(&project).map(|()| true),
         Verb::Readme { check: false } => readme::write(&project).map(|()| true),
+        Verb::Bench { what: BenchVerb::Codec(args) } => bench::codec(&project, &args).map(|()| true),
         Verb::Tools { install } => {
             let needs = runner::needs(&steps::select::<&str>(&[])?);
             Ok(tools::report(&project.sh, &needs, install))
