@@ -44,7 +44,7 @@ pub(crate) enum Verb {
         #[command(flatten)]
         provision: ProvisionArgs,
     },
-    /// Build the no_std crates for machines without an operating system
+    /// Build the no_std crates for machines without an operating system, and run the example for one
     Nostd {
         #[command(flatten)]
         provision: ProvisionArgs,

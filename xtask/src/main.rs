@@ -49,7 +49,9 @@ fn dispatch(cli: Cli) -> Result<bool> {
             runner::run(&project, &steps::select(&only)?, provision.into())
         }
         Verb::Lint { provision } => runner::run(&project, &steps::select(steps::LINT)?, provision.into()),
-        Verb::Nostd { provision } => runner::run(&project, &steps::select(&["nostd"])?, provision.into()),
+        Verb::Nostd { provision } => {
+            runner::run(&project, &steps::select(&["nostd", "embedded"])?, provision.into())
+        }
         Verb::Coverage { min, html, provision } => {
             tools::provide(&project.sh, steps::COVERAGE_NEEDS, provision.into())?;
             coverage::run(&project, min, html)?;

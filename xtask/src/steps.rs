@@ -8,8 +8,8 @@ use crate::features;
 use crate::readme;
 use crate::runner::{Ending, Step};
 use crate::tools::{
-    CARGO_DENY, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS, OLDEST_RUST, RUSTFMT, THUMBV7EM, Tool, VALGRIND,
-    X86_64_NONE,
+    CARGO_DENY, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS, OLDEST_RUST, QEMU_ARM, RUSTFMT, THUMBV7EM,
+    THUMBV7EM_HARD_FLOAT, Tool, VALGRIND, WASM32, X86_64_NONE,
 };
 use crate::workspace::Project;
 
@@ -26,7 +26,7 @@ pub(crate) const COVERAGE_NEEDS: &[&Tool] = &[&LLVM_TOOLS, &CARGO_LLVM_COV];
 
 static STEPS: &[Step] = &[
     Step { name: "fmt", about: "the code is formatted", needs: &[&RUSTFMT], run: fmt },
-    Step { name: "readme", about: "README.md agrees with the code", needs: &[], run: readme_in_sync },
+    Step { name: "readme", about: "documents agree with code and results", needs: &[], run: readme_in_sync },
     Step {
         name: "clippy",
         about: "no lint fires, crate by crate and feature by feature",
@@ -36,9 +36,15 @@ static STEPS: &[Step] = &[
     Step { name: "test", about: "unit, integration and documentation tests", needs: &[], run: test },
     Step {
         name: "nostd",
-        about: "no_std crates build for bare metal",
-        needs: &[&X86_64_NONE, &THUMBV7EM],
+        about: "no_std crates build for bare metal and WebAssembly",
+        needs: &[&X86_64_NONE, &THUMBV7EM, &WASM32],
         run: nostd,
+    },
+    Step {
+        name: "embedded",
+        about: "the example for a microcontroller decodes its vectors, emulated",
+        needs: &[&RUSTFMT, &CLIPPY, &THUMBV7EM_HARD_FLOAT, &QEMU_ARM],
+        run: embedded,
     },
     Step {
         name: "msrv",
@@ -144,13 +150,26 @@ fn nostd(project: &Project) -> Result<Ending> {
         project.workspace.packages.iter().filter(|package| FREESTANDING.contains(&package.name.as_str()))
     {
         let name = &package.name;
-        for target in [X86_64_NONE.name, THUMBV7EM.name] {
+        for target in [X86_64_NONE.name, THUMBV7EM.name, WASM32.name] {
             for set in features::sets_without(package, "std") {
                 commands.push(cmd!(sh, "cargo build --package {name} --target {target} {set...}"));
             }
         }
     }
     run_each(project, &commands)
+}
+
+/// Runs a program of a workspace of its own, whose Cargo settings name the target and the emulator.
+fn embedded(project: &Project) -> Result<Ending> {
+    let sh = &project.sh;
+    let _there = sh.push_dir("embedded");
+    let target = project.workspace.target_directory.join("embedded");
+    let commands = [
+        cmd!(sh, "cargo fmt --check"),
+        cmd!(sh, "cargo clippy --locked -- --deny warnings"),
+        cmd!(sh, "cargo run --locked --release"),
+    ];
+    run_each(project, &commands.map(|command| command.env("CARGO_TARGET_DIR", &target)))
 }
 
 fn msrv(project: &Project) -> Result<Ending> {

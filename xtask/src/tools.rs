@@ -60,6 +60,18 @@ pub(crate) static THUMBV7EM: Tool = Tool {
     why: "to build the no_std crates for 32 bits, without 64-bit atomics",
     source: Source::Target,
 };
+pub(crate) static THUMBV7EM_HARD_FLOAT: Tool = Tool {
+    name: "thumbv7em-none-eabihf",
+    why: "to build the example for a microcontroller",
+    source: Source::Target,
+};
+pub(crate) static WASM32: Tool = Tool {
+    name: "wasm32-unknown-unknown",
+    why: "to build the no_std crates for WebAssembly",
+    source: Source::Target,
+};
+pub(crate) static QEMU_ARM: Tool =
+    Tool { name: "qemu-system-arm", why: "to run the example for a microcontroller", source: Source::Debian };
 /// The first release of the workspace's `rust-version`.
 pub(crate) static OLDEST_RUST: Tool = Tool {
     name: "1.89.0",

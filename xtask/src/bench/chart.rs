@@ -52,11 +52,11 @@ struct Panel {
 /// Draws `results` as SVG.
 pub(crate) fn draw(results: &Results) -> Result<String> {
     let panels: Vec<_> = [
-        decode_panel(&results.decode, "Decoding the reference's streams"),
-        decode_panel(&results.deflate, "Decoding, each its own format"),
+        decode_panel(&results.decode, "Decoding the reference's streams: times as fast"),
+        decode_panel(&results.deflate, "Decoding, each its own format: times as fast"),
         encode_panel(
             results,
-            "Encoding, speed",
+            "Encoding: times as fast",
             Encode::faster,
             geometric_mean,
             |value| format!("{value:.2}x"),
@@ -64,10 +64,10 @@ pub(crate) fn draw(results: &Results) -> Result<String> {
         ),
         encode_panel(
             results,
-            "Encoding, per cent smaller",
+            "Encoding: per cent smaller",
             |row| 100.0 * (1.0 - row.relative_size()),
             mean_saving,
-            |value| format!("{value:.2}"),
+            |value| format!("{:.2}", (value * 100.0).round() / 100.0 + 0.0),
             0.0,
         ),
     ]
@@ -105,7 +105,7 @@ fn decode_panel(bench: &Bench, title: &str) -> Option<Panel> {
     let means = (0..series.len()).filter_map(|index| tables::mean_decode(bench, level, index));
     groups.push(("geometric mean".into(), means.collect()));
     Some(Panel {
-        title: format!("{title}, level {level}"),
+        title: format!("{title} (level {level})"),
         series: series.into_iter().map(|simd| tables::title(simd).to_owned()).collect(),
         groups,
         show: |value| format!("{value:.2}x"),
