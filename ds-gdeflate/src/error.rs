@@ -231,6 +231,7 @@ pub enum TileErrorKind {
 
 impl TileErrorKind {
     /// A short name for the kind without its numbers, for counting.
+    #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::OutputSize { .. } => "output size",

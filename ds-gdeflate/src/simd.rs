@@ -35,6 +35,7 @@ impl SimdLevel {
     pub const SCALAR: Self = Self(Variant::Scalar);
 
     /// The fastest level of this machine. Asks the processor once and remembers its answer, with or without `std`.
+    #[must_use]
     pub fn detect() -> Self {
         Self::available().last().unwrap_or(Self::SCALAR)
     }
@@ -47,6 +48,7 @@ impl SimdLevel {
     }
 
     /// The level's name: `scalar`, `avx2` or `avx512`.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self.0 {
             Variant::Scalar => "scalar",

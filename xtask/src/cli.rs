@@ -71,6 +71,14 @@ pub(crate) enum Verb {
         #[arg(long)]
         check: bool,
     },
+    /// List the public interface of ds-gdeflate in docs/api, or check that the list is right
+    Api {
+        /// Change nothing; fail if the interface is not the one listed
+        #[arg(long)]
+        check: bool,
+        #[command(flatten)]
+        provision: ProvisionArgs,
+    },
     /// Measure beside rivals
     Bench {
         #[command(subcommand)]

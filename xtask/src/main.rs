@@ -8,9 +8,10 @@
 //! - [`runner`]: runs named steps, times them, prints the table at the end;
 //! - [`steps`]: the steps themselves, in the order `cargo xtask test` takes them;
 //! - [`features`]: the sets of features a crate is built with;
-//! - [`coverage`] and [`readme`]: the two steps that have a verb of their own;
+//! - [`api`], [`coverage`] and [`readme`]: the steps that have a verb of their own;
 //! - [`bench`]: measures beside rivals.
 
+mod api;
 mod bench;
 mod cli;
 mod coverage;
@@ -64,6 +65,10 @@ fn dispatch(cli: Cli) -> Result<bool> {
         }
         Verb::Readme { check: true } => readme::check(&project).map(|()| true),
         Verb::Readme { check: false } => readme::write(&project).map(|()| true),
+        Verb::Api { check, provision } => {
+            tools::provide(&project.sh, api::NEEDS, provision.into())?;
+            if check { api::check(&project) } else { api::write(&project) }.map(|()| true)
+        }
         Verb::Bench { what: BenchVerb::Codec(args) } => bench::codec(&project, &args).map(|()| true),
         Verb::Tools { install } => {
             let needs = runner::needs(&steps::select::<&str>(&[])?);

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use xshell::{Cmd, cmd};
 
+use crate::api;
 use crate::coverage;
 use crate::features;
 use crate::readme;
@@ -53,6 +54,12 @@ static STEPS: &[Step] = &[
         run: msrv,
     },
     Step { name: "docs", about: "documentation builds without a warning", needs: &[], run: docs },
+    Step {
+        name: "api",
+        about: "the committed lists of public interfaces are those of the code",
+        needs: api::NEEDS,
+        run: api_listed,
+    },
     Step { name: "deny", about: "licences and sources of dependencies", needs: &[&CARGO_DENY], run: deny },
     Step {
         name: "advisories",
@@ -186,6 +193,11 @@ fn docs(project: &Project) -> Result<Ending> {
     cmd!(project.sh, "cargo doc --no-deps --workspace --all-features")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
+    Ok(Ending::Passed)
+}
+
+fn api_listed(project: &Project) -> Result<Ending> {
+    api::check(project)?;
     Ok(Ending::Passed)
 }
 

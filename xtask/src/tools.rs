@@ -78,6 +78,9 @@ pub(crate) static OLDEST_RUST: Tool = Tool {
     why: "to build the crates with the oldest Rust they promise to support",
     source: Source::Toolchain,
 };
+/// A nightly whose description of interfaces our tool reads.
+pub(crate) static NIGHTLY: Tool =
+    Tool { name: "nightly-2026-10-30", why: "to list public interfaces", source: Source::Toolchain };
 pub(crate) static VALGRIND: Tool =
     Tool { name: "valgrind", why: "to run the demo under a memory checker", source: Source::Debian };
 pub(crate) static CARGO_DENY: Tool = Tool {
@@ -89,6 +92,12 @@ pub(crate) static CARGO_LLVM_COV: Tool = Tool {
     name: "cargo-llvm-cov",
     why: "to measure line coverage",
     source: Source::Crate { version: "0.9.1", args: &[] },
+};
+
+pub(crate) static CARGO_PUBLIC_API: Tool = Tool {
+    name: "cargo-public-api",
+    why: "to list public interfaces",
+    source: Source::Crate { version: "0.52.0", args: &[] },
 };
 
 /// Whether missing tools are installed or only told of.
@@ -212,7 +221,7 @@ pub(crate) fn report(sh: &Shell, tools: &[&Tool], install: bool) -> bool {
 pub(crate) fn extend_path(sh: &Shell) -> Result<()> {
     let old = sh.var_os("PATH").unwrap_or_default();
     let mut dirs: Vec<PathBuf> = env::split_paths(&old).collect();
-    for tool in [&CARGO_DENY, &CARGO_LLVM_COV] {
+    for tool in [&CARGO_DENY, &CARGO_LLVM_COV, &CARGO_PUBLIC_API] {
         if let Source::Crate { version, .. } = tool.source {
             dirs.push(crate_root(tool.name, version)?.join("bin"));
         }
