@@ -49,6 +49,7 @@
 //! 722 KiB, both plain values; levels 8 to 12 need 2.4 MiB more, from the allocator or as a [`Scratch`]. The format itself is
 //! described in `docs/gdeflate.md` of the repository, the encoder's levels in `docs/encoder.md`.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(feature = "simd", deny(unsafe_code))]
 #![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
@@ -77,3 +78,8 @@ pub use format::{MAX_STREAM_SIZE, MAX_TILE_PAYLOAD, MAX_TILES, MIN_TILE_PAYLOAD,
 pub use inspect::TileReport;
 pub use simd::SimdLevel;
 pub use stream::{CodecId, Header, StreamWriter, Tile, TileStream, TileTable, WriteError, write_table};
+
+/// The crate page's code is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CratePage;

@@ -12,9 +12,11 @@ use crate::bench;
 use crate::workspace::Project;
 
 const README: &str = "README.md";
+/// What a registry shows of the crate that others embed.
+const CRATE_PAGE: &str = "ds-gdeflate/README.md";
 
 /// Documents with excerpts in them.
-const DOCUMENTS: [&str; 3] = [README, "ds-gdeflate/README.md", "docs/benchmarks.md"];
+const DOCUMENTS: [&str; 3] = [README, CRATE_PAGE, "docs/benchmarks.md"];
 
 /// Fails, naming each difference, unless the documents are true.
 pub(crate) fn check(project: &Project) -> Result<()> {
@@ -28,6 +30,8 @@ pub(crate) fn check(project: &Project) -> Result<()> {
     }
     let facts = facts::check(&project.sh.read_file(README)?, project)?;
     wrong.extend(facts.into_iter().map(|what| format!("{README}: {what}")));
+    let versions = facts::versions(&project.sh.read_file(CRATE_PAGE)?, project)?;
+    wrong.extend(versions.into_iter().map(|what| format!("{CRATE_PAGE}: {what}")));
 
     for line in &wrong {
         eprintln!("{line}");
