@@ -14,6 +14,7 @@ use ds_bench::progress::Progress;
 use ds_bench::results::{Bench, Encode, Rival, Run, geometric_mean};
 use ds_bench::settings::Settings;
 use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, TILE_SIZE, tile_bound};
+use ds_reference::Refused;
 
 const LEVELS: [u8; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 const ROUNDS: usize = 5;
@@ -79,25 +80,25 @@ fn compare(level: Level, class: &str, content: &[u8], rounds: usize) -> Encode {
         ours: nothing,
     };
     for tile in content.chunks(TILE_SIZE) {
-        let Ok(reference) = theirs.encode_tile(tile) else {
+        // The fastest round counts: what a tile takes when nothing disturbs.
+        let (mut our_best, mut their_best) = (Duration::MAX, Duration::MAX);
+        let (mut len, mut reference) = (0, Err(Refused));
+        for _ in 0..rounds {
+            let start = Instant::now();
+            len = ours.encode_tile(level, tile, &mut out).expect("there is room");
+            our_best = start.elapsed().min(our_best);
+            let start = Instant::now();
+            let encoded = theirs.encode_borrowed(tile);
+            their_best = start.elapsed().min(their_best);
+            reference = encoded.map(<[u8]>::to_vec);
+        }
+        let Ok(reference) = reference else {
             row.refused += 1;
             continue;
         };
-        let len = ours.encode_tile(level, tile, &mut out).expect("there is room");
         referee.judge(&reference, tile);
         referee.judge(&out[..len], tile);
 
-        // The fastest round counts: what a tile takes when nothing disturbs.
-        let (mut our_best, mut their_best) = (Duration::MAX, Duration::MAX);
-        for _ in 0..rounds {
-            let start = Instant::now();
-            let again = ours.encode_tile(level, tile, &mut out).expect("there is room");
-            our_best = start.elapsed().min(our_best);
-            assert_eq!(again, len, "the same tile has the same size");
-            let start = Instant::now();
-            theirs.encode_tile(tile).expect("it did before");
-            their_best = start.elapsed().min(their_best);
-        }
         row.bytes += tile.len() as u64;
         for (run, len, best) in
             [(&mut row.ours, len, our_best), (&mut row.rival, reference.len(), their_best)]

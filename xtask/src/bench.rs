@@ -156,7 +156,6 @@ pub(crate) fn committed(project: &Project) -> Result<Results> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::cli::{BenchVerb, Cli, Verb};
     use clap::Parser as _;
 

@@ -352,7 +352,7 @@ pub(crate) mod tests {
     fn every_class_has_its_row() {
         let text = classes(&sample());
         assert!(text.contains("| b | 1 | 8 | 8.00x |\n| geometric mean | | | 4.00x |"), "{text}");
-        assert!(text.contains("| a | 1059.167 | 1048.576 | 1.00 % smaller |"), "{text}");
+        assert!(text.contains("| a | 1059.168 | 1048.576 | 1.00 % smaller |"), "{text}");
     }
 
     #[test]
