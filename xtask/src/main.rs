@@ -9,7 +9,7 @@
 //! - [`steps`]: the steps themselves, in the order `cargo xtask test` takes them;
 //! - [`features`]: the sets of features a crate is built with;
 //! - [`api`], [`coverage`] and [`readme`]: the steps that have a verb of their own;
-//! - [`bench`]: measures beside rivals.
+//! - [`bench`](mod@bench): measures beside rivals.
 
 mod api;
 mod bench;
