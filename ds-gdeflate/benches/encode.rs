@@ -39,8 +39,12 @@ fn main() {
         for Class { name, content } in &classes {
             progress.begin(format!("level {level}, {name}"));
             let row = compare(level, name, content, settings.rounds);
-            progress.line(show(&row));
-            bench.encode.push(row);
+            if row.bytes == 0 {
+                progress.line(format!("{name:14} LEFT OUT: the reference refused all of it"));
+            } else {
+                progress.line(show(&row));
+                bench.encode.push(row);
+            }
             progress.done();
         }
         let rows = &bench.encode[before..];

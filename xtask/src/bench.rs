@@ -108,7 +108,8 @@ pub(crate) fn codec(project: &Project, args: &CodecArgs) -> Result<()> {
             .env("DS_ROUNDS", rounds.to_string())
             .env("DS_STRIDE", stride.to_string())
             .env("DS_JSON", &json)
-            .env_remove("DS_SIMD");
+            .env_remove("DS_SIMD")
+            .env_remove("DS_FRIENDLY");
         if let Some(simd) = &args.simd {
             command = command.env("DS_SIMD", simd);
         }
