@@ -1,120 +1,104 @@
-//! Decoding speed beside the reference's, class by class, one thread, on tiles that the reference encoded.
+//! Decoding speed beside the reference's, class by class, one thread, on tiles that the reference encoded; and how much
+//! faster two threads are than one.
 //!
-//! `DS_CORPUS` names a folder of `.bin` files, one a class, of which 16 MiB each are read; without it, or in a test
-//! run, a few generated tiles stand in. First comes the comparison: the decoders take turns, round by round, on
-//! the same tiles, every byte of every round is checked, and the median round counts. Tiles that the reference
-//! encoder refuses are left out and counted. Then criterion measures all once more, to keep a history.
-//!
-//! Where time would mean nothing, under an emulator, instructions are counted instead: `DS_INSTRUCTIONS` names the file in which
-//! the plugin `count_instructions.c` keeps their number. One round of it, as every round counts the same.
-//!
-//! `DS_SIMD` lists the levels of instructions to measure, all that the machine has if it is not set; `DS_LEVELS` the
-//! levels of the encoder, 1, 9 and 12 if not.
+//! The decoders take turns, round by round, on the same tiles, every byte of every round is checked, and the fastest round
+//! of each tile counts. Tiles that the reference encoder refuses are left out and counted. In the end criterion measures all
+//! once more, to keep a history, unless the results are written to a file. `ds_bench::settings` lists the variables
+//! of the environment that choose what is measured; levels are 1, 9 and 12 if not said.
 
-mod classes;
-
-use core::fmt;
+use core::fmt::Write as _;
+use core::iter::zip;
 use core::time::Duration;
-use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::Mutex;
 
 use criterion::{Criterion, SamplingMode, Throughput};
+use ds_bench::classes::{self, Class};
+use ds_bench::progress::Progress;
+use ds_bench::results::{Bench, Decode, Rival, Run, Simd, Threads, geometric_mean};
+use ds_bench::settings::Settings;
+use ds_bench::timing::{Fastest, checked};
 use ds_gdeflate::{Decoder, SimdLevel, TILE_SIZE};
-use ds_reference::TileArena;
+use ds_reference::{PaddedTile, TileArena};
 
+/// The levels that DirectStorage knows.
 const LEVELS: [u8; 3] = [1, 9, 12];
-const HISTORY_LEVEL: u8 = 9;
+/// The level whose tiles two threads decode, and criterion.
+const MAIN_LEVEL: u8 = 9;
+const THREADS: usize = 2;
 const ROUNDS: usize = 7;
 
 fn main() {
-    // Cargo passes --bench for a measurement; anything else only asks whether the bench still runs.
-    let measuring = std::env::args().any(|argument| argument == "--bench");
-    let classes = classes::load(measuring);
-    let clock = Clock::from_env();
-    let rounds = if measuring && matches!(clock, Clock::Time(_)) { ROUNDS } else { 1 };
-    let simd = simd_levels();
-    let mut history = Vec::new();
+    let settings = Settings::from_env(&LEVELS, ROUNDS);
+    let classes = classes::load(&settings);
+    let simd = settings.choose_simd(SimdLevel::available(), SimdLevel::name);
+    let fastest = *simd.last().expect("one level at least");
+    let rival = Rival { version: ds_reference::VERSION.into(), flags: ds_reference::FLAGS.into() };
+    println!("against {}, {}, {} rounds; MB/s", rival.version, rival.flags, settings.rounds);
 
-    println!("against {}, {}, {rounds} rounds; {clock}", ds_reference::VERSION, ds_reference::FLAGS);
-    for level in levels() {
-        print!("\nlevel {level:<9}  ratio    ref.");
-        simd.iter().for_each(|simd| print!("{simd:>8}  faster"));
-        println!("  refused");
-        let mut means = vec![0.0; simd.len()];
-        for (name, content) in &classes {
+    let progress = Progress::new("decode", settings.levels.len() * classes.len());
+    let mut bench = Bench { rival, rounds: settings.rounds, decode: vec![], encode: vec![], threads: vec![] };
+    let mut history = Vec::new();
+    for &level in &settings.levels {
+        let names: String = simd.iter().map(|simd| format!("{simd:>8}  faster")).collect();
+        progress.line(format!("\nlevel {level:<9}  ratio    ref.{names}  refused"));
+        let before = bench.decode.len();
+        for Class { name, content } in &classes {
+            progress.begin(format!("level {level}, {name}"));
             let tiles = Tiles::encode(level, content);
-            let result = compare(&tiles, &simd, &clock, rounds);
-            println!("{name:14} {result}");
-            for (mean, faster) in means.iter_mut().zip(result.faster()) {
-                *mean += faster.ln() / classes.len() as f64;
+            if tiles.raw.is_empty() {
+                progress.line(format!("{name:14} LEFT OUT: the reference refused all of it"));
+                progress.done();
+                continue;
             }
-            if level == HISTORY_LEVEL {
+            let row = tiles.compare(level, name, &simd, settings.rounds);
+            progress.line(show(&row));
+            bench.decode.push(row);
+            if level == MAIN_LEVEL {
+                bench.threads.push(tiles.scale(name, fastest, settings.rounds));
                 history.push((name, tiles));
             }
+            progress.done();
         }
-        print!("{:30}", "geometric mean");
-        means.iter().for_each(|mean| print!("{:15.2}x", mean.exp()));
-        println!();
+        progress.line(show_means(&bench.decode[before..]));
     }
-    if measuring && matches!(clock, Clock::Time(_)) {
+    if !bench.threads.is_empty() {
+        progress.line(format!("\n{THREADS} threads, level {MAIN_LEVEL}, {fastest}"));
+        for row in &bench.threads {
+            progress.line(format!("{:14} {:6.2}x", row.class, row.faster()));
+        }
+        let mean = geometric_mean(bench.threads.iter().map(Threads::faster));
+        progress.line(format!("geometric mean {mean:6.2}x"));
+    }
+    drop(progress);
+    bench.write(settings.json.as_deref());
+    if settings.measuring && settings.json.is_none() {
         keep_history(&history, &simd);
     }
 }
 
-/// The encoder's levels that `DS_LEVELS` lists, or the three that DirectStorage knows.
-fn levels() -> Vec<u8> {
-    let Ok(list) = std::env::var("DS_LEVELS") else { return LEVELS.to_vec() };
-    list.split(',').map(|level| level.trim().parse().expect("DS_LEVELS lists levels")).collect()
-}
-
-/// The levels of instructions that `DS_SIMD` lists, or all.
-fn simd_levels() -> Vec<SimdLevel> {
-    let Ok(list) = std::env::var("DS_SIMD") else { return SimdLevel::available().collect() };
-    let by_name = |name: &str| SimdLevel::available().find(|level| level.name() == name.trim());
-    list.split(',').map(|name| by_name(name).expect("DS_SIMD lists levels of this machine")).collect()
-}
-
-/// What is measured.
-enum Clock {
-    /// Time, since then.
-    Time(Instant),
-    /// The number of instructions in this file: as many nanoseconds.
-    Instructions(PathBuf),
-}
-
-impl Clock {
-    fn from_env() -> Self {
-        let file = std::env::var_os("DS_INSTRUCTIONS");
-        file.map_or_else(|| Self::Time(Instant::now()), |file| Self::Instructions(file.into()))
+fn show(row: &Decode) -> String {
+    let ratio = row.bytes as f64 / row.rival.packed as f64;
+    let speed = |run: Run| row.bytes as f64 / run.seconds / 1e6;
+    let mut line = format!("{:14} {ratio:7.3} {:7.1}", row.class, speed(row.rival));
+    for (ours, faster) in zip(&row.ours, row.faster()) {
+        write!(line, " {:7.1} {faster:6.2}x", speed(ours.run)).expect("strings have room");
     }
-
-    fn now(&self) -> Duration {
-        match self {
-            Self::Time(start) => start.elapsed(),
-            Self::Instructions(file) => {
-                let count = std::fs::read(file).ok().and_then(|count| count.try_into().ok());
-                Duration::from_nanos(u64::from_ne_bytes(
-                    count.expect("DS_INSTRUCTIONS names a file of 8 bytes"),
-                ))
-            }
-        }
-    }
+    write!(line, " {:8}", row.refused).expect("strings have room");
+    line
 }
 
-impl fmt::Display for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Time(_) => "MB/s",
-            Self::Instructions(_) => "MB in 10^9 instructions",
-        })
-    }
+fn show_means(rows: &[Decode]) -> String {
+    let simd = rows.first().map_or(0, |row| row.ours.len());
+    let mean = |index| geometric_mean(rows.iter().filter_map(|row| row.faster().nth(index)));
+    let means: String = (0..simd).map(|index| format!("{:15.2}x", mean(index))).collect();
+    format!("{:30}{means}", "geometric mean")
 }
 
 /// Content and the tiles that the reference made of it.
 struct Tiles {
     raw: Vec<u8>,
     payloads: TileArena,
-    refused: usize,
+    refused: u64,
 }
 
 impl Tiles {
@@ -133,90 +117,89 @@ impl Tiles {
         Self { raw, payloads: TileArena::new(payloads), refused }
     }
 
-    /// Bytes of payload, and of the stream's table.
-    fn packed(&self) -> usize {
-        self.payloads.tiles().map(|tile| 4 + tile.payload().len()).sum()
+    /// The tiles, each with its place in `out`.
+    fn places<'a>(
+        &'a self,
+        out: &'a mut [u8],
+    ) -> impl Iterator<Item = (PaddedTile<'a>, &'a mut [u8])> + Send {
+        zip(self.payloads.tiles(), out.chunks_mut(TILE_SIZE))
     }
 
     fn decode(&self, decoder: &mut Decoder, out: &mut [u8]) {
-        for (tile, out) in self.payloads.tiles().zip(out.chunks_mut(TILE_SIZE)) {
+        for (tile, out) in self.places(out) {
             decoder.decode_tile(tile.payload(), out).expect("a good tile");
         }
     }
 
     fn decode_by_reference(&self, decoder: &mut ds_reference::Decoder, out: &mut [u8]) {
-        for (tile, out) in self.payloads.tiles().zip(out.chunks_mut(TILE_SIZE)) {
+        for (tile, out) in self.places(out) {
             decoder.decode_padded(tile, out).expect("a good tile");
         }
     }
-}
 
-/// One class at one level.
-struct Comparison {
-    raw: usize,
-    packed: usize,
-    /// The reference's time.
-    reference: Duration,
-    /// Our times, one for each level of instructions.
-    ours: Vec<Duration>,
-    refused: usize,
-}
-
-impl Comparison {
-    /// How many times as fast we are, at each level of instructions.
-    fn faster(&self) -> impl Iterator<Item = f64> {
-        self.ours.iter().map(|ours| self.reference.as_secs_f64() / ours.as_secs_f64())
+    /// Each of `decoders` on a thread, this thread for the first; whichever is free takes the next tile.
+    fn decode_on_threads(&self, decoders: &mut [Decoder], out: &mut [u8]) {
+        let places = Mutex::new(self.places(out));
+        let next = || places.lock().expect("no thread panics with the lock").next();
+        let work = |decoder: &mut Decoder| {
+            while let Some((tile, out)) = next() {
+                decoder.decode_tile(tile.payload(), out).expect("a good tile");
+            }
+        };
+        let (first, others) = decoders.split_first_mut().expect("one thread at least");
+        std::thread::scope(|scope| {
+            for decoder in others {
+                scope.spawn(|| work(decoder));
+            }
+            work(first);
+        });
     }
-}
 
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ratio = self.raw as f64 / self.packed as f64;
-        let speed = |time: Duration| self.raw as f64 / time.as_secs_f64() / 1e6;
-        write!(f, "{ratio:7.3} {:7.1}", speed(self.reference))?;
-        for (&ours, faster) in self.ours.iter().zip(self.faster()) {
-            write!(f, " {:7.1} {faster:6.2}x", speed(ours))?;
+    fn compare(&self, level: u8, class: &str, simd: &[SimdLevel], rounds: usize) -> Decode {
+        let mut decoders: Vec<_> = simd.iter().map(|&level| Decoder::with_level(level)).collect();
+        let mut reference = ds_reference::Decoder::new();
+        let tiles: Vec<_> = self.payloads.tiles().collect();
+        let mut out = vec![0; self.raw.len()];
+        let mut their_time = Fastest::new(&self.raw);
+        let mut our_times = vec![their_time.clone(); decoders.len()];
+        for _ in 0..rounds {
+            for (decoder, time) in zip(&mut decoders, &mut our_times) {
+                time.round(&self.raw, &mut out, |tile, out| {
+                    decoder.decode_tile(tiles[tile].payload(), out).expect("a good tile");
+                });
+            }
+            their_time.round(&self.raw, &mut out, |tile, out| {
+                reference.decode_padded(tiles[tile], out).expect("a good tile");
+            });
         }
-        write!(f, " {:8}", self.refused)
-    }
-}
-
-fn compare(tiles: &Tiles, simd: &[SimdLevel], clock: &Clock, rounds: usize) -> Comparison {
-    let mut decoders: Vec<_> = simd.iter().map(|&level| Decoder::with_level(level)).collect();
-    let mut reference = ds_reference::Decoder::new();
-    // Filled, so that no round pays for the first touch of a page.
-    let mut out = vec![0xA5; tiles.raw.len()];
-    let mut reference_times = Vec::new();
-    let mut times = vec![Vec::new(); decoders.len()];
-    for _ in 0..rounds {
-        for (decoder, times) in decoders.iter_mut().zip(&mut times) {
-            times.push(measure(tiles, &mut out, clock, |out| tiles.decode(decoder, out)));
+        let packed = tiles.iter().map(|tile| 4 + tile.payload().len() as u64).sum();
+        let run = |time: &Fastest| Run { packed, seconds: time.seconds() };
+        let ours =
+            zip(simd, &our_times).map(|(simd, time)| Simd { simd: simd.name().into(), run: run(time) });
+        Decode {
+            level,
+            class: class.into(),
+            bytes: self.raw.len() as u64,
+            refused: self.refused,
+            ours: ours.collect(),
+            rival: run(&their_time),
         }
-        reference_times
-            .push(measure(tiles, &mut out, clock, |out| tiles.decode_by_reference(&mut reference, out)));
     }
-    Comparison {
-        raw: tiles.raw.len(),
-        packed: tiles.packed(),
-        reference: median(reference_times),
-        ours: times.into_iter().map(median).collect(),
-        refused: tiles.refused,
+
+    fn scale(&self, class: &str, simd: SimdLevel, rounds: usize) -> Threads {
+        let mut decoders = vec![Decoder::with_level(simd); THREADS];
+        let mut out = vec![0; self.raw.len()];
+        let mut fastest = [Duration::MAX; 2];
+        for _ in 0..rounds {
+            for (fastest, threads) in zip(&mut fastest, [1, THREADS]) {
+                let decode = |out: &mut [u8]| self.decode_on_threads(&mut decoders[..threads], out);
+                *fastest = checked(&self.raw, &mut out, decode).min(*fastest);
+            }
+        }
+        let [one, several] = fastest.map(|time| time.as_secs_f64());
+        let (class, simd) = (class.into(), simd.name().into());
+        Threads { level: MAIN_LEVEL, class, simd, threads: THREADS, one, several }
     }
-}
-
-/// Measures one round, and checks its output.
-fn measure(tiles: &Tiles, out: &mut [u8], clock: &Clock, decode: impl FnOnce(&mut [u8])) -> Duration {
-    out.fill(0xA5);
-    let start = clock.now();
-    decode(out);
-    let time = clock.now() - start;
-    assert!(*out == tiles.raw, "the output is wrong");
-    time
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 /// Has criterion measure all decoders on every class, briefly.

@@ -1,62 +1,149 @@
-//! Encoding speed and ratio beside the reference's, class by class, one thread.
+//! Encoding speed and size beside the reference's, class by class, one thread.
 //!
-//! `DS_CORPUS` names a folder of `.bin` files, one a class, of which 16 MiB each are read; without it, or in a test
-//! run, a few generated tiles stand in. The two encoders take turns, tile by tile, and the fastest round of each tile
-//! counts.
-//! `DS_LEVELS` lists the levels to compare (all by default), `DS_STRIDE=n` takes every n-th tile only, for
-//! a quick look, and `DS_ROUNDS` sets the number of rounds.
-//! Tiles that the reference refuses are left out of both columns and counted. `DS_FRIENDLY=1` measures instead what
-//! decoder-friendly tiles cost in size and gain in decoding speed, with our decoder.
+//! The two encoders take turns, tile by tile, and the fastest round of each tile counts. Both outputs are decoded by
+//! both decoders and compared with the content. Tiles that the reference refuses are left out of both columns and counted.
+//! `ds_bench::settings` lists the variables of the environment that choose what is measured; levels are all if not
+//! said, and `DS_STRIDE=8` is enough for a look. `DS_FRIENDLY=1` measures instead what decoder-friendly tiles cost in
+//! size and gain in decoding speed, with our decoder.
 
-mod classes;
-
-use core::fmt;
 use core::time::Duration;
 use std::time::Instant;
 
+use ds_bench::classes::{self, Class};
+use ds_bench::progress::Progress;
+use ds_bench::results::{Bench, Encode, Rival, Run, geometric_mean};
+use ds_bench::settings::Settings;
 use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, TILE_SIZE, tile_bound};
+use ds_reference::Refused;
 
-/// Levels compared unless asked otherwise.
-const LEVELS: &str = "0,1,2,3,4,5,6,7,8,9,10,11,12";
+const LEVELS: [u8; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+const ROUNDS: usize = 5;
 
 fn main() {
-    // Cargo passes --bench for a measurement; anything else only asks whether the bench still runs.
-    let measuring = std::env::args().any(|argument| argument == "--bench");
-    let classes = classes::load(measuring);
-    let rounds = if measuring { setting("DS_ROUNDS").unwrap_or(5) } else { 1 };
-    let stride = setting("DS_STRIDE").unwrap_or(1);
-    let levels = std::env::var("DS_LEVELS").unwrap_or_else(|_| LEVELS.into());
-    let levels = levels.split(',').map(|number| {
-        number.parse().ok().and_then(Level::new).expect("DS_LEVELS is a list of levels, 0 to 12, with commas")
-    });
-
-    if setting("DS_FRIENDLY").is_some() {
-        levels.for_each(|level| weigh_friendliness(level, &classes, stride, rounds));
+    let settings = Settings::from_env(&LEVELS, ROUNDS);
+    let classes = classes::load(&settings);
+    let levels: Vec<_> =
+        settings.levels.iter().map(|&number| Level::new(number).expect("levels are 0 to 12")).collect();
+    if std::env::var_os("DS_FRIENDLY").is_some() {
+        levels.iter().for_each(|&level| weigh_friendliness(level, &classes, settings.rounds));
         return;
     }
-    println!("against {}, {rounds} rounds", ds_reference::VERSION);
+
+    let rival = Rival { version: ds_reference::VERSION.into(), flags: ds_reference::FLAGS.into() };
+    println!("against {}, {}, {} rounds", rival.version, rival.flags, settings.rounds);
+    let progress = Progress::new("encode", levels.len() * classes.len());
+    let mut bench = Bench { rival, rounds: settings.rounds, decode: vec![], encode: vec![], threads: vec![] };
     for level in levels {
-        println!("\nlevel {level:<9}  ratio    ref.  smaller    MB/s    ref.  faster  refused");
-        let mut results = Vec::new();
-        for (name, content) in &classes {
-            let result = compare(level, content.chunks(TILE_SIZE).step_by(stride), rounds);
-            println!("{name:14} {result}");
-            results.push(result);
+        progress.line(format!("\nlevel {level:<9}  ratio    ref.  smaller    MB/s    ref.  faster  refused"));
+        let before = bench.encode.len();
+        for Class { name, content } in &classes {
+            progress.begin(format!("level {level}, {name}"));
+            let row = compare(level, name, content, settings.rounds);
+            if row.bytes == 0 {
+                progress.line(format!("{name:14} LEFT OUT: the reference refused all of it"));
+            } else {
+                progress.line(show(&row));
+                bench.encode.push(row);
+            }
+            progress.done();
         }
-        let mean = |value: fn(&Comparison) -> f64| {
-            (results.iter().map(|result| value(result).ln()).sum::<f64>() / results.len() as f64).exp()
+        let rows = &bench.encode[before..];
+        let size = geometric_mean(rows.iter().map(Encode::relative_size));
+        let faster = geometric_mean(rows.iter().map(Encode::faster));
+        progress.line(format!("geometric mean {:+23.2}% {faster:23.2}x", 100.0 * (1.0 - size)));
+    }
+    drop(progress);
+    bench.write(settings.json.as_deref());
+}
+
+fn show(row: &Encode) -> String {
+    let bytes = row.bytes as f64;
+    let [ratio, reference_ratio] = [row.ours, row.rival].map(|run| bytes / run.packed as f64);
+    let [speed, reference_speed] = [row.ours, row.rival].map(|run| bytes / run.seconds / 1e6);
+    let smaller = 100.0 * (1.0 - row.relative_size());
+    format!(
+        "{:14} {ratio:7.4} {reference_ratio:7.4} {smaller:+7.2}% {speed:7.1} {reference_speed:7.1} {:6.2}x {:8}",
+        row.class,
+        row.faster(),
+        row.refused
+    )
+}
+
+fn compare(level: Level, class: &str, content: &[u8], rounds: usize) -> Encode {
+    let mut ours = Encoder::boxed();
+    let mut theirs = ds_reference::Encoder::new(level.number()).expect("a level of the reference");
+    let mut referee = Referee::new();
+    let mut out = vec![0; tile_bound(TILE_SIZE)];
+    let nothing = Run { packed: 0, seconds: 0.0 };
+    let mut row = Encode {
+        level: level.number(),
+        class: class.into(),
+        bytes: 0,
+        refused: 0,
+        rival: nothing,
+        ours: nothing,
+    };
+    for tile in content.chunks(TILE_SIZE) {
+        // The fastest round counts: what a tile takes when nothing disturbs.
+        let (mut our_best, mut their_best) = (Duration::MAX, Duration::MAX);
+        let (mut len, mut reference) = (0, Err(Refused));
+        for _ in 0..rounds {
+            let start = Instant::now();
+            len = ours.encode_tile(level, tile, &mut out).expect("there is room");
+            our_best = start.elapsed().min(our_best);
+            let start = Instant::now();
+            let encoded = theirs.encode_borrowed(tile);
+            their_best = start.elapsed().min(their_best);
+            reference = encoded.map(<[u8]>::to_vec);
+        }
+        let Ok(reference) = reference else {
+            row.refused += 1;
+            continue;
         };
-        let smaller = 100.0 * (mean(Comparison::smaller) - 1.0);
-        println!("geometric mean {smaller:+23.2}% {:23.2}x", mean(Comparison::faster));
+        referee.judge(&reference, tile);
+        referee.judge(&out[..len], tile);
+
+        row.bytes += tile.len() as u64;
+        for (run, len, best) in
+            [(&mut row.ours, len, our_best), (&mut row.rival, reference.len(), their_best)]
+        {
+            // Every tile takes an entry of 4 bytes in the stream's table.
+            run.packed += 4 + len as u64;
+            run.seconds += best.as_secs_f64();
+        }
+    }
+    row
+}
+
+/// Both decoders, to say whether a payload is right.
+struct Referee {
+    ours: Decoder,
+    theirs: ds_reference::Decoder,
+    out: Vec<u8>,
+}
+
+impl Referee {
+    fn new() -> Self {
+        Self { ours: Decoder::new(), theirs: ds_reference::Decoder::new(), out: vec![0; TILE_SIZE] }
+    }
+
+    fn judge(&mut self, payload: &[u8], tile: &[u8]) {
+        let out = &mut self.out[..tile.len()];
+        out.fill(0xA5);
+        self.ours.decode_tile(payload, out).expect("a good tile");
+        assert!(*out == *tile, "the payload holds something else");
+        out.fill(0xA5);
+        self.theirs.decode_tile(payload, out).expect("a good tile");
+        assert!(*out == *tile, "the payload holds something else for the reference");
     }
 }
 
 /// Prints how much larger, and how much faster to decode, decoder-friendly tiles are.
-fn weigh_friendliness(level: Level, classes: &[(String, Vec<u8>)], stride: usize, rounds: usize) {
+fn weigh_friendliness(level: Level, classes: &[Class], rounds: usize) {
     println!("\nlevel {level:<9}  larger  decoded at  friendly  faster");
     let mut logs = [0.0; 2];
-    for (name, content) in classes {
-        let tiles: Vec<&[u8]> = content.chunks(TILE_SIZE).step_by(stride).collect();
+    for Class { name, content } in classes {
+        let tiles: Vec<&[u8]> = content.chunks(TILE_SIZE).collect();
         let payloads = [false, true].map(|friendly| {
             let options = EncodeOptions::new(level).decoder_friendly(friendly);
             let mut encoder = Encoder::boxed();
@@ -95,78 +182,4 @@ fn weigh_friendliness(level: Level, classes: &[(String, Vec<u8>)], stride: usize
     }
     let [larger, faster] = logs.map(|log| (log / classes.len() as f64).exp());
     println!("geometric mean {:+8.2}% {faster:28.3}x", 100.0 * (larger - 1.0));
-}
-
-/// A number from the environment.
-fn setting(name: &str) -> Option<usize> {
-    std::env::var(name).ok().map(|value| value.parse().expect("a number"))
-}
-
-/// One class at one level.
-struct Comparison {
-    raw: usize,
-    sizes: [usize; 2],
-    times: [Duration; 2],
-    refused: usize,
-}
-
-impl Comparison {
-    fn smaller(&self) -> f64 {
-        self.sizes[1] as f64 / self.sizes[0] as f64
-    }
-
-    fn faster(&self) -> f64 {
-        self.times[1].as_secs_f64() / self.times[0].as_secs_f64()
-    }
-}
-
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let raw = self.raw as f64;
-        let [ratio, reference_ratio] = self.sizes.map(|size| raw / size as f64);
-        let [speed, reference_speed] = self.times.map(|time| raw / time.as_secs_f64() / 1e6);
-        let smaller = 100.0 * (self.smaller() - 1.0);
-        let (faster, refused) = (self.faster(), self.refused);
-        write!(
-            f,
-            "{ratio:7.4} {reference_ratio:7.4} {smaller:+7.2}% \
-             {speed:7.1} {reference_speed:7.1} {faster:6.2}x {refused:8}"
-        )
-    }
-}
-
-fn compare<'a>(level: Level, content: impl Iterator<Item = &'a [u8]>, rounds: usize) -> Comparison {
-    let mut ours = Encoder::boxed();
-    let mut theirs = ds_reference::Encoder::new(level.number()).expect("a level of the reference");
-    let mut out = vec![0; tile_bound(TILE_SIZE)];
-
-    // Every tile takes an entry of 4 bytes in the stream's table.
-    let mut sizes = [0; 2];
-    let mut refused = 0;
-    let mut tiles = Vec::new();
-    for tile in content {
-        if let Ok(payload) = theirs.encode_tile(tile) {
-            sizes[0] += 4 + ours.encode_tile(level, tile, &mut out).expect("there is room");
-            sizes[1] += 4 + payload.len();
-            tiles.push(tile);
-        } else {
-            refused += 1;
-        }
-    }
-
-    // The fastest round of each tile counts: what it takes when nothing disturbs.
-    let mut times = [Duration::ZERO; 2];
-    for tile in &tiles {
-        let mut best = [Duration::MAX; 2];
-        for _ in 0..rounds {
-            let start = Instant::now();
-            ours.encode_tile(level, tile, &mut out).expect("there is room");
-            best[0] = start.elapsed().min(best[0]);
-            let start = Instant::now();
-            theirs.encode_tile(tile).expect("it did before");
-            best[1] = start.elapsed().min(best[1]);
-        }
-        times.iter_mut().zip(best).for_each(|(total, best)| *total += best);
-    }
-    Comparison { raw: tiles.iter().map(|tile| tile.len()).sum(), sizes, times, refused }
 }

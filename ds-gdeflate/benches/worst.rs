@@ -3,7 +3,6 @@
 //! What is normal are the classes of the decoding bench (`DS_CORPUS`, or a few generated tiles), encoded by our encoder at its
 //! default level; a class each in turn, and their mean. Every tile is decoded a few times, and the fastest counts.
 
-mod classes;
 #[allow(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../tests/support/worst.rs"]
 mod worst;
@@ -14,6 +13,9 @@ mod writer;
 use core::time::Duration;
 use std::time::Instant;
 
+use ds_bench::classes;
+use ds_bench::results::geometric_mean;
+use ds_bench::settings::Settings;
 use ds_gdeflate::{Decoder, Encoder, Level, SimdLevel, TILE_SIZE, tile_bound};
 
 /// What the project promises: no tile is as many times slower than a normal one.
@@ -34,19 +36,18 @@ impl Tile {
 }
 
 fn main() {
-    // Cargo passes --bench for a measurement; anything else only asks whether the bench still runs.
-    let measuring = std::env::args().any(|argument| argument == "--bench");
-    let times = if measuring { 15 } else { 1 };
+    let settings = Settings::from_env(&[], 15);
+    let times = settings.rounds;
     let classes: Vec<_> =
-        classes::load(measuring).into_iter().map(|(name, content)| (name, encode(&content))).collect();
+        classes::load(&settings).into_iter().map(|class| (class.name, encode(&class.content))).collect();
     let worst: Vec<_> = worst::worst()
         .into_iter()
         .map(|worst| (worst.name, worst.blocks, [Tile { payload: worst.payload, len: worst.len }]))
         .collect();
 
-    for level in SimdLevel::available() {
+    for level in settings.choose_simd(SimdLevel::available(), SimdLevel::name) {
         let normal: Vec<_> = classes.iter().map(|(_, tiles)| nanos_a_byte(level, tiles, times)).collect();
-        let mean = (normal.iter().map(|nanos| nanos.ln()).sum::<f64>() / normal.len() as f64).exp();
+        let mean = geometric_mean(normal.iter().copied());
         println!("\n{level}: normal is {mean:.3} ns a byte of payload and content, the mean of");
         for ((name, _), nanos) in classes.iter().zip(&normal) {
             println!("{name:44} {nanos:25.3} ns {:6.2}x", nanos / mean);

@@ -184,6 +184,11 @@ pub enum TileErrorKind {
     Truncated,
     /// A block of type 3, which does not exist.
     BlockType,
+    /// One block with codes of its own more than [`max_dynamic_blocks`](crate::max_dynamic_blocks).
+    TooManyDynamicBlocks {
+        /// How many there may be.
+        limit: usize,
+    },
     /// Symbol 16 (repeat the previous length) where there is no previous length.
     RepeatWithoutLength,
     /// A run of code lengths that goes past the last one.
@@ -231,12 +236,14 @@ pub enum TileErrorKind {
 
 impl TileErrorKind {
     /// A short name for the kind without its numbers, for counting.
+    #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::OutputSize { .. } => "output size",
             Self::PayloadSize { .. } => "payload size",
             Self::Truncated => "truncated",
             Self::BlockType => "block type",
+            Self::TooManyDynamicBlocks { .. } => "too many dynamic blocks",
             Self::RepeatWithoutLength => "repeat without length",
             Self::RunTooLong { .. } => "run too long",
             Self::OverSubscribed(_) => "over-subscribed code",
@@ -262,6 +269,9 @@ impl fmt::Display for TileErrorKind {
             }
             Self::Truncated => f.write_str("payload ends where a lane needs its next word"),
             Self::BlockType => f.write_str("block type 3"),
+            Self::TooManyDynamicBlocks { limit } => {
+                write!(f, "more than {limit} dynamic blocks for so little content")
+            }
             Self::RepeatWithoutLength => f.write_str("first code length repeats one before it"),
             Self::RunTooLong { expected, actual } => {
                 write!(f, "run of {actual} code lengths where {expected} are left")

@@ -28,11 +28,13 @@ pub struct TileReport {
 
 impl TileReport {
     /// Blocks of all kinds.
+    #[must_use]
     pub const fn blocks(&self) -> u64 {
         self.stored_blocks + self.static_blocks + self.dynamic_blocks
     }
 
     /// Bytes of content.
+    #[must_use]
     pub const fn content(&self) -> u64 {
         self.stored_bytes + self.literals + self.matched_bytes
     }

@@ -49,6 +49,7 @@
 //! 722 KiB, both plain values; levels 8 to 12 need 2.4 MiB more, from the allocator or as a [`Scratch`]. The format itself is
 //! described in `docs/gdeflate.md` of the repository, the encoder's levels in `docs/encoder.md`.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(feature = "simd", deny(unsafe_code))]
 #![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
@@ -73,7 +74,14 @@ pub use decode::decompress;
 pub use encode::compress;
 pub use encode::{EncodeError, EncodeOptions, Encoder, Level, Scratch, stream_bound, tile_bound};
 pub use error::{Code, DecodeError, StreamError, TileError, TileErrorKind};
-pub use format::{MAX_STREAM_SIZE, MAX_TILE_PAYLOAD, MAX_TILES, MIN_TILE_PAYLOAD, TILE_SIZE};
+pub use format::{
+    MAX_STREAM_SIZE, MAX_TILE_PAYLOAD, MAX_TILES, MIN_TILE_PAYLOAD, TILE_SIZE, max_dynamic_blocks,
+};
 pub use inspect::TileReport;
 pub use simd::SimdLevel;
 pub use stream::{CodecId, Header, StreamWriter, Tile, TileStream, TileTable, WriteError, write_table};
+
+/// The crate page's code is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CratePage;

@@ -37,6 +37,7 @@ impl SimdLevel {
 
     /// The fastest level of this machine. On x86-64 asks the processor once and remembers its answer, with or without `std`; on
     /// AArch64 there is nothing to ask, as NEON is part of every target with floating point.
+    #[must_use]
     pub fn detect() -> Self {
         Self::available().last().unwrap_or(Self::SCALAR)
     }
@@ -50,6 +51,7 @@ impl SimdLevel {
     }
 
     /// The level's name: `scalar`, `avx2`, `avx512` or `neon`.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self.0 {
             Variant::Scalar => "scalar",

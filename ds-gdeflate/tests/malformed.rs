@@ -4,7 +4,9 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use ds_gdeflate::{Code, Decoder, MAX_TILE_PAYLOAD, SimdLevel, TileError, TileErrorKind};
+use ds_gdeflate::{
+    Code, Decoder, MAX_TILE_PAYLOAD, SimdLevel, TILE_SIZE, TileError, TileErrorKind, max_dynamic_blocks,
+};
 use support::writer::Symbol::{End, Literal, Match, Reserved};
 use support::writer::{FULL_PRECODE, Length, Prefix, TileWriter};
 
@@ -46,6 +48,16 @@ fn dynamic(litlen: &Prefix, distance: &Prefix, symbols: &[support::writer::Symbo
 /// A dynamic block whose header is wrong.
 fn header(precode: &[u8; 19], lengths: &[Length]) -> Vec<u8> {
     tile(|tile| tile.block(true, 2).code_lengths(257, 1, precode, lengths))
+}
+
+/// So many dynamic blocks of one byte each.
+fn dynamic_blocks(count: usize) -> Vec<u8> {
+    tile(|tile| {
+        for _ in 1..count {
+            tile.dynamic(false, &small_litlen(), &Prefix::of(1, &[(0, 1)]), &[Literal(b'x'), End]);
+        }
+        tile.dynamic(true, &small_litlen(), &Prefix::of(1, &[(0, 1)]), &[Literal(b'x'), End])
+    })
 }
 
 fn cut(mut payload: Vec<u8>, words: usize) -> Vec<u8> {
@@ -96,6 +108,9 @@ fn cases() -> Vec<Case> {
     case("block type 3", tile(|tile| tile.block(true, 3)), 1, Kind::BlockType);
     let second = tile(|tile| tile.stored(false, 1, b"x").block(true, 3));
     case("block type 3 in the second block", second, 1, Kind::BlockType);
+
+    let kind = Kind::TooManyDynamicBlocks { limit: 8 };
+    case("a ninth dynamic block", dynamic_blocks(9), 9, kind);
 
     let repeat = header(&FULL_PRECODE, &[Length::Repeat(3)]);
     case("a repeat of no length", repeat, 1, Kind::RepeatWithoutLength);
@@ -189,6 +204,13 @@ fn every_error_is_told_by_its_kind() {
         assert!(error.input <= payload.len() && error.output <= len, "{what}: {error:?}");
         assert!(error.to_string().starts_with(&kind.to_string()), "{what}");
     }
+}
+
+#[test]
+fn as_many_dynamic_blocks_as_the_limit_says_are_good() {
+    assert_eq!(decode(&dynamic_blocks(8), 8), Ok(vec![b'x'; 8]));
+    assert_eq!(max_dynamic_blocks(8), 8);
+    assert_eq!(max_dynamic_blocks(TILE_SIZE), 136);
 }
 
 #[test]

@@ -8,7 +8,10 @@
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 
 /// What is wrapped, for the heading of a report.
-pub const VERSION: &str = "libdeflater 1.26";
+pub const VERSION: &str = "libdeflater 1.26.1";
+
+/// How it was compiled: the flag that Cargo's profile makes the C compiler be given.
+pub const FLAGS: &str = env!("DS_LIBDEFLATE_FLAGS");
 
 /// Encodes one tile as a DEFLATE stream of its own.
 ///

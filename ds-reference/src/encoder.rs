@@ -55,6 +55,19 @@ impl Encoder {
     ///
     /// If `raw` is empty (the reference would divide by zero) or larger than a tile.
     pub fn encode_tile(&mut self, raw: &[u8]) -> Result<Vec<u8>, Refused> {
+        self.encode_borrowed(raw).map(<[u8]>::to_vec)
+    }
+
+    /// The same without a copy of the payload, for measurements.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] where the reference gives up.
+    ///
+    /// # Panics
+    ///
+    /// As [`encode_tile`](Self::encode_tile).
+    pub fn encode_borrowed(&mut self, raw: &[u8]) -> Result<&[u8], Refused> {
         assert!((1..=TILE_SIZE).contains(&raw.len()), "{} bytes are not one tile", raw.len());
         let mut page = sys::libdeflate_gdeflate_out_page {
             data: self.scratch.as_mut_ptr().cast::<c_void>(),
@@ -75,7 +88,7 @@ impl Encoder {
             return Err(Refused);
         }
         assert!(page.nbytes <= self.scratch.len(), "the reference overran even the slack");
-        Ok(self.scratch[..page.nbytes].to_vec())
+        Ok(&self.scratch[..page.nbytes])
     }
 }
 

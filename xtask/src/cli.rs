@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::CodecArgs;
 use crate::coverage::MIN_LINE_PERCENT;
 use crate::tools::Provision;
 
@@ -21,6 +22,7 @@ Examples:
   cargo xtask lint                    formatting, clippy, docs and dependency rules alone
   cargo xtask coverage --html         line coverage, with pages to click through
   cargo xtask readme                  copy code excerpts and the crate list into README.md
+  cargo xtask bench codec --quick     our codec beside its rivals, within a minute
   cargo xtask tools                   what the checks need and whether it is here";
 
 #[derive(Subcommand)]
@@ -42,7 +44,7 @@ pub(crate) enum Verb {
         #[command(flatten)]
         provision: ProvisionArgs,
     },
-    /// Build the no_std crates for machines without an operating system
+    /// Build the no_std crates for machines without an operating system, and run the example for one
     Nostd {
         #[command(flatten)]
         provision: ProvisionArgs,
@@ -63,11 +65,24 @@ pub(crate) enum Verb {
         #[command(flatten)]
         provision: ProvisionArgs,
     },
-    /// Bring README.md in line with the code, or check that it is
+    /// Bring README.md and what else quotes code or results in line with them, or check that it is
     Readme {
-        /// Change nothing; fail if the README disagrees with the code
+        /// Change nothing; fail if a document disagrees
         #[arg(long)]
         check: bool,
+    },
+    /// List the public interface of ds-gdeflate in docs/api, or check that the list is right
+    Api {
+        /// Change nothing; fail if the interface is not the one listed
+        #[arg(long)]
+        check: bool,
+        #[command(flatten)]
+        provision: ProvisionArgs,
+    },
+    /// Measure beside rivals
+    Bench {
+        #[command(subcommand)]
+        what: BenchVerb,
     },
     /// List what the checks need and whether it is installed
     Tools {
@@ -75,6 +90,13 @@ pub(crate) enum Verb {
         #[arg(long)]
         install: bool,
     },
+}
+
+/// What can be measured.
+#[derive(Subcommand)]
+pub(crate) enum BenchVerb {
+    /// The codec: decoding and encoding, class by class, every output verified
+    Codec(CodecArgs),
 }
 
 /// Whether a verb may change the machine.

@@ -9,8 +9,11 @@
 //! - [`steps`]: the steps themselves, in the order `cargo xtask test` takes them;
 //! - [`nightly`]: those of them that take a nightly Rust;
 //! - [`features`]: the sets of features a crate is built with;
-//! - [`coverage`] and [`readme`]: the two steps that have a verb of their own.
+//! - [`api`], [`coverage`] and [`readme`]: the steps that have a verb of their own;
+//! - [`bench`](mod@bench): measures beside rivals.
 
+mod api;
+mod bench;
 mod cli;
 mod coverage;
 mod features;
@@ -26,7 +29,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 
-use crate::cli::{Cli, Verb};
+use crate::cli::{BenchVerb, Cli, Verb};
 use crate::workspace::Project;
 
 fn main() -> ExitCode {
@@ -49,7 +52,9 @@ fn dispatch(cli: Cli) -> Result<bool> {
             runner::run(&project, &steps::select(&only)?, provision.into())
         }
         Verb::Lint { provision } => runner::run(&project, &steps::select(steps::LINT)?, provision.into()),
-        Verb::Nostd { provision } => runner::run(&project, &steps::select(&["nostd"])?, provision.into()),
+        Verb::Nostd { provision } => {
+            runner::run(&project, &steps::select(&["nostd", "embedded"])?, provision.into())
+        }
         Verb::Coverage { min, html, provision } => {
             tools::provide(&project.sh, steps::COVERAGE_NEEDS, provision.into())?;
             coverage::run(&project, min, html)?;
@@ -62,6 +67,11 @@ fn dispatch(cli: Cli) -> Result<bool> {
         }
         Verb::Readme { check: true } => readme::check(&project).map(|()| true),
         Verb::Readme { check: false } => readme::write(&project).map(|()| true),
+        Verb::Api { check, provision } => {
+            tools::provide(&project.sh, api::NEEDS, provision.into())?;
+            if check { api::check(&project) } else { api::write(&project) }.map(|()| true)
+        }
+        Verb::Bench { what: BenchVerb::Codec(args) } => bench::codec(&project, &args).map(|()| true),
         Verb::Tools { install } => {
             let needs = runner::needs(&steps::select::<&str>(&[])?);
             Ok(tools::report(&project.sh, &needs, install))

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use xshell::{Cmd, cmd};
 
+use crate::api;
 use crate::coverage;
 use crate::features;
 use crate::nightly;
@@ -10,7 +11,8 @@ use crate::readme;
 use crate::runner::{Ending, Step};
 use crate::tools::{
     AARCH64_GCC, AARCH64_LIBC, AARCH64_LINUX, CARGO_DENY, CARGO_FUZZ, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS,
-    NIGHTLY, OLDEST_RUST, QEMU_USER, RUSTFMT, THUMBV7EM, Tool, VALGRIND, X86_64_NONE,
+    NIGHTLY, OLDEST_RUST, QEMU_ARM, QEMU_USER, RUSTFMT, THUMBV7EM, THUMBV7EM_HARD_FLOAT, Tool, VALGRIND,
+    WASM32, X86_64_NONE,
 };
 use crate::workspace::Project;
 
@@ -34,7 +36,7 @@ pub(crate) const COVERAGE_NEEDS: &[&Tool] = &[&LLVM_TOOLS, &CARGO_LLVM_COV];
 
 static STEPS: &[Step] = &[
     Step { name: "fmt", about: "the code is formatted", needs: &[&RUSTFMT], run: fmt },
-    Step { name: "readme", about: "README.md agrees with the code", needs: &[], run: readme_in_sync },
+    Step { name: "readme", about: "documents agree with code and results", needs: &[], run: readme_in_sync },
     Step {
         name: "clippy",
         about: "no lint fires, crate by crate and feature by feature",
@@ -50,9 +52,15 @@ static STEPS: &[Step] = &[
     },
     Step {
         name: "nostd",
-        about: "no_std crates build for bare metal",
-        needs: &[&X86_64_NONE, &THUMBV7EM],
+        about: "no_std crates build for bare metal and WebAssembly",
+        needs: &[&X86_64_NONE, &THUMBV7EM, &WASM32],
         run: nostd,
+    },
+    Step {
+        name: "embedded",
+        about: "the example for a microcontroller decodes its vectors, emulated",
+        needs: &[&RUSTFMT, &CLIPPY, &THUMBV7EM_HARD_FLOAT, &QEMU_ARM],
+        run: embedded,
     },
     Step {
         name: "msrv",
@@ -61,6 +69,12 @@ static STEPS: &[Step] = &[
         run: msrv,
     },
     Step { name: "docs", about: "documentation builds without a warning", needs: &[], run: docs },
+    Step {
+        name: "api",
+        about: "the committed lists of public interfaces are those of the code",
+        needs: api::NEEDS,
+        run: api_listed,
+    },
     Step { name: "deny", about: "licences and sources of dependencies", needs: &[&CARGO_DENY], run: deny },
     Step {
         name: "advisories",
@@ -191,13 +205,26 @@ fn nostd(project: &Project) -> Result<Ending> {
         project.workspace.packages.iter().filter(|package| FREESTANDING.contains(&package.name.as_str()))
     {
         let name = &package.name;
-        for target in [X86_64_NONE.name, THUMBV7EM.name] {
+        for target in [X86_64_NONE.name, THUMBV7EM.name, WASM32.name] {
             for set in features::sets_without(package, "std") {
                 commands.push(cmd!(sh, "cargo build --package {name} --target {target} {set...}"));
             }
         }
     }
     run_each(project, &commands)
+}
+
+/// Runs a program of a workspace of its own, whose Cargo settings name the target and the emulator.
+fn embedded(project: &Project) -> Result<Ending> {
+    let sh = &project.sh;
+    let _there = sh.push_dir("embedded");
+    let target = project.workspace.target_directory.join("embedded");
+    let commands = [
+        cmd!(sh, "cargo fmt --check"),
+        cmd!(sh, "cargo clippy --locked -- --deny warnings"),
+        cmd!(sh, "cargo run --locked --release"),
+    ];
+    run_each(project, &commands.map(|command| command.env("CARGO_TARGET_DIR", &target)))
 }
 
 fn msrv(project: &Project) -> Result<Ending> {
@@ -214,6 +241,11 @@ fn docs(project: &Project) -> Result<Ending> {
     cmd!(project.sh, "cargo doc --no-deps --workspace --all-features")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
+    Ok(Ending::Passed)
+}
+
+fn api_listed(project: &Project) -> Result<Ending> {
+    api::check(project)?;
     Ok(Ending::Passed)
 }
 

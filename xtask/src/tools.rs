@@ -79,16 +79,28 @@ pub(crate) static QEMU_USER: Tool = Tool {
     why: "to run tests for AArch64",
     source: Source::DebianWith { file: "qemu-aarch64" },
 };
+pub(crate) static THUMBV7EM_HARD_FLOAT: Tool = Tool {
+    name: "thumbv7em-none-eabihf",
+    why: "to build the example for a microcontroller",
+    source: Source::Target,
+};
+pub(crate) static WASM32: Tool = Tool {
+    name: "wasm32-unknown-unknown",
+    why: "to build the no_std crates for WebAssembly",
+    source: Source::Target,
+};
+pub(crate) static QEMU_ARM: Tool =
+    Tool { name: "qemu-system-arm", why: "to run the example for a microcontroller", source: Source::Debian };
 /// The first release of the workspace's `rust-version`.
 pub(crate) static OLDEST_RUST: Tool = Tool {
     name: "1.89.0",
     why: "to build the crates with the oldest Rust they promise to support",
     source: Source::Toolchain { components: &[] },
 };
-/// A nightly that Miri and the sanitizers are known to work in.
+/// A nightly that Miri and the sanitizers are known to work in, and whose description of interfaces our tool reads.
 pub(crate) static NIGHTLY: Tool = Tool {
     name: "nightly-2026-10-30",
-    why: "to run tests under Miri and the address sanitizer, and to fuzz",
+    why: "to run tests under Miri and the address sanitizer, to fuzz, and to list public interfaces",
     source: Source::Toolchain { components: &["miri", "rust-src"] },
 };
 pub(crate) static VALGRIND: Tool =
@@ -108,9 +120,14 @@ pub(crate) static CARGO_FUZZ: Tool = Tool {
     why: "to build the fuzz targets",
     source: Source::Crate { version: "0.13.2", args: &[] },
 };
+pub(crate) static CARGO_PUBLIC_API: Tool = Tool {
+    name: "cargo-public-api",
+    why: "to list public interfaces",
+    source: Source::Crate { version: "0.52.0", args: &[] },
+};
 
 /// Every tool that is a crate.
-static CRATES: &[&Tool] = &[&CARGO_DENY, &CARGO_LLVM_COV, &CARGO_FUZZ];
+static CRATES: &[&Tool] = &[&CARGO_DENY, &CARGO_LLVM_COV, &CARGO_FUZZ, &CARGO_PUBLIC_API];
 
 /// Whether missing tools are installed or only told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

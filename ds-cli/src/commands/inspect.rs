@@ -5,7 +5,7 @@ use core::ops::AddAssign;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use ds_gdeflate::{CodecId, Decoder, TILE_SIZE, TileError, TileReport, TileTable};
+use ds_gdeflate::{Decoder, TILE_SIZE, TileError, TileReport, TileTable};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -45,10 +45,8 @@ fn inspect_stream(input: &mut Input, prefix: &[u8], threads: usize, quiet: bool)
     let table =
         TileTable::parse(prefix, input.size().unwrap_or(u64::MAX)).map_err(|e| not_a_stream(input, e))?;
     let header = *table.header();
-    let codec_id = match header.codec_id() {
-        CodecId::Reference => "04 FB (reference)",
-        CodecId::DirectStorage => "FE 01 (DirectStorage)",
-    };
+    let id = header.codec_id();
+    let codec_id = format!("{:02X} {:02X} ({id})", id.byte(), !id.byte());
     let facts = vec![("kind", "tile stream".into()), ("codec_id", codec_id.into())];
     let (size, packed) = (header.uncompressed_size(), table.stream_end());
     let progress = Progress::bytes("inspecting", Some(size), quiet);

@@ -66,22 +66,26 @@ pub struct Decoder {
 
 impl Decoder {
     /// A workspace.
+    #[must_use]
     pub const fn new() -> Self {
         Self { tables: Tables::new(), level: None }
     }
 
     /// A workspace of a decoder that uses the instructions of `level` rather than the machine's best.
+    #[must_use]
     pub const fn with_level(level: SimdLevel) -> Self {
         Self { tables: Tables::new(), level: Some(level) }
     }
 
     /// The instructions that this decoder uses.
+    #[must_use]
     pub fn level(&self) -> SimdLevel {
         self.level.unwrap_or_else(SimdLevel::detect)
     }
 
     /// A workspace on the heap, made there: no large value crosses the stack.
     #[cfg(feature = "alloc")]
+    #[must_use]
     pub fn boxed() -> alloc::boxed::Box<Self> {
         alloc::boxed::Box::new(Self::new())
     }

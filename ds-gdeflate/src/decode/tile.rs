@@ -13,7 +13,7 @@ use super::stored;
 use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use super::watch::Watch;
 use crate::error::{Code, TileError, TileErrorKind};
-use crate::format::{END_OF_BLOCK, LANES, MIN_MATCH, WORD};
+use crate::format::{END_OF_BLOCK, LANES, MIN_MATCH, WORD, max_dynamic_blocks};
 use crate::simd::{SimdLevel, Variant};
 
 /// An error and the lane whose turn met it.
@@ -52,6 +52,8 @@ pub(super) struct TileDecoder<'t, 'i, 'o, W> {
     /// Bytes of output written or reserved.
     pub(super) settled: usize,
     pub(super) pending: [Pending; LANES],
+    /// Dynamic blocks met so far.
+    dynamic_blocks: usize,
     watch: W,
     level: SimdLevel,
 }
@@ -70,6 +72,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
             out,
             settled: 0,
             pending: [Pending::NONE; LANES],
+            dynamic_blocks: 0,
             watch,
             level,
         }
@@ -109,6 +112,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
             }
             2 => {
                 self.watch.dynamic_codes();
+                self.admit_dynamic()?;
                 let lengths = CodeLengths::read(&mut self.deal)?;
                 self.tables.load_dynamic(lengths.litlen(), lengths.distance()).map_err(Fault::on(0))?;
                 self.compressed()?;
@@ -116,6 +120,16 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
             _ => return Err(Fault { kind: TileErrorKind::BlockType, lane: 0 }),
         }
         Ok(last)
+    }
+
+    /// Counts a dynamic block, before anything is spent on it.
+    fn admit_dynamic(&mut self) -> Result<(), Fault> {
+        let limit = max_dynamic_blocks(self.out.len());
+        if self.dynamic_blocks == limit {
+            return Err(Fault { kind: TileErrorKind::TooManyDynamicBlocks { limit }, lane: 0 });
+        }
+        self.dynamic_blocks += 1;
+        Ok(())
     }
 
     fn stored(&mut self) -> Result<(), Fault> {

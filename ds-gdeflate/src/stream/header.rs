@@ -1,10 +1,13 @@
 //! The eight bytes that open a stream.
 
+use core::fmt;
+
 use crate::error::StreamError;
 use crate::format::{MAX_STREAM_SIZE, MAX_TILES, TILE_SIZE, WORD};
 
 /// Which of the two identifiers a stream carries. The tiles are the same under both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum CodecId {
     /// `04 FB`: what the public reference writes, and all that its decoder accepts.
     #[default]
@@ -15,6 +18,7 @@ pub enum CodecId {
 
 impl CodecId {
     /// The identifier's byte. A stream has its complement in the byte behind it.
+    #[must_use]
     pub const fn byte(self) -> u8 {
         match self {
             Self::Reference => 0x04,
@@ -28,6 +32,15 @@ impl CodecId {
             0xFE => Some(Self::DirectStorage),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for CodecId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Reference => "reference",
+            Self::DirectStorage => "DirectStorage",
+        })
     }
 }
 
@@ -80,6 +93,7 @@ impl Header {
 
     /// The header of a stream with `uncompressed_size` bytes of content, or `None` above
     /// [`MAX_STREAM_SIZE`](crate::MAX_STREAM_SIZE).
+    #[must_use]
     pub const fn for_size(codec_id: CodecId, uncompressed_size: u64) -> Option<Self> {
         if uncompressed_size > MAX_STREAM_SIZE {
             return None;
@@ -90,6 +104,7 @@ impl Header {
     }
 
     /// The header as it stands in a stream.
+    #[must_use]
     pub const fn to_bytes(self) -> [u8; Self::SIZE] {
         let id = self.codec_id.byte();
         let [count_low, count_high] = self.tile_count.to_le_bytes();
@@ -99,16 +114,19 @@ impl Header {
     }
 
     /// Which identifier the stream carries.
+    #[must_use]
     pub const fn codec_id(&self) -> CodecId {
         self.codec_id
     }
 
     /// Tiles in the stream, at most [`MAX_TILES`](crate::MAX_TILES).
+    #[must_use]
     pub const fn tile_count(&self) -> usize {
         self.tile_count as usize
     }
 
     /// Bytes of content, at most [`MAX_STREAM_SIZE`](crate::MAX_STREAM_SIZE).
+    #[must_use]
     pub const fn uncompressed_size(&self) -> u64 {
         let full = self.tile_count as u64 * TILE_SIZE as u64;
         match self.last_tile {
@@ -118,6 +136,7 @@ impl Header {
     }
 
     /// Bytes of header and tile table: where the payloads begin.
+    #[must_use]
     pub const fn table_end(&self) -> usize {
         Self::SIZE + self.tile_count as usize * WORD
     }

@@ -15,6 +15,7 @@ pub use writer::{StreamWriter, WriteError, write_table};
 use core::ops::Range;
 
 use crate::error::StreamError;
+use crate::format::TILE_SIZE;
 
 /// A whole tile stream in memory, checked.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +38,13 @@ impl<'a> TileStream<'a> {
     }
 
     /// The header and the table of tiles.
+    #[must_use]
     pub fn table(&self) -> &TileTable<'a> {
         &self.table
     }
 
     /// Tile `index`, counted from 0, or `None` behind the last.
+    #[must_use]
     pub fn tile(&self, index: usize) -> Option<Tile<'a>> {
         if index >= self.table.len() {
             return None;
@@ -49,7 +52,8 @@ impl<'a> TileStream<'a> {
         let range = self.table.compressed_range(index);
         // `parse` checked that the payloads end inside `bytes`, so the offsets fit in `usize`.
         let payload = &self.bytes[range.start as usize..range.end as usize];
-        Some(Tile { index, payload, uncompressed: self.table.uncompressed_range(index) })
+        let uncompressed = self.table.uncompressed_range(index);
+        Some(Tile { index, payload, uncompressed_size: (uncompressed.end - uncompressed.start) as usize })
     }
 
     /// All tiles in order.
@@ -59,42 +63,49 @@ impl<'a> TileStream<'a> {
     }
 
     /// Bytes of content.
+    #[must_use]
     pub fn uncompressed_size(&self) -> u64 {
         self.table.header().uncompressed_size()
     }
 
     /// Bytes of the stream itself; what follows in the buffer is not part of it.
+    #[must_use]
     pub fn consumed(&self) -> usize {
         self.table.stream_end() as usize
     }
 }
 
 /// One tile of a stream: the unit that decodes on its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tile<'a> {
     index: usize,
     payload: &'a [u8],
-    uncompressed: Range<u64>,
+    uncompressed_size: usize,
 }
 
 impl<'a> Tile<'a> {
     /// The tile's number, counted from 0.
+    #[must_use]
     pub fn index(&self) -> usize {
         self.index
     }
 
     /// The compressed bytes, a multiple of 4.
+    #[must_use]
     pub fn payload(&self) -> &'a [u8] {
         self.payload
     }
 
     /// The place of the tile's content in the stream's content, in bytes.
+    #[must_use]
     pub fn uncompressed_range(&self) -> Range<u64> {
-        self.uncompressed.clone()
+        let start = self.index as u64 * TILE_SIZE as u64;
+        start..start + self.uncompressed_size as u64
     }
 
     /// Bytes of content, 1 to 65 536.
+    #[must_use]
     pub fn uncompressed_size(&self) -> usize {
-        (self.uncompressed.end - self.uncompressed.start) as usize
+        self.uncompressed_size
     }
 }

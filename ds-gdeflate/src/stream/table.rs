@@ -62,14 +62,21 @@ impl<'a> TileTable<'a> {
     }
 
     /// The stream's header.
+    #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
     /// Tiles in the stream.
-    #[allow(clippy::len_without_is_empty, reason = "a stream without tiles is nothing to ask for often")]
+    #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether the stream has no tiles, and so no content.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Where the payload of tile `index` lies, in bytes from the start of the stream.
@@ -77,6 +84,7 @@ impl<'a> TileTable<'a> {
     /// # Panics
     ///
     /// If there is no such tile.
+    #[must_use]
     pub fn compressed_range(&self, index: usize) -> Range<u64> {
         assert!(index < self.len(), "tile {index} of {}", self.len());
         let base = self.header.table_end() as u64;
@@ -91,6 +99,7 @@ impl<'a> TileTable<'a> {
     /// # Panics
     ///
     /// If there is no such tile.
+    #[must_use]
     pub fn uncompressed_range(&self, index: usize) -> Range<u64> {
         assert!(index < self.len(), "tile {index} of {}", self.len());
         let start = index as u64 * TILE_SIZE as u64;
@@ -98,6 +107,7 @@ impl<'a> TileTable<'a> {
     }
 
     /// Where the last payload ends, in bytes from the start of the stream: the stream's own length.
+    #[must_use]
     pub fn stream_end(&self) -> u64 {
         match self.len().checked_sub(1) {
             Some(last) => self.compressed_range(last).end,

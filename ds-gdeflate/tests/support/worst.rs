@@ -3,7 +3,7 @@
 //! What a block costs (reading its header, building its tables, getting the fast path going) is the same for a block of next
 //! to nothing. These tiles are full of such blocks, as small as the format allows, or of symbols that need a closer look.
 
-use ds_gdeflate::{MAX_TILE_PAYLOAD, TILE_SIZE};
+use ds_gdeflate::{MAX_TILE_PAYLOAD, TILE_SIZE, max_dynamic_blocks};
 
 use super::writer::Symbol::{self, End, Literal, Match};
 use super::writer::{Length, Prefix, TileWriter};
@@ -14,7 +14,7 @@ pub(crate) struct Worst {
     pub(crate) payload: Vec<u8>,
     /// Bytes of content.
     pub(crate) len: usize,
-    /// Blocks before the last one.
+    /// Blocks before the last one, the one that gives content among them.
     pub(crate) blocks: usize,
     /// How many of these have codes of their own.
     pub(crate) dynamic: usize,
@@ -103,21 +103,36 @@ impl Block {
     }
 }
 
-/// Repeats `blocks` as often as a tile has room for, in payload and content; then comes one stored byte.
+/// Repeats `blocks` as often as a tile may have them, in payload, content and codes; then comes one stored byte.
+///
+/// How many codes there may be depends on the content. Where blocks give next to none, one before them gives it: a match.
 fn repeat(name: &'static str, blocks: &[Block]) -> Worst {
+    let dynamic = blocks.iter().filter(|block| matches!(block, Block::Dynamic(..))).count();
+    let size: usize = blocks.iter().map(Block::size).sum();
+    let most_dynamic = max_dynamic_blocks(TILE_SIZE).checked_div(dynamic).unwrap_or(usize::MAX);
+    let first = if dynamic == 0 { 0 } else { (TILE_SIZE - 1).saturating_sub(most_dynamic * size) };
     let write = |times: usize| {
         let mut tile = TileWriter::new();
+        if first != 0 {
+            tile.fixed(false, &run(first));
+        }
         (0..times).for_each(|_| blocks.iter().for_each(|block| block.write(&mut tile)));
         tile
     };
     let bits = write(1).bits();
-    let size: usize = blocks.iter().map(Block::size).sum();
     // The last block, and up to two words a lane that are not used up.
     let room = 8 * MAX_TILE_PAYLOAD - 32 * 65;
-    let times = (room / bits).min((TILE_SIZE - 1).checked_div(size).unwrap_or(usize::MAX));
+    let most_content = (TILE_SIZE - 1).checked_div(size).unwrap_or(usize::MAX);
+    let times = (room / bits).min(most_content).min(most_dynamic);
     let payload = write(times).stored(true, 1, b"x").payload();
-    let dynamic = blocks.iter().filter(|block| matches!(block, Block::Dynamic(..))).count();
-    Worst { name, payload, len: times * size + 1, blocks: times * blocks.len(), dynamic: times * dynamic }
+    let blocks = times * blocks.len() + usize::from(first != 0);
+    Worst { name, payload, len: first + times * size + 1, blocks, dynamic: times * dynamic }
+}
+
+/// A static block's symbols for `len` bytes, 4 at least: a literal, and a match with it.
+fn run(len: usize) -> [Symbol; 3] {
+    let extra = (len - 1 - 3) as u32;
+    [Literal(b'x'), Match { length: (285, extra), distance: (0, 0) }, End]
 }
 
 fn precode(lengths: &[(usize, u8)]) -> [u8; 19] {

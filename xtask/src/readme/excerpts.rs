@@ -1,4 +1,4 @@
-//! Parts of the README that are copies of something in the code, each announced by a comment on a line of its
+//! Parts of a document that are copies of something in the code or in the results, each announced by a comment on a line of its
 //! own:
 //!
 //! - `<!-- sync: path/to/file.rs#name -->`: the code block after it equals the lines between `// readme:name`
@@ -6,13 +6,15 @@
 //! - `<!-- sync: crates -->`: the table after it has a row for each member of the workspace, with its
 //!   description;
 //! - `<!-- sync: features CRATE -->`: the table after it has a row for each public feature of that crate, and
-//!   the rows of those switched on by default, and no others, say `(default)`.
+//!   the rows of those switched on by default, and no others, say `(default)`;
+//! - `<!-- sync: bench PART -->`: all up to `<!-- /sync -->` tells the committed results of the codec's benches.
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::bench::{self, tables};
 use crate::workspace::{Package, Project, Workspace};
 
-/// The README as it should be, and what was wrong with it.
+/// A document as it should be, and what was wrong with it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Synced {
     pub(crate) text: String,
@@ -26,10 +28,22 @@ pub(crate) struct Synced {
 /// When a marker is malformed, has nothing to announce, or names a source that is not there.
 pub(crate) fn sync(readme: &str, project: &Project) -> Result<Synced> {
     let read = |path: &str| project.sh.read_file(path).map_err(Into::into);
-    sync_with(readme, &project.workspace, &read)
+    let tell = |part: &str| {
+        let text = tables::part(part, &bench::committed(project)?);
+        text.with_context(|| format!("no such part; there are: {}", tables::PARTS.join(", ")))
+    };
+    sync_with(readme, &project.workspace, &Sources { read: &read, tell: &tell })
 }
 
-fn sync_with(readme: &str, workspace: &Workspace, read: &dyn Fn(&str) -> Result<String>) -> Result<Synced> {
+/// Where copies come from, besides the workspace.
+struct Sources<'a> {
+    /// The content of a file.
+    read: &'a dyn Fn(&str) -> Result<String>,
+    /// A part of the committed results, by its name.
+    tell: &'a dyn Fn(&str) -> Result<String>,
+}
+
+fn sync_with(readme: &str, workspace: &Workspace, sources: &Sources<'_>) -> Result<Synced> {
     let mut text = String::with_capacity(readme.len());
     let mut stale = Vec::new();
     let mut rest = readme;
@@ -40,7 +54,7 @@ fn sync_with(readme: &str, workspace: &Workspace, read: &dyn Fn(&str) -> Result<
 
         let context = || format!("sync: {subject}");
         let part = if let Some((path, name)) = subject.split_once('#') {
-            let wanted = region(&read(path).with_context(context)?, name).with_context(context)?;
+            let wanted = region(&(sources.read)(path).with_context(context)?, name).with_context(context)?;
             let block = Part::code(rest).with_context(context)?;
             (wanted != block.body).then_some((block, wanted))
         } else if subject == "crates" {
@@ -58,12 +72,16 @@ fn sync_with(readme: &str, workspace: &Workspace, read: &dyn Fn(&str) -> Result<
                 stale.push(format!("features of {name}: {difference}"));
             }
             None
+        } else if let Some(name) = subject.strip_prefix("bench ") {
+            let wanted = format!("\n{}\n", (sources.tell)(name).with_context(context)?);
+            let span = Part::span(rest).with_context(context)?;
+            (wanted != span.body).then_some((span, wanted))
         } else {
-            bail!("sync: {subject}: neither `file#name`, `crates` nor `features CRATE`");
+            bail!("sync: {subject}: neither `file#name`, `crates`, `features CRATE` nor `bench PART`");
         };
 
         if let Some((part, wanted)) = part {
-            stale.push(format!("the part after `sync: {subject}` is not what the code says"));
+            stale.push(format!("the part after `sync: {subject}` is out of date"));
             text.push_str(part.before);
             text.push_str(&wanted);
             rest = &rest[part.before.len() + part.body.len()..];
@@ -95,6 +113,12 @@ impl<'a> Part<'a> {
             length += line.len();
         }
         bail!("the code block has no end")
+    }
+
+    /// All up to the mark of the end.
+    fn span(rest: &'a str) -> Result<Self> {
+        let end = rest.find("<!-- /sync -->").context("no `<!-- /sync -->` follows")?;
+        Ok(Self { before: "", body: &rest[..end] })
     }
 
     /// A table at the start of `rest`, with its two head lines.
@@ -214,10 +238,12 @@ fn main() {
 ";
 
     fn run(readme: &str) -> Result<Synced> {
-        sync_with(readme, &sample(), &|path| {
+        let read = |path: &str| {
             ensure!(path == "examples/a.rs", "no such file: {path}");
             Ok(SOURCE.into())
-        })
+        };
+        let tell = |part: &str| Ok(format!("results, {part}\n"));
+        sync_with(readme, &sample(), &Sources { read: &read, tell: &tell })
     }
 
     fn error(readme: &str) -> String {
@@ -235,7 +261,7 @@ fn main() {
     fn a_stale_excerpt_is_told_and_mended() {
         let readme = "<!-- sync: examples/a.rs#queue -->\n```rust\nlet old = 1;\n```\nend";
         let synced = run(readme).unwrap();
-        assert_eq!(synced.stale, ["the part after `sync: examples/a.rs#queue` is not what the code says"]);
+        assert_eq!(synced.stale, ["the part after `sync: examples/a.rs#queue` is out of date"]);
         assert!(synced.text.starts_with("<!-- sync: examples/a.rs#queue -->\n```rust\nlet queue = "));
         assert!(synced.text.ends_with("}\n```\nend"));
         assert!(run(&synced.text).unwrap().stale.is_empty());
@@ -262,6 +288,15 @@ fn main() {
         assert!(error("<!-- sync: examples/a.rs#x -->\n```\n```\n").contains("no line says `readme:x`"));
         assert!(error("<!-- sync: features none -->\n| a | b |\n|-|-|\n").contains("no such crate"));
         assert!(error("<!-- sync: weather -->\n").contains("neither"));
+    }
+
+    #[test]
+    fn results_fill_all_up_to_their_end() {
+        let readme = "<!-- sync: bench brief -->\nold\nlines\n<!-- /sync -->\nrest\n";
+        let synced = run(readme).unwrap();
+        assert_eq!(synced.text, "<!-- sync: bench brief -->\n\nresults, brief\n\n<!-- /sync -->\nrest\n");
+        assert_eq!(run(&synced.text).unwrap().stale, [""; 0]);
+        assert!(error("<!-- sync: bench brief -->\nold\n").contains("no `<!-- /sync -->` follows"));
     }
 
     #[test]

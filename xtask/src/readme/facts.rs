@@ -12,19 +12,30 @@ const TEST: &str = "cargo xtask test";
 const CI: &str = ".ci/run";
 const WORKFLOW: &str = ".github/workflows/ci.yml";
 
-/// Returns a sentence for each statement that is not true.
+/// Returns a sentence for each statement about Rust's version or ours in `text` that is not true.
+pub(crate) fn versions(text: &str, project: &Project) -> Result<Vec<String>> {
+    let package = any_package(project)?;
+    let mut wrong = rust_versions(text, package.rust_version.as_deref().context("rust-version is not set")?);
+    wrong.extend(requirements(text, &package.version));
+    Ok(wrong)
+}
+
+/// A package that stands for all: they agree in their versions.
+fn any_package(project: &Project) -> Result<&Package> {
+    let packages = &project.workspace.packages;
+    let package = packages.first().context("the workspace is empty")?;
+    let agree =
+        |other: &Package| other.rust_version == package.rust_version && other.version == package.version;
+    ensure!(packages.iter().all(agree), "crates differ in version or rust-version");
+    Ok(package)
+}
+
+/// Returns a sentence for each statement of the README that is not true.
 pub(crate) fn check(readme: &str, project: &Project) -> Result<Vec<String>> {
     let workspace = &project.workspace;
-    let package = workspace.packages.first().context("the workspace is empty")?;
-    let rust_version = package.rust_version.as_deref().context("rust-version is not set")?;
-    let agree = |other: &Package| {
-        other.rust_version.as_deref() == Some(rust_version) && other.version == package.version
-    };
-    ensure!(workspace.packages.iter().all(agree), "crates differ in version or rust-version");
-
+    let rust_version = any_package(project)?.rust_version.as_deref().context("rust-version is not set")?;
     let mut wrong = commands(readme);
-    wrong.extend(rust_versions(readme, rust_version));
-    wrong.extend(requirements(readme, &package.version));
+    wrong.extend(versions(readme, project)?);
 
     let binaries = workspace.default_binaries();
     if binaries != ["ds"] {

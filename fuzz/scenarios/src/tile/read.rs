@@ -16,6 +16,7 @@ pub fn read(payload: &[u8], size: usize) -> Option<(Vec<Block>, Vec<u8>)> {
     let mut bits = Bits::new(payload)?;
     let mut content = Content { bytes: Vec::with_capacity(size), size };
     let mut blocks = Vec::new();
+    let mut dynamic_left = 8 + size / 512;
     loop {
         let last = bits.take(0, 1) == 1;
         let kind = bits.take(0, 2);
@@ -24,6 +25,8 @@ pub fn read(payload: &[u8], size: usize) -> Option<(Vec<Block>, Vec<u8>)> {
             0 => Block::Stored(stored(&mut bits, &mut content)?),
             1 => Block::Static(tokens(&mut bits, &Codes::fixed(), &mut content)?),
             2 => {
+                // Too many of them are refused, as `docs/gdeflate.md` says.
+                dynamic_left = dynamic_left.checked_sub(1)?;
                 let codes = codes(&mut bits)?;
                 let tokens = tokens(&mut bits, &codes, &mut content)?;
                 Block::Dynamic(codes, tokens)
