@@ -3,7 +3,7 @@
 use super::bound::{KIND_BITS, MAX_STORED, STORED_LEN_BITS};
 use super::codes::{Coding, DynamicCodes};
 use super::histogram::Histogram;
-use super::lanes::LaneWriter;
+use super::lanes::{LaneWriter, lanes_of};
 use super::symbols::{Bits, BlockCodes};
 use super::token::Token;
 use crate::format::{DISTANCE_SYMBOLS, LANES, LITLEN_SYMBOLS, STATIC_DISTANCE_BITS, STATIC_LITLEN_BITS};
@@ -96,18 +96,6 @@ impl EncodedBlock<'_> {
             lanes.round(&round);
         }
     }
-}
-
-/// The set bits' numbers, lowest first.
-#[inline(always)]
-fn lanes_of(mut mask: u32) -> impl Iterator<Item = usize> {
-    core::iter::from_fn(move || {
-        let lane = mask.trailing_zeros() as usize;
-        (mask != 0).then(|| {
-            mask &= mask - 1;
-            lane
-        })
-    })
 }
 
 fn kind(kind: u32, last: bool) -> Bits {

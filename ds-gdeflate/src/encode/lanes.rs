@@ -23,20 +23,28 @@ struct Lane {
 }
 
 impl Lane {
-    /// Appends a turn's bits. Takes the number of words that the lanes own, and returns what it is afterwards.
+    /// Appends a turn's bits; [`settle`](Self::settle) must follow before the next if [`is_full`](Self::is_full).
     #[inline(always)]
-    fn turn(&mut self, bits: Bits, words: &mut [[u8; WORD]], taken: u32) -> u32 {
-        let pending = self.pending | u64::from(bits.value) << 1 << self.last;
-        let last = self.last + bits.count;
+    fn append(&mut self, bits: Bits) {
+        self.pending |= u64::from(bits.value) << 1 << self.last;
+        self.last += bits.count;
+    }
+
+    /// Whether the word being filled is complete and more bits wait behind it.
+    #[inline(always)]
+    fn is_full(&self) -> bool {
+        self.last >= WORD_BITS
+    }
+
+    /// Settles the word that is complete; the next but one is at `place`.
+    #[inline(always)]
+    fn settle(&mut self, words: &mut [[u8; WORD]], place: u32) {
         if let Some(word) = words.get_mut((self.places & 0xFFFF) as usize) {
-            *word = (pending as u32).to_le_bytes();
+            *word = (self.pending as u32).to_le_bytes();
         }
-        // Whether the turn needs more room than the word has is a coin toss, so arithmetic instead of a branch.
-        let done = last & WORD_BITS;
-        self.pending = pending >> done;
-        self.last = last - done;
-        self.places = ((u64::from(taken) << 32 | u64::from(self.places)) >> (done / 2)) as u32;
-        taken + done / WORD_BITS
+        self.pending >>= WORD_BITS;
+        self.last -= WORD_BITS;
+        self.places = self.places >> 16 | place << 16;
     }
 }
 
@@ -66,15 +74,27 @@ impl<'a> LaneWriter<'a> {
 
     /// One turn of a lane.
     pub(super) fn turn(&mut self, lane: usize, bits: Bits) {
-        self.taken = self.lanes[lane].turn(bits, self.words, self.taken);
+        let lane = &mut self.lanes[lane];
+        lane.append(bits);
+        if lane.is_full() {
+            lane.settle(self.words, self.taken);
+            self.taken += 1;
+        }
     }
 
     /// One turn of each lane.
     #[inline(always)]
     pub(super) fn round(&mut self, round: &[Bits; LANES]) {
+        // Whether a turn completes a word is a coin toss, so the lanes where it does are noted without a branch.
+        let mut full = 0;
+        for (index, (lane, &bits)) in self.lanes.iter_mut().zip(round).enumerate() {
+            lane.append(bits);
+            full |= u32::from(lane.is_full()) << index;
+        }
         let mut taken = self.taken;
-        for (lane, &bits) in self.lanes.iter_mut().zip(round) {
-            taken = lane.turn(bits, self.words, taken);
+        for lane in lanes_of(full) {
+            self.lanes[lane].settle(self.words, taken);
+            taken += 1;
         }
         self.taken = taken;
     }
@@ -128,6 +148,18 @@ impl<'a> LaneWriter<'a> {
         }
         self.taken as usize
     }
+}
+
+/// The set bits' numbers, lowest first.
+#[inline(always)]
+pub(super) fn lanes_of(mut mask: u32) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let lane = mask.trailing_zeros() as usize;
+        (mask != 0).then(|| {
+            mask &= mask - 1;
+            lane
+        })
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Where one block ends and the next begins.
 
+use core::hint::select_unpredictable;
+
 use super::entropy::{FRACTION, log2};
 use super::histogram::Histogram;
 use super::tokens::{Block, MAX_BLOCKS, Tokens};
@@ -121,17 +123,33 @@ fn ideal<const N: usize>(counts: &[u32; N], header: &mut Lengths) -> u32 {
     let total: u32 = counts.iter().sum();
     let top = log2(total);
     let mut saved = 0;
-    let mut lengths = [0_u8; N];
+    let mut lengths = [0; PADDED];
     let used = counts.iter().rposition(|&count| count != 0).map_or(0, |last| last + 1);
     for (length, &count) in lengths[..used].iter_mut().zip(counts) {
-        if count != 0 {
-            let log = log2(count);
-            saved += count * log;
-            *length = ((top - log + (1 << FRACTION >> 1)) >> FRACTION).clamp(1, MAX_CODE_BITS as u32) as u8;
-        }
+        let log = log2(count);
+        saved += count * log;
+        // Which bytes occur cannot be predicted, so no branch.
+        let rounded = ((top - log + (1 << FRACTION >> 1)) >> FRACTION).clamp(1, MAX_CODE_BITS as u32);
+        *length = select_unpredictable(count == 0, 0, rounded) as u8;
     }
-    header.add(&lengths[..used]);
+    header.add(&lengths, used);
     total * top - saved
+}
+
+/// Room for a code's lengths in whole chunks of 64, and one more to compare the last with.
+const PADDED: usize = LITLEN_SYMBOLS.next_multiple_of(64) + 8;
+
+/// Which of the 64 lengths from `chunk` on are the same as the next, lowest bit first.
+fn repeats(lengths: &[u8; PADDED], chunk: usize) -> u64 {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    let load = |at: usize| lengths[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    (0..8).fold(0, |repeats, group| {
+        // Lengths are small: to add 127 sets the high bit of each byte that is not 0, and a product gathers those
+        // bits.
+        let at = chunk + 8 * group;
+        let equal = !((load(at) ^ load(at + 1)) + LOW) & !LOW;
+        repeats | ((equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * group)
+    })
 }
 
 /// Code lengths to be sent, as counts of the symbols that say them.
@@ -141,22 +159,26 @@ struct Lengths {
 }
 
 impl Lengths {
-    fn add(&mut self, lengths: &[u8]) {
-        for &length in lengths {
-            self.counts[usize::from(length)] += 1;
+    /// Counts the first `used` lengths.
+    fn add(&mut self, lengths: &[u8; PADDED], used: usize) {
+        // Four counters each, since the next length is often the same, and would have to wait for its count.
+        let mut counts = [[0; 4]; MAX_CODE_BITS + 1];
+        for (at, &length) in lengths[..used].iter().enumerate() {
+            counts[usize::from(length) % (MAX_CODE_BITS + 1)][at % 4] += 1;
+        }
+        for (count, counts) in self.counts.iter_mut().zip(counts) {
+            *count += counts.iter().sum::<u32>();
         }
         // Long runs are few, so they are looked for in a mask of repetitions. That it cuts them at every 64th
         // length does no harm.
-        for lengths in lengths.chunks(64) {
-            let mut repeats = 0_u64;
-            for (at, pair) in lengths.windows(2).enumerate() {
-                repeats |= u64::from(pair[0] == pair[1]) << at;
-            }
+        for chunk in (0..used).step_by(64) {
+            let pairs = (used - chunk - 1).min(63);
+            let repeats = repeats(lengths, chunk) & ((1 << pairs) - 1);
             let mut starts = repeats & repeats >> 1;
             while starts != 0 {
                 let start = starts.trailing_zeros();
                 let run = (repeats >> start).trailing_ones() + 1;
-                self.pack_run(lengths[start as usize], run);
+                self.pack_run(lengths[chunk + start as usize], run);
                 starts &= u64::MAX << (start + run - 2) << 1;
             }
         }
@@ -194,7 +216,9 @@ mod tests {
     fn runs_of_lengths_are_counted_as_they_would_be_packed() {
         let counted = |lengths: &[u8]| {
             let mut header = Lengths { counts: [0; PRECODE_SYMBOLS], extra: 0 };
-            header.add(lengths);
+            let mut padded = [0; PADDED];
+            padded[..lengths.len()].copy_from_slice(lengths);
+            header.add(&padded, lengths.len());
             let used = header.counts.iter().enumerate().filter(|(_, count)| **count != 0);
             (used.map(|(symbol, &count)| (symbol, count)).collect::<std::vec::Vec<_>>(), header.extra)
         };
