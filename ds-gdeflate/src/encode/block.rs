@@ -64,17 +64,17 @@ impl EncodedBlock<'_> {
         let mut matches = [Token::NONE; LANES];
         let mut owing = 0_u32;
         while !ended || owing != 0 {
-            let mut round = [Bits::NONE; LANES];
+            let mut full = 0;
             for lane in lanes_of(owing) {
-                round[lane] = codes.distance(matches[lane]);
+                full |= lanes.append(lane, codes.distance(matches[lane % LANES]));
             }
             let mut now_owing = 0;
             if let Some(next) = rest.first_chunk::<LANES>() {
                 let mut taken = 0;
                 for lane in lanes_of(!owing) {
                     let token = next[taken % LANES];
-                    round[lane] = codes.litlen(token);
-                    matches[lane] = token;
+                    full |= lanes.append(lane, codes.litlen(token));
+                    matches[lane % LANES] = token;
                     now_owing |= u32::from(token.is_match()) << lane;
                     taken += 1;
                 }
@@ -82,18 +82,18 @@ impl EncodedBlock<'_> {
             } else if !ended {
                 for lane in lanes_of(!owing) {
                     let Some((&token, others)) = rest.split_first() else {
-                        round[lane] = codes.end_of_block();
+                        full |= lanes.append(lane, codes.end_of_block());
                         ended = true;
                         break;
                     };
-                    round[lane] = codes.litlen(token);
-                    matches[lane] = token;
+                    full |= lanes.append(lane, codes.litlen(token));
+                    matches[lane % LANES] = token;
                     now_owing |= u32::from(token.is_match()) << lane;
                     rest = others;
                 }
             }
             owing = now_owing;
-            lanes.round(&round);
+            lanes.settle(full);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Level 1: a hash table that remembers two positions a bucket, and greed.
 
+use core::hint::select_unpredictable;
+
 use super::chains::{PAIRS_LOG2, Pairs, hash};
 use super::token::MAX_MATCH;
 use super::tokens::Tokens;
@@ -36,24 +38,27 @@ pub(super) fn parse(buckets: &mut Pairs, window: &Window, tokens: &mut Tokens) {
         }
         while at < block_end {
             let here = at as u16;
-            let word = window.load32(here);
-            let [near, far] = insert(word, here);
-            let mut best = 0;
-            let mut source = near;
-            if window.load32(near) == word {
-                best = window.match_len(near, here, MIN_MATCH);
-            }
-            if window.load32(far) == word {
-                let len = window.match_len(far, here, MIN_MATCH);
-                if len > best {
-                    best = len;
-                    source = far;
-                }
-            }
-            if best < MIN_MATCH {
+            let [near, far] = insert(window.load32(here), here);
+            let differences = [near, far].map(|source| window.difference(source, here));
+            // The last few bytes are not worth a clamp of every length.
+            if differences.iter().all(|&bits| bits as u32 != 0) || at + 8 > len {
                 block.literal(window.byte(here));
                 at += 1;
                 continue;
+            }
+            // Which candidate is better cannot be predicted, so the first eight bytes decide without a branch.
+            let [near_len, far_len] = differences.map(|bits| bits.trailing_zeros() as usize / 8);
+            let mut source = select_unpredictable(far_len > near_len, far, near);
+            let mut best = near_len.max(far_len);
+            if best == 8 {
+                best = window.match_len(source, here, 8);
+                if near_len == far_len {
+                    let len = window.match_len(far, here, 8);
+                    if len > best {
+                        best = len;
+                        source = far;
+                    }
+                }
             }
             let best = best.min(MAX_MATCH);
             block.matched(best, here - source);

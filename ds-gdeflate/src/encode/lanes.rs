@@ -16,8 +16,8 @@ const WORD_BITS: u32 = u32::BITS;
 struct Lane {
     /// Bits not yet settled, the low 32 belong to the word being filled.
     pending: u64,
-    /// How many of them there are, less one: 0 to 31 between turns. (A full word waits for the next bit.)
-    last: u32,
+    /// How many of them there are: 1 to 32 between rounds. (A full word waits for the next bit.)
+    count: u32,
     /// Index of the word being filled, and above it that of the next.
     places: u32,
 }
@@ -26,14 +26,14 @@ impl Lane {
     /// Appends a turn's bits; [`settle`](Self::settle) must follow before the next if [`is_full`](Self::is_full).
     #[inline(always)]
     fn append(&mut self, bits: Bits) {
-        self.pending |= u64::from(bits.value) << 1 << self.last;
-        self.last += bits.count;
+        self.pending |= u64::from(bits.value()) << self.count;
+        self.count += bits.count();
     }
 
     /// Whether the word being filled is complete and more bits wait behind it.
     #[inline(always)]
     fn is_full(&self) -> bool {
-        self.last >= WORD_BITS
+        self.count > WORD_BITS
     }
 
     /// Settles the word that is complete; the next but one is at `place`.
@@ -43,7 +43,7 @@ impl Lane {
             *word = (self.pending as u32).to_le_bytes();
         }
         self.pending >>= WORD_BITS;
-        self.last -= WORD_BITS;
+        self.count -= WORD_BITS;
         self.places = self.places >> 16 | place << 16;
     }
 }
@@ -66,7 +66,7 @@ impl<'a> LaneWriter<'a> {
         // As if a full word had been written before the first, so that a lane's first bits settle it.
         let lanes = core::array::from_fn(|lane| Lane {
             pending: 0,
-            last: WORD_BITS - 1,
+            count: WORD_BITS,
             places: NOWHERE | (lane as u32) << 16,
         });
         Self { lanes, words, taken: LANES as u32 }
@@ -74,26 +74,26 @@ impl<'a> LaneWriter<'a> {
 
     /// One turn of a lane.
     pub(super) fn turn(&mut self, lane: usize, bits: Bits) {
-        let lane = &mut self.lanes[lane];
-        lane.append(bits);
-        if lane.is_full() {
-            lane.settle(self.words, self.taken);
-            self.taken += 1;
-        }
+        let full = self.append(lane, bits);
+        self.settle(full);
     }
 
-    /// One turn of each lane.
+    /// Appends the bits of a lane's turn in a round. Returns a mask with the lane's bit set if a word is full, to be
+    /// passed to [`settle`](Self::settle) at the end of the round: whether it is cannot be predicted, so there is
+    /// no branch here.
     #[inline(always)]
-    pub(super) fn round(&mut self, round: &[Bits; LANES]) {
-        // Whether a turn completes a word is a coin toss, so the lanes where it does are noted without a branch.
-        let mut full = 0;
-        for (index, (lane, &bits)) in self.lanes.iter_mut().zip(round).enumerate() {
-            lane.append(bits);
-            full |= u32::from(lane.is_full()) << index;
-        }
+    pub(super) fn append(&mut self, lane: usize, bits: Bits) -> u32 {
+        let state = &mut self.lanes[lane % LANES];
+        state.append(bits);
+        u32::from(state.is_full()) << lane
+    }
+
+    /// Settles the full words of a round.
+    #[inline(always)]
+    pub(super) fn settle(&mut self, full: u32) {
         let mut taken = self.taken;
         for lane in lanes_of(full) {
-            self.lanes[lane].settle(self.words, taken);
+            self.lanes[lane % LANES].settle(self.words, taken);
             taken += 1;
         }
         self.taken = taken;
@@ -115,7 +115,7 @@ impl<'a> LaneWriter<'a> {
         let mut refills = 0;
         for round in 0..WORD as u32 {
             for (lane, order) in self.lanes.iter().zip(&mut order) {
-                if (WORD_BITS - 1 - lane.last) / 8 == round {
+                if (WORD_BITS - lane.count) / 8 == round {
                     *order = refills;
                     refills += 1;
                 }
@@ -124,7 +124,7 @@ impl<'a> LaneWriter<'a> {
         for group in groups {
             for (lane, (state, order)) in self.lanes.iter_mut().zip(order).enumerate() {
                 let word = u32::from_le_bytes([0, 1, 2, 3].map(|round| group[round * LANES + lane]));
-                let pending = state.pending | u64::from(word) << 1 << state.last;
+                let pending = state.pending | u64::from(word) << state.count;
                 if let Some(word) = self.words.get_mut((state.places & 0xFFFF) as usize) {
                     *word = (pending as u32).to_le_bytes();
                 }

@@ -1,7 +1,5 @@
 //! Where one block ends and the next begins.
 
-use core::hint::select_unpredictable;
-
 use super::entropy::{FRACTION, log2};
 use super::histogram::Histogram;
 use super::tokens::{Block, MAX_BLOCKS, Tokens};
@@ -118,20 +116,27 @@ fn estimate(histogram: &Histogram) -> i32 {
     (symbols + header.cost() + (FIXED_BITS << FRACTION)) as i32
 }
 
+/// The logarithm of nothing: above all others.
+const NEVER: i16 = i16::MAX;
+
 /// Bits of the symbols under an ideal code; adds that code's lengths, rounded, to the header.
 fn ideal<const N: usize>(counts: &[u32; N], header: &mut Lengths) -> u32 {
     let total: u32 = counts.iter().sum();
     let top = log2(total);
+    let mut logs = [0; N];
     let mut saved = 0;
-    let mut lengths = [0; PADDED];
-    let used = counts.iter().rposition(|&count| count != 0).map_or(0, |last| last + 1);
-    for (length, &count) in lengths[..used].iter_mut().zip(counts) {
-        let log = log2(count);
-        saved += count * log;
-        // Which bytes occur cannot be predicted, so no branch.
-        let rounded = ((top - log + (1 << FRACTION >> 1)) >> FRACTION).clamp(1, MAX_CODE_BITS as u32);
-        *length = select_unpredictable(count == 0, 0, rounded) as u8;
+    for (log, &count) in logs.iter_mut().zip(counts) {
+        *log = core::hint::select_unpredictable(count == 0, NEVER, log2(count) as i16);
+        saved += count * *log as u32;
     }
+    // Lengths rounded, 1 to the limit, but 0 for what never occurs. Eight at a time, if there are no branches.
+    let mut lengths = [0; PADDED];
+    let half = 1 << FRACTION >> 1;
+    for (length, &log) in lengths.iter_mut().zip(&logs) {
+        let bits = (top as i16 + half - log) >> FRACTION;
+        *length = (bits.clamp(1, MAX_CODE_BITS as i16) & !(bits >> 15)) as u8;
+    }
+    let used = counts.iter().rposition(|&count| count != 0).map_or(0, |last| last + 1);
     header.add(&lengths, used);
     total * top - saved
 }

@@ -56,24 +56,33 @@ pub(super) fn distance_symbol(offset: u32) -> usize {
 }
 
 /// What one lane turn writes: at most 31 bits, lowest first.
+///
+/// In one number, the count above the bits, so that it is moved as one.
 #[derive(Clone, Copy)]
-pub(super) struct Bits {
-    pub(super) value: u32,
-    pub(super) count: u32,
-}
+pub(super) struct Bits(u64);
 
 impl Bits {
     pub(super) const NONE: Self = Self::new(0, 0);
 
     #[inline(always)]
     pub(super) const fn new(value: u32, count: u32) -> Self {
-        Self { value, count }
+        Self(value as u64 | (count as u64) << 32)
+    }
+
+    #[inline(always)]
+    pub(super) const fn value(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    pub(super) const fn count(self) -> u32 {
+        (self.0 >> 32) as u32
     }
 
     /// These bits, then `value` above them.
     #[inline(always)]
     pub(super) const fn then(self, value: u32, count: u32) -> Self {
-        Self::new(self.value | value << self.count, self.count + count)
+        Self((self.0 | (value as u64) << self.count()) + ((count as u64) << 32))
     }
 }
 
@@ -123,9 +132,9 @@ impl BlockCodes {
     /// The turn, a round later, that completes a match.
     #[inline(always)]
     pub(super) fn distance(&self, token: Token) -> Bits {
-        let symbol = distance_symbol(token.offset());
-        let extra = u32::from(DISTANCES[symbol].extra);
-        self.distance[symbol].then(token.offset() & ((1 << extra) - 1), extra)
+        let offset = token.offset();
+        let extra = (offset | 3).ilog2() - 1;
+        self.distance[distance_symbol(offset)].then(offset & ((1 << extra) - 1), extra)
     }
 
     pub(super) fn end_of_block(&self) -> Bits {

@@ -65,6 +65,12 @@ impl Window {
         most
     }
 
+    /// The bits that differ between eight bytes and eight others, as if the zeros behind the tile belonged to it.
+    #[inline(always)]
+    pub(super) fn difference(&self, earlier: u16, at: u16) -> u64 {
+        self.load64(earlier.into()) ^ self.load64(at.into())
+    }
+
     /// The same, but no more than `most`, which is less than [`MAX_COMPARED`] and keeps inside the tile.
     #[inline(always)]
     pub(super) fn match_len_to(&self, earlier: u16, at: u16, known: usize, most: usize) -> usize {
