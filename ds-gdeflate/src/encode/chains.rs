@@ -153,7 +153,16 @@ impl Chains {
         most: usize,
         list: &mut MatchList<'_>,
     ) -> (usize, u16) {
-        let mut candidate = self.insert_near(window.load32(at), at);
+        let word = window.load32(at);
+        let mut candidate = self.insert_near(word, at);
+        if depth == 1 {
+            if candidate >= at || (window.load32(candidate) ^ word) << 8 != 0 {
+                return (MIN_MATCH - 1, 0);
+            }
+            let len = window.match_len_to(candidate, at, 0, most);
+            list.push(len, at - candidate);
+            return (len, at - candidate);
+        }
         let mut best = (MIN_MATCH - 1, 0);
         let mut left = depth;
         while candidate < at {

@@ -41,6 +41,7 @@ pub(super) struct Trees<'a> {
 
 impl Trees<'_> {
     /// Lists the matches of a whole tile; `chains` lends its tables.
+
     pub(super) fn list_matches(
         &mut self,
         chains: &mut Chains,
@@ -129,7 +130,7 @@ impl Trees<'_> {
         }
         self.children[before % LINKS] = 0;
         self.children[after % LINKS] = 0;
-        if node == 0 && at != 0 {
+        if node == 0 && at != 0 && window.load32(0) == window.load32(at) {
             let len = window.match_len_to(0, at, 0, most);
             if len > best.0 {
                 best = (len, at);

@@ -75,14 +75,16 @@ impl Window {
     #[inline(always)]
     pub(super) fn match_len_to(&self, earlier: u16, at: u16, known: usize, most: usize) -> usize {
         let mut len = known;
-        while len < most {
+        loop {
             let difference = self.load64_ahead(earlier, len) ^ self.load64_ahead(at, len);
             if difference != 0 {
                 return most.min(len + difference.trailing_zeros() as usize / 8);
             }
             len += 8;
+            if len >= most {
+                return most;
+            }
         }
-        most
     }
 
     #[inline(always)]
