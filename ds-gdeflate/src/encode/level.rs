@@ -5,6 +5,7 @@ use core::fmt;
 use super::optimal::Effort;
 use super::tree::Search;
 use super::{lazy, optimal};
+use crate::format::TILE_SIZE;
 
 /// A compression level, 0 to 12. Each is at least as small as the one below on every kind of content that we
 /// measure, and slower.
@@ -59,10 +60,12 @@ impl Level {
         const fn lazy(depth: u32, nice: usize) -> Option<Parser> {
             Some(Parser::Lazy(lazy::Effort { depth, nice }))
         }
-        const fn optimal(search: (u32, u32, usize), block_size: usize, passes: u32) -> Option<Parser> {
-            let (near, depth, nice) = search;
-            Some(Parser::Optimal(Effort { search: Search { near, depth, nice }, block_size, passes }))
+        const fn optimal(search: (u32, u32, usize, usize), block_size: usize, passes: u32) -> Option<Parser> {
+            let (near, depth, nice, tail) = search;
+            Some(Parser::Optimal(Effort { search: Search { near, depth, nice, tail }, block_size, passes }))
         }
+        /// Long matches are entered from end to end.
+        const WHOLE: usize = TILE_SIZE;
         match self.0 {
             0 => None,
             1 => Some(Parser::Fast),
@@ -72,11 +75,11 @@ impl Level {
             5 => lazy(13, 40),
             6 => lazy(20, 48),
             7 => lazy(64, 130),
-            8 => optimal((1, 14, 20), 4096, 1),
-            9 => optimal((1, 16, 24), 4096, 1),
-            10 => optimal((2, 24, 48), 2048, 1),
-            11 => optimal((4, 40, 64), 1024, 2),
-            _ => optimal((6, 48, 258), 1024, 4),
+            8 => optimal((1, 12, 24, 16), 4096, 1),
+            9 => optimal((1, 14, 32, 16), 4096, 1),
+            10 => optimal((2, 24, 64, 16), 2048, 1),
+            11 => optimal((4, 40, 80, WHOLE), 1024, 2),
+            _ => optimal((6, 48, 258, WHOLE), 1024, 4),
         }
     }
 

@@ -64,7 +64,10 @@ impl Paths<'_> {
             }
             // Ideal prices find out where to go, those of real codes how to get there.
             let last = pass == effort.passes;
-            let count = self.set_prices(tokens, if last { Some(options.coding()) } else { None });
+            let count = self.set_prices(
+                tokens,
+                if last { Some(Coding { thorough: effort.passes > 1, ..options.coding() }) } else { None },
+            );
             self.find_path(window, count, options.same_round_penalty(), tokens.choices());
         }
         tokens.take_path(window.len(), effort.block_size);

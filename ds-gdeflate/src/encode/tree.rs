@@ -15,6 +15,9 @@ pub(super) struct Search {
     pub(super) depth: u32,
     /// Length from which a match is taken without looking at what comes inside it.
     pub(super) nice: usize,
+    /// Places at the end of such a match that are entered into the trees. What is at the others is at its source, too,
+    /// only farther back.
+    pub(super) tail: usize,
 }
 
 /// A position about to become a root.
@@ -70,7 +73,7 @@ impl Trees<'_> {
             at += 1;
             if longest >= search.nice {
                 let end = at - 1 + longest;
-                for inside in at..end.min(hashed) {
+                for inside in at.max(end.saturating_sub(search.tail))..end.min(hashed) {
                     let here = inside as u16;
                     let word = window.load32(here);
                     chains.insert_near(word, here);
