@@ -107,17 +107,34 @@ impl<'a> MatchList<'a> {
         ListEnd { matches: self.matches, counts: self.counts, end: self.count }
     }
 
-    /// The longest match of each position in turn.
-    pub(super) fn longest(&self) -> impl Iterator<Item = Option<Match>> {
-        let mut end = 0;
-        self.counts.iter().map(move |&count| {
-            end += usize::from(count);
-            if count == 0 { None } else { Some(self.matches[end - 1]) }
-        })
+    /// For the start of the tile; see [`ListStart::longest`].
+    pub(super) fn start(&self) -> ListStart<'_> {
+        ListStart { matches: self.matches, counts: self.counts, at: 0, end: 0 }
     }
 }
 
-/// A place in the list.
+/// A place in the list that moves on.
+pub(super) struct ListStart<'a> {
+    matches: &'a [Match; CAPACITY],
+    counts: &'a [u8; TILE_SIZE],
+    /// The first position not passed.
+    at: usize,
+    /// Matches of those passed.
+    end: usize,
+}
+
+impl ListStart<'_> {
+    /// The longest match at a position behind that of the last call.
+    #[inline(always)]
+    pub(super) fn longest(&mut self, at: usize) -> Option<Match> {
+        let passed = &self.counts[self.at..=at];
+        self.at = at + 1;
+        self.end += passed.iter().map(|&count| usize::from(count)).sum::<usize>();
+        if self.counts[at] == 0 { None } else { Some(self.matches[self.end - 1]) }
+    }
+}
+
+/// A place in the list that moves back.
 pub(super) struct ListEnd<'a> {
     matches: &'a [Match; CAPACITY],
     counts: &'a [u8; TILE_SIZE],

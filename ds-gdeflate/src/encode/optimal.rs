@@ -55,9 +55,8 @@ impl Paths<'_> {
         tokens: &mut Tokens,
     ) {
         self.trees.list_matches(chains, window, effort.search, &mut self.list);
-        self.find_greedy_path(window, tokens.choices());
+        self.take_greedy_path(window, effort.block_size, tokens);
         for pass in 1..=effort.passes {
-            tokens.take_path(window.len(), effort.block_size);
             split::join(tokens);
             if effort.passes > 1 {
                 split::refine(tokens);
@@ -69,8 +68,8 @@ impl Paths<'_> {
                 if last { Some(Coding { thorough: effort.passes > 1, ..options.coding() }) } else { None },
             );
             self.find_path(window, count, options.same_round_penalty(), tokens.choices());
+            tokens.take_path(window.len(), effort.block_size);
         }
-        tokens.take_path(window.len(), effort.block_size);
         split::join(tokens);
         split::refine(tokens);
     }
@@ -90,17 +89,28 @@ impl Paths<'_> {
         blocks.len()
     }
 
-    /// A first path: the longest match everywhere.
-    fn find_greedy_path(&self, window: &Window, choices: &mut [Token; TILE_SIZE]) {
-        for ((at, choice), found) in
-            choices.iter_mut().enumerate().take(window.len()).zip(self.list.longest())
-        {
-            *choice = match found {
-                Some(found) if found.len > 3 || found.distance <= MAX_SHORT_DISTANCE => {
-                    Token::matched(found.len.into(), found.distance)
+    /// A first path: the longest match wherever there is one.
+    fn take_greedy_path(&self, window: &Window, size: usize, tokens: &mut Tokens) {
+        let mut list = self.list.start();
+        let len = window.len();
+        tokens.clear();
+        let mut at = 0;
+        while at < len {
+            let end = len.min(at - at % size + size);
+            let mut block = tokens.open_block();
+            while at < end {
+                match list.longest(at) {
+                    Some(found) if found.len > 3 || found.distance <= MAX_SHORT_DISTANCE => {
+                        block.matched(found.len.into(), found.distance);
+                        at += usize::from(found.len);
+                    }
+                    _ => {
+                        block.literal(window.byte(at as u16));
+                        at += 1;
+                    }
                 }
-                _ => Token::literal(window.byte(at as u16)),
-            };
+            }
+            block.close(at);
         }
     }
 
