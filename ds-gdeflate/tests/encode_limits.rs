@@ -105,7 +105,7 @@ fn a_boxed_encoder_fits_a_threads_default_stack() {
     let encode = || Encoder::boxed().encode_tile(Level::BEST_RATIO, &[1, 2, 3], &mut [0; 200]);
     let len = thread.spawn(encode).expect("a thread").join().expect("no overflow");
     assert_eq!(len, Ok(tile_bound(3)));
-    assert!(size_of::<Encoder>() <= 740 * 1024, "{} bytes", size_of::<Encoder>());
+    assert!(size_of::<Encoder>() <= 870 * 1024, "{} bytes", size_of::<Encoder>());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::format::{MIN_MATCH, TILE_SIZE};
 /// Twice as many heads as positions: chains of words that happen to share a hash take longer to search than the larger
 /// table.
 const HEADS_LOG2: u32 = 17;
-/// Half of the heads' memory in pairs, which is enough where no chain is searched.
-pub(super) const PAIRS_LOG2: u32 = 15;
+/// Places for pairs in the heads.
+pub(super) const PAIRS_LOG2: u32 = HEADS_LOG2 - 1;
 const SHORT_HEADS_LOG2: u32 = 15;
 
 /// The longest distance at which a match of three bytes beats three literals, as a rule.
@@ -35,8 +35,8 @@ pub(super) type Pairs = [[u16; 2]; 1 << PAIRS_LOG2];
 /// Links are positions, and position 0 ends a chain: as a link it is a candidate like any other, compared and then
 /// not earlier than itself. So nothing but the heads needs clearing for a new tile.
 pub(super) struct Chains {
-    /// Latest position of each hash of four bytes. In pairs, because [`super::fast`] uses half of them so.
-    heads: [Pairs; 1 << HEADS_LOG2 >> (PAIRS_LOG2 + 1)],
+    /// Latest position of each hash of four bytes. In pairs, because [`super::fast`] uses them so.
+    heads: Pairs,
     /// Latest position of each hash of three bytes.
     short_heads: [u16; 1 << SHORT_HEADS_LOG2],
     /// The position before this one in its chain.
@@ -46,19 +46,19 @@ pub(super) struct Chains {
 impl Chains {
     pub(super) const fn new() -> Self {
         Self {
-            heads: [[[0; 2]; 1 << PAIRS_LOG2]; 1 << HEADS_LOG2 >> (PAIRS_LOG2 + 1)],
+            heads: [[0; 2]; 1 << PAIRS_LOG2],
             short_heads: [0; 1 << SHORT_HEADS_LOG2],
             earlier: [0; TILE_SIZE],
         }
     }
 
-    /// Memory of the heads, for a parser that can do without the chains.
+    /// The memory of the heads, for a parser that can do without the chains.
     pub(super) fn pairs(&mut self) -> &mut Pairs {
-        &mut self.heads[0]
+        &mut self.heads
     }
 
     pub(super) fn clear(&mut self) {
-        self.heads.as_flattened_mut().fill([0; 2]);
+        self.heads.fill([0; 2]);
         self.short_heads.fill(0);
     }
 
@@ -66,7 +66,7 @@ impl Chains {
     #[inline(always)]
     fn insert(&mut self, word: u32, at: u16) -> (u16, u16) {
         let short = &mut self.short_heads[hash(word << 8, SHORT_HEADS_LOG2)];
-        let head = &mut self.heads.as_flattened_mut().as_flattened_mut()[hash(word, HEADS_LOG2)];
+        let head = &mut self.heads.as_flattened_mut()[hash(word, HEADS_LOG2)];
         let before = (*short, *head);
         *short = at;
         *head = at;
@@ -139,7 +139,7 @@ impl Chains {
     /// Makes a position the latest of its hash of four bytes, for [`super::tree`]; returns the one before it.
     #[inline(always)]
     pub(super) fn replace_head(&mut self, word: u32, at: u16) -> u16 {
-        core::mem::replace(&mut self.heads.as_flattened_mut().as_flattened_mut()[hash(word, HEADS_LOG2)], at)
+        core::mem::replace(&mut self.heads.as_flattened_mut()[hash(word, HEADS_LOG2)], at)
     }
 
     /// Adds a position to the chains of three bytes, and lists the nearest matches, up to `most` bytes long. Returns

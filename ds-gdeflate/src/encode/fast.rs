@@ -7,11 +7,8 @@ use super::token::MAX_MATCH;
 use super::tokens::Tokens;
 use super::window::Window;
 
-/// The shortest match looked for. Matches of three bytes gain too little to pay for a second table.
-const MIN_MATCH: usize = 4;
-
 /// Bytes of the blocks that are made before any are joined.
-const BLOCK_SIZE: usize = 4096;
+const BLOCK_SIZE: usize = 8192;
 
 /// Splits the tile in the window into tokens.
 ///
@@ -40,7 +37,8 @@ pub(super) fn parse(buckets: &mut Pairs, window: &Window, tokens: &mut Tokens) {
             let here = at as u16;
             let [near, far] = insert(window.load32(here), here);
             let differences = [near, far].map(|source| window.difference(source, here));
-            // The last few bytes are not worth a clamp of every length.
+            // Matches of three bytes gain too little to pay for a second table, and the last few bytes are not worth a
+            // clamp of every length.
             if differences.iter().all(|&bits| bits as u32 != 0) || at + 8 > len {
                 block.literal(window.byte(here));
                 at += 1;

@@ -61,7 +61,7 @@ use optimal::Paths;
 use tokens::Tokens;
 use window::Window;
 
-/// An encoder's workspace: some 720 KiB of plain arrays, for one tile at a time.
+/// An encoder's workspace: some 850 KiB of plain arrays, for one tile at a time.
 ///
 /// Nothing is carried from one tile to the next, so a workspace serves any number of tiles at any levels. Nothing is
 /// allocated while encoding either, but for the memory of levels 8 to 12, once, when the first such tile comes. It is too large for most stacks: keep it in a `static`, or use

@@ -2,7 +2,7 @@
 
 use super::huffman::code_words;
 use super::token::Token;
-use crate::format::{DISTANCE_SYMBOLS, DISTANCES, LENGTHS, LITLEN_SYMBOLS, MIN_MATCH};
+use crate::format::{DISTANCE_SYMBOLS, LENGTHS, LITLEN_SYMBOLS, MIN_MATCH};
 
 /// The longest match that symbols below 285 can say; longer ones take 285 and its 16 extra bits.
 pub(super) const MAX_SHORT_MATCH: usize = 258;

@@ -44,7 +44,6 @@ pub(super) struct Trees<'a> {
 
 impl Trees<'_> {
     /// Lists the matches of a whole tile; `chains` lends its tables.
-
     pub(super) fn list_matches(
         &mut self,
         chains: &mut Chains,
