@@ -17,8 +17,8 @@ use crate::format::TILE_SIZE;
 /// | 2 to 7 | lazy, hash chains of rising depth |
 /// | 8 to 12 | near-optimal: all matches weighed, in a rising number of passes |
 ///
-/// `docs/encoder.md` of the repository has sizes and speeds. DirectStorage's tools offer three settings, which are
-/// [`FASTEST`](Self::FASTEST), [`BALANCED`](Self::BALANCED) and [`BEST_RATIO`](Self::BEST_RATIO) here.
+/// `docs/encoder.md` of the repository has sizes and speeds. [`FASTEST`](Self::FASTEST), [`DEFAULT`](Self::DEFAULT) and
+/// [`BEST_RATIO`](Self::BEST_RATIO) are the levels that DirectStorage's tools use for their settings of these names.
 ///
 /// ```
 /// use ds_gdeflate::Level;
@@ -35,11 +35,9 @@ impl Level {
     pub const STORED: Self = Self(0);
     /// Level 1: what DirectStorage calls `FASTEST`.
     pub const FASTEST: Self = Self(1);
-    /// Level 6: most of what there is to gain, at a speed that nobody waits for. What this project uses unless told
-    /// otherwise.
-    pub const DEFAULT: Self = Self(6);
-    /// Level 9: what DirectStorage calls `DEFAULT`.
-    pub const BALANCED: Self = Self(9);
+    /// Level 9: what DirectStorage calls `DEFAULT`, and what this project uses unless told otherwise. Level 6 gives most of
+    /// it at five times the speed.
+    pub const DEFAULT: Self = Self(9);
     /// Level 12: what DirectStorage calls `BEST_RATIO`. For builds that are shipped.
     pub const BEST_RATIO: Self = Self(12);
 
@@ -79,7 +77,7 @@ impl Level {
             9 => optimal((1, 14, 36, 8), 4096, 1),
             10 => optimal((2, 24, 80, 64), 2048, 1),
             11 => optimal((4, 40, 80, WHOLE), 1024, 2),
-            _ => optimal((6, 48, 258, WHOLE), 1024, 4),
+            _ => optimal((8, 64, 258, WHOLE), 1024, 4),
         }
     }
 

@@ -9,9 +9,12 @@ pub(crate) fn levels() -> impl Iterator<Item = Level> {
     (0..=12).filter_map(Level::new)
 }
 
+/// A level that looks one position ahead.
+pub(crate) const LAZY: Level = Level::new(6).expect("there are 13");
+
 /// Levels of each kind: what slow tests try.
 pub(crate) const SOME_LEVELS: [Level; 5] =
-    [Level::STORED, Level::FASTEST, Level::DEFAULT, Level::BALANCED, Level::BEST_RATIO];
+    [Level::STORED, Level::FASTEST, LAZY, Level::DEFAULT, Level::BEST_RATIO];
 
 /// One input of every `n`, all of them unless `DS_TEST_QUICK` is set.
 pub(crate) fn stride(n: usize) -> usize {
