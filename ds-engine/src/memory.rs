@@ -189,6 +189,12 @@ impl FileRef {
         }
     }
 
+    /// Whether the file is to be read and written past the page cache.
+    #[must_use]
+    pub const fn is_direct(self) -> bool {
+        self.direct.is_some()
+    }
+
     /// Whether the file is known to have positions. If not, it may have them all the same.
     #[must_use]
     pub const fn is_positional(self) -> bool {

@@ -230,13 +230,14 @@ const fn fault(errno: Errno) -> Fault {
 
 /// Something that a thread can give turns to.
 pub(crate) trait Turn {
-    /// Takes messages, submits, and waits for something to happen unless there are answers already. Returns whether there is
-    /// more to come: after a `false` the inbox is empty, every job is in `finished`, and the engine is stopping.
-    fn turn(&mut self, finished: &mut Vec<Finished>) -> bool;
+    /// Takes messages, submits, and takes completions. If it `may_wait` and there is nothing to answer yet, it waits for
+    /// something to happen. Returns whether there is more to come: after a `false` the inbox is empty, every job is in
+    /// `finished`, and the engine is stopping.
+    fn turn(&mut self, finished: &mut Vec<Finished>, may_wait: bool) -> bool;
 }
 
 impl<R: Ring> Turn for Driver<R> {
-    fn turn(&mut self, finished: &mut Vec<Finished>) -> bool {
+    fn turn(&mut self, finished: &mut Vec<Finished>, may_wait: bool) -> bool {
         self.listen();
         self.begin_backlog(finished);
         self.read_messages(finished);
@@ -245,7 +246,7 @@ impl<R: Ring> Turn for Driver<R> {
         if idle && self.lane.is_stopping() && self.lane.inbox.is_empty() {
             return false;
         }
-        let patient = finished.is_empty() && self.sleep_is_due();
+        let patient = may_wait && finished.is_empty() && self.sleep_is_due();
         self.enter(u32::from(patient));
         if patient {
             self.lane.bell.door.get_up();

@@ -211,9 +211,9 @@ unsafe impl Engine for UringIo {
         }
     }
 
-    fn drive(&self, _sink: &dyn Sink, _queue: Option<u64>) -> bool {
-        // A ring belongs to its thread: nobody else can do its work.
-        false
+    /// A ring belongs to its thread: nobody else can do its work. But that thread may be the one that waits, within an answer.
+    fn drive(&self, sink: &dyn Sink, _queue: Option<u64>) -> bool {
+        worker::drive(self.name_for_threads(), sink)
     }
 
     fn stop(&self) {

@@ -17,8 +17,11 @@ use ds_engine::{Engine, FileRef, Finished, IoEngine, IoJob, IoOp, StartContext};
 use ds_uring::{FakeFaults, Features, UringConfig, UringIo};
 use rustix::io::Errno;
 
-/// The kernels there have been, one that is simulated, and one that is but does nothing wrong.
-const WORLDS: [(&str, fn(UringConfig) -> UringConfig); 5] = [
+/// A kernel, by the name of what it can do.
+type World = (&'static str, fn(UringConfig) -> UringConfig);
+
+/// The kernels there have been, and one that is simulated.
+const WORLDS: [World; 5] = [
     ("this kernel", |config| config),
     ("Linux 6.6", |config| config.features(Features::LINUX_6_6)),
     ("Linux 6.1", |config| config.features(Features::LINUX_6_1)),
@@ -99,7 +102,7 @@ fn reads_writes_and_syncs() {
         }
         let target = Memory::new(8);
         assert_eq!(run(engine, log, read(file(&real), 3, &target)).result, Ok(Done::Moved(8)));
-        assert_eq!(target.bytes(), b"\0\0012345");
+        assert_eq!(target.bytes(), b"\x00\x00012345");
         let target = Memory::new(8);
         assert_eq!(run(engine, log, read(file(&real), 11, &target)).result, Ok(Done::Moved(4)));
         assert_eq!(target.bytes(), b"6789\xEE\xEE\xEE\xEE", "the file ends there");
