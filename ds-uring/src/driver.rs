@@ -18,6 +18,11 @@ use crate::ring::{Cqe, Op, Ring, Sqe};
 /// How long to leave a kernel alone that refuses to be entered and has no completions either.
 const NAP: Duration = Duration::from_millis(1);
 
+/// Submissions from one visit to the kernel to the next. The kernel begins a visit's transfers when it has prepared all of them,
+/// so with many at once a device first has nothing to do and then everything, and all of it comes back together. Visits are
+/// cheap beside a transfer.
+const GROUP: u32 = 4;
+
 /// A ring, the jobs it has, and those that wait for it.
 ///
 /// # Safety
@@ -40,7 +45,11 @@ pub(crate) struct Driver<R: Ring> {
     listening: bool,
     /// Submissions whose completions have not been taken.
     outstanding: usize,
+    /// Of these, those since the last visit to the kernel.
+    fresh: u32,
     completions: Vec<Cqe>,
+    /// Of jobs that the kernel was not asked about, found on an early beginning.
+    answers: Vec<Finished>,
     /// Whether the kernel has refused to be entered, and the log knows.
     complained: bool,
 }
@@ -58,7 +67,9 @@ impl<R: Ring> Driver<R> {
             count: Count::new(),
             listening: false,
             outstanding: 0,
+            fresh: 0,
             completions: Vec::with_capacity(2 * depth),
+            answers: Vec::new(),
             complained: false,
         })
     }
@@ -128,6 +139,10 @@ impl<R: Ring> Driver<R> {
             // SAFETY: the caller's promise, passed on.
             if unsafe { self.ring.push(sqe) }.is_ok() {
                 self.outstanding += 1;
+                self.fresh += 1;
+                if self.fresh >= GROUP {
+                    self.enter(0);
+                }
                 return true;
             }
             if attempt == 0 {
@@ -167,6 +182,7 @@ impl<R: Ring> Driver<R> {
 
     /// Enters the kernel. A refusal is no end: what is to be submitted stays where it is, and the next turn tries again.
     fn enter(&mut self, want: u32) {
+        self.fresh = 0;
         let refused = match self.ring.enter(want) {
             // A signal: perhaps the process was stopped and goes on.
             Ok(()) | Err(Errno::INTR) => return,
@@ -234,11 +250,16 @@ pub(crate) trait Turn {
     /// something to happen. Returns whether there is more to come: after a `false` the inbox is empty, every job is in
     /// `finished`, and the engine is stopping.
     fn turn(&mut self, finished: &mut Vec<Finished>, may_wait: bool) -> bool;
+
+    /// Submits what is in the inbox, if that is a group, and leaves the rest for the next turn. For within an answer: with many
+    /// to deliver, a device would have nothing to do meanwhile.
+    fn begin_early(&mut self);
 }
 
 impl<R: Ring> Turn for Driver<R> {
     fn turn(&mut self, finished: &mut Vec<Finished>, may_wait: bool) -> bool {
         self.listen();
+        finished.append(&mut self.answers);
         self.begin_backlog(finished);
         self.read_messages(finished);
         self.submit_cancels();
@@ -253,6 +274,14 @@ impl<R: Ring> Turn for Driver<R> {
         }
         self.take_completions(finished);
         true
+    }
+
+    fn begin_early(&mut self) {
+        if self.backlog.is_empty() && self.lane.inbox.len() >= GROUP as usize {
+            let mut answers = core::mem::take(&mut self.answers);
+            self.read_messages(&mut answers);
+            self.answers = answers;
+        }
     }
 }
 

@@ -281,6 +281,7 @@ impl IoEngine for UringIo {
                 lane.bell.ring();
             }
         }
+        worker::begin_early(self.name_for_threads());
     }
 }
 

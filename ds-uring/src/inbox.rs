@@ -82,6 +82,11 @@ impl Inbox {
         message
     }
 
+    /// How many messages there are, leaving out those that did not fit.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty() && !self.spilled.load(Ordering::Acquire)
     }

@@ -83,3 +83,8 @@ pub(crate) fn drive(engine: usize, sink: &dyn Sink) -> bool {
     sink.complete(&finished);
     true
 }
+
+/// If this thread is one of this engine's, and within an answer: has its ring begin what has been submitted meanwhile.
+pub(crate) fn begin_early(engine: usize) {
+    with_work(engine, |work| work.driver.begin_early());
+}
