@@ -228,6 +228,9 @@ struct Demo {
     /// Generate some 2 MiB only
     #[arg(long, conflicts_with = "assets")]
     quick: bool,
+    /// Which engine reads
+    #[arg(long, value_name = "ENGINE", value_enum, default_value = "auto")]
+    engine: IoArg,
     #[command(flatten)]
     level: LevelArg,
     #[command(flatten)]
@@ -283,11 +286,7 @@ struct Stream {
 impl Stream {
     fn options(&self) -> crate::stream::Options {
         crate::stream::Options {
-            io: match self.engine {
-                IoArg::Auto => IoKind::Auto,
-                IoArg::Cpu => IoKind::Cpu,
-                IoArg::Uring => IoKind::Uring,
-            },
+            io: self.engine.into(),
             codec: match self.codec {
                 CodecArg::Auto => CodecKind::Auto,
                 CodecArg::Cpu => CodecKind::Cpu,
@@ -310,6 +309,16 @@ enum IoArg {
     Cpu,
     /// Reads by io_uring
     Uring,
+}
+
+impl From<IoArg> for IoKind {
+    fn from(engine: IoArg) -> Self {
+        match engine {
+            IoArg::Auto => Self::Auto,
+            IoArg::Cpu => Self::Cpu,
+            IoArg::Uring => Self::Uring,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -498,6 +507,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&demo::Options {
                 assets: args.assets,
                 quick: args.quick,
+                io: args.engine.into(),
                 level: args.level.get(),
                 threads: args.threads.get(),
                 quiet,

@@ -1,6 +1,6 @@
 //! A model of the way to a ring's thread, for loom to try every interleaving of:
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p ds-uring --lib --release model`
+//! `cargo xtask test --only loom`
 
 use core::fmt;
 use std::collections::VecDeque;
