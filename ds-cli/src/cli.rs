@@ -228,6 +228,9 @@ struct Demo {
     /// Generate some 2 MiB only
     #[arg(long, conflicts_with = "assets")]
     quick: bool,
+    /// Which engine reads
+    #[arg(long, value_name = "ENGINE", value_enum, default_value = "auto")]
+    engine: IoArg,
     #[command(flatten)]
     level: LevelArg,
     #[command(flatten)]
@@ -247,6 +250,7 @@ Examples:
   ds stream game.dspak
   ds stream game.dspak --depth 64 --workers 4
   ds pack assets -o fine.dspak --chunk 64K && ds stream fine.dspak --depth 128 --request-size 64K
+  ds stream game.dspak --engine uring --direct --depth 64
   ds stream game.dspak --engine cpu --codec cpu --json")]
 struct Stream {
     /// The pack to stream
@@ -268,6 +272,9 @@ struct Stream {
     /// Largest single read asked of the engine, a power of two, 4K to 1024M: longer ones are cut, so that none blocks others
     #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = |text: &str| log2_between(text, 12, 30))]
     read_size: Log2,
+    /// Read past the page cache: from the disk, whatever is cached
+    #[arg(long)]
+    direct: bool,
     /// Threads for reading, and as many for decoding, 1 to 1024 [default: one per core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -279,11 +286,7 @@ struct Stream {
 impl Stream {
     fn options(&self) -> crate::stream::Options {
         crate::stream::Options {
-            io: match self.engine {
-                IoArg::Auto => IoKind::Auto,
-                IoArg::Cpu => IoKind::Cpu,
-                IoArg::Uring => IoKind::Uring,
-            },
+            io: self.engine.into(),
             codec: match self.codec {
                 CodecArg::Auto => CodecKind::Auto,
                 CodecArg::Cpu => CodecKind::Cpu,
@@ -292,6 +295,7 @@ impl Stream {
             depth: NonZeroUsize::new(self.depth as usize).unwrap_or(crate::stream::Options::DEPTH),
             request_size: 1 << self.request_size.0,
             read_size: 1 << self.read_size.0,
+            direct: self.direct,
             workers: self.workers.and_then(|workers| NonZeroUsize::new(workers.into())),
         }
     }
@@ -303,8 +307,18 @@ enum IoArg {
     Auto,
     /// Reads on a thread pool
     Cpu,
-    /// io_uring: not in this release
+    /// Reads by io_uring
     Uring,
+}
+
+impl From<IoArg> for IoKind {
+    fn from(engine: IoArg) -> Self {
+        match engine {
+            IoArg::Auto => Self::Auto,
+            IoArg::Cpu => Self::Cpu,
+            IoArg::Uring => Self::Uring,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -493,6 +507,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&demo::Options {
                 assets: args.assets,
                 quick: args.quick,
+                io: args.engine.into(),
                 level: args.level.get(),
                 threads: args.threads.get(),
                 quiet,

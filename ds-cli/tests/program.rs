@@ -137,10 +137,13 @@ fn doctor_is_honest_about_engines() {
     succeeds(&output);
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["engines"]["cpu"]["offered"], true);
-    for engine in ["uring", "vulkan"] {
-        assert_eq!(found["engines"][engine]["offered"], false);
-        assert!(found["engines"][engine]["why"].as_str().unwrap().contains("this release has no "));
-    }
+    assert_eq!(found["engines"]["vulkan"]["offered"], false);
+    assert!(found["engines"]["vulkan"]["why"].as_str().unwrap().contains("this release has no "));
+    // The ring is offered where one can be had, and `auto` makes use of it.
+    let ring = found["io_uring"]["available"].as_bool().unwrap();
+    assert_eq!(found["engines"]["uring"]["offered"], ring);
+    assert_eq!(found["engines"]["auto"]["io"], if ring { "cpu+uring" } else { "cpu" });
+    assert_eq!(found["io_uring"]["features"].is_array(), ring);
     assert!(found["machine"]["cores"].as_u64().unwrap() > 0);
     let text = run(["doctor"]);
     succeeds(&text);

@@ -159,13 +159,40 @@ fn more_in_flight_than_staging_holds_is_no_deadlock() {
 #[test]
 fn an_engine_named_never_falls_back() {
     let (_place, pack) = packed();
-    for args in [["--engine", "uring"], ["--codec", "vulkan"]] {
-        let output = run([&["stream", &pack][..], &args].concat());
-        fails(&output, 1, args[1]);
-        assert!(stderr(&output).contains("ds doctor") && output.stdout.is_empty());
-    }
+    let output = run(["stream", &pack, "--codec", "vulkan"]);
+    fails(&output, 1, "vulkan");
+    assert!(stderr(&output).contains("ds doctor") && output.stdout.is_empty());
     assert_eq!(run(["stream", &pack, "--engine", "tape"]).status.code(), Some(2));
     assert_eq!(run(["stream", &pack, "--depth", "0"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_engine_named_is_the_one_that_reads() {
+    let (_place, pack) = packed();
+    for (engine, direct, path) in [
+        ("cpu", false, "io:cpu"),
+        ("uring", false, "io:uring"),
+        ("cpu", true, "io:cpu"),
+        ("uring", true, "io:uring"),
+    ] {
+        let output =
+            run([&["stream", &pack, "--json", "--engine", engine][..], &["--direct"][..usize::from(direct)]]
+                .concat());
+        if direct && stderr(&output).contains("Invalid argument") {
+            eprintln!("SKIPPED: no direct I/O on the file system of temporary files");
+            continue;
+        }
+        if engine == "uring" && stderr(&output).contains("refused io_uring") {
+            eprintln!("SKIPPED: {}", stderr(&output));
+            continue;
+        }
+        succeeds(&output);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((report["engine"].as_str(), report["direct"].as_bool()), (Some(engine), Some(direct)));
+        let paths = report["paths"].as_object().unwrap();
+        assert!(paths.contains_key(path), "{paths:?}");
+        assert_eq!(paths.keys().filter(|path| path.starts_with("io:")).count(), 1, "{paths:?}");
+    }
 }
 
 #[test]

@@ -151,6 +151,15 @@ pub enum Misuse {
     UnknownToken(&'static str),
     /// The file was not opened for this.
     AccessMode,
+    /// A write past the page cache that begins or ends within a block.
+    Unaligned {
+        /// Its first byte.
+        offset: u64,
+        /// Its length.
+        len: u64,
+        /// What both must be multiples of.
+        alignment: u64,
+    },
     /// A queue's configuration contradicts itself: which setting, and what it must be.
     Configuration(&'static str),
 }
@@ -177,6 +186,12 @@ impl fmt::Display for Misuse {
             Self::ShortNotAllowed => f.write_str("only a raw read of a file may be short"),
             Self::UnknownToken(what) => write!(f, "no such {what}"),
             Self::AccessMode => f.write_str("the file was not opened for this operation"),
+            Self::Unaligned { offset, len, alignment } => {
+                write!(
+                    f,
+                    "{len} bytes at {offset} are not whole blocks of {alignment} bytes, as a direct write must be"
+                )
+            }
             Self::Configuration(what) => f.write_str(what),
         }
     }

@@ -1,11 +1,15 @@
 //! File I/O by positional system calls.
 
 use core::num::NonZeroUsize;
+use std::os::fd::BorrowedFd;
 
 use ds_core::{Done, Fault, Path};
-use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, JobId, Sink, StartContext, StartError};
+use ds_engine::{
+    Alignment, Engine, FileRef, Finished, IoEngine, IoJob, IoOp, JobId, Sink, StartContext, StartError,
+};
 use rustix::io::Errno;
 
+use crate::direct;
 use crate::pool::{BATCH, Pool};
 use crate::work::{Turn, Work};
 
@@ -37,26 +41,38 @@ impl Work for IoJob {
 fn perform(op: IoOp) -> Result<Done, Errno> {
     match op {
         IoOp::Read { file, offset, into } => {
-            // SAFETY: the job has not been answered, so the descriptor is open.
-            let file = unsafe { file.as_fd() };
             // SAFETY: the job has not been answered, so the bytes are there; it writes them, so they are ours alone.
             let into = unsafe { into.as_mut_slice() };
-            rustix::io::pread(file, into, offset).map(|moved| Done::Moved(moved as u64))
+            match direct(file) {
+                Some((fd, alignment)) => direct::read(fd, alignment, into, offset),
+                None => rustix::io::pread(plain(file), into, offset),
+            }
+            .map(|moved| Done::Moved(moved as u64))
         }
         IoOp::Write { file, offset, from } => {
-            // SAFETY: the job has not been answered, so the descriptor is open.
-            let file = unsafe { file.as_fd() };
             // SAFETY: the job has not been answered, so the bytes are there; it reads them, so nobody writes them.
             let from = unsafe { from.as_slice() };
-            rustix::io::pwrite(file, from, offset).map(|moved| Done::Moved(moved as u64))
+            match direct(file) {
+                Some((fd, alignment)) => direct::write(fd, alignment, from, offset),
+                None => rustix::io::pwrite(plain(file), from, offset),
+            }
+            .map(|moved| Done::Moved(moved as u64))
         }
-        IoOp::Sync { file, data_only } => {
-            // SAFETY: the job has not been answered, so the descriptor is open.
-            let file = unsafe { file.as_fd() };
-            if data_only { rustix::fs::fdatasync(file) } else { rustix::fs::fsync(file) }
-                .map(|()| Done::Synced)
-        }
+        IoOp::Sync { file, data_only: true } => rustix::fs::fdatasync(plain(file)).map(|()| Done::Synced),
+        IoOp::Sync { file, data_only: false } => rustix::fs::fsync(plain(file)).map(|()| Done::Synced),
     }
+}
+
+/// The descriptor of a job's file.
+pub(crate) fn plain<'a>(file: FileRef) -> BorrowedFd<'a> {
+    // SAFETY: the job has not been answered, so the descriptor is open.
+    unsafe { file.as_fd() }
+}
+
+/// The one for transfers past the page cache, if that is how they are to go.
+fn direct<'a>(file: FileRef) -> Option<(BorrowedFd<'a>, Alignment)> {
+    // SAFETY: the job has not been answered, so the descriptor is open.
+    unsafe { file.as_direct_fd() }
 }
 
 /// How many jobs keep a pool of so many workers busy: a batch for each, and one in reserve.

@@ -15,15 +15,17 @@
 //! Modules, along the data path:
 //!
 //! 1. [`memory`]: host bytes and file descriptors, lent to an engine for one job;
-//! 2. [`staging`]: a bounded pool of page-aligned memory, leased to requests;
-//! 3. [`job`]: what an engine is asked for;
-//! 4. [`engine`]: the traits an engine implements, and the sink it answers to;
-//! 5. [`custom`]: decoders an application brings along;
-//! 6. [`contain`](mod@contain): running the application's code on a thread that must survive it;
-//! 7. [`faulty`]: an engine wrapper that injects faults, for tests.
+//! 2. [`direct`]: what transfers past the page cache must be aligned to;
+//! 3. [`staging`]: a bounded pool of page-aligned memory, leased to requests;
+//! 4. [`job`]: what an engine is asked for;
+//! 5. [`engine`]: the traits an engine implements, and the sink it answers to;
+//! 6. [`custom`]: decoders an application brings along;
+//! 7. [`contain`](mod@contain): running the application's code on a thread that must survive it;
+//! 8. [`faulty`]: an engine wrapper that injects faults, for tests.
 
 pub mod contain;
 pub mod custom;
+pub mod direct;
 pub mod engine;
 pub mod faulty;
 pub mod job;
@@ -32,6 +34,7 @@ pub mod staging;
 
 pub use contain::{Panicked, contain};
 pub use custom::{CustomDecoder, CustomError};
+pub use direct::Alignment;
 pub use engine::{CodecEngine, CopyEngine, Engine, Finished, IoEngine, Sink, StartContext, StartError};
 pub use faulty::FaultyIo;
 pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};

@@ -4,6 +4,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use ds_core::DeviceId;
 
+use crate::direct::Alignment;
+
 /// A range of host memory, by address. Plain data: copying it copies no bytes and lends nothing by itself.
 ///
 /// Whoever dereferences it relies on the promise made in [`HostBytes::new`].
@@ -127,8 +129,15 @@ impl Place {
 }
 
 /// An open file, by descriptor. Plain data: the descriptor is not closed with it.
+///
+/// Beside the descriptor it carries what its owner has found out about the file once, so that no engine has to ask the kernel
+/// for every job.
 #[derive(Clone, Copy, Debug)]
-pub struct FileRef(RawFd);
+pub struct FileRef {
+    fd: RawFd,
+    positional: bool,
+    direct: Option<(RawFd, Alignment)>,
+}
 
 impl FileRef {
     /// Names an open file.
@@ -137,7 +146,22 @@ impl FileRef {
     /// The descriptor stays open from now until the outcome of the job it is put into has been delivered.
     #[must_use]
     pub unsafe fn new(fd: BorrowedFd<'_>) -> Self {
-        Self(fd.as_raw_fd())
+        Self { fd: fd.as_raw_fd(), positional: false, direct: None }
+    }
+
+    /// The same file, known to have positions: no pipe, socket or terminal.
+    #[must_use]
+    pub const fn positional(self) -> Self {
+        Self { positional: true, ..self }
+    }
+
+    /// The same file, to be read and written past the page cache, through a second descriptor for it that is open for that.
+    ///
+    /// # Safety
+    /// As in [`new`](Self::new), for the second descriptor.
+    #[must_use]
+    pub unsafe fn direct(self, fd: BorrowedFd<'_>, alignment: Alignment) -> Self {
+        Self { direct: Some((fd.as_raw_fd(), alignment)), ..self }
     }
 
     /// The descriptor.
@@ -147,7 +171,34 @@ impl FileRef {
     #[must_use]
     pub const unsafe fn as_fd<'a>(self) -> BorrowedFd<'a> {
         // SAFETY: the caller vouches that the descriptor is open for `'a`; it came from a `BorrowedFd`, so it is not -1.
-        unsafe { BorrowedFd::borrow_raw(self.0) }
+        unsafe { BorrowedFd::borrow_raw(self.fd) }
+    }
+
+    /// The descriptor for transfers past the page cache, and what they must be aligned to, if that is how this file is to be
+    /// read and written. Its whole ranges are: an engine that is asked for an unaligned read reads more and copies; an
+    /// unaligned write it refuses.
+    ///
+    /// # Safety
+    /// The promise of [`direct`](Self::direct) holds for `'a`.
+    #[must_use]
+    pub const unsafe fn as_direct_fd<'a>(self) -> Option<(BorrowedFd<'a>, Alignment)> {
+        match self.direct {
+            // SAFETY: the caller vouches that the descriptor is open for `'a`; it came from a `BorrowedFd`, so it is not -1.
+            Some((fd, alignment)) => Some((unsafe { BorrowedFd::borrow_raw(fd) }, alignment)),
+            None => None,
+        }
+    }
+
+    /// Whether the file is to be read and written past the page cache.
+    #[must_use]
+    pub const fn is_direct(self) -> bool {
+        self.direct.is_some()
+    }
+
+    /// Whether the file is known to have positions. If not, it may have them all the same.
+    #[must_use]
+    pub const fn is_positional(self) -> bool {
+        self.positional
     }
 }
 

@@ -14,12 +14,13 @@ use crate::runtime::{MAX_QUEUES, Runtime};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IoKind {
-    /// The best one there is; [`Runtime::selection`] says which, and why not the others.
+    /// The best there is; [`Runtime::selection`] says which, and why not the others. With both at hand, each job goes to the one
+    /// that is better at it, `cpu+uring`: threads read what the page cache has, and the ring does what has to wait for a disk.
     #[default]
     Auto,
     /// Positional reads and writes on a thread pool.
     Cpu,
-    /// io_uring. Not in this release: asking for it by name is an error.
+    /// io_uring. Needs the feature `uring`, and a kernel that allows it.
     Uring,
 }
 
@@ -171,6 +172,8 @@ pub struct Builder {
     own_io: Option<Arc<dyn IoEngine>>,
     own_codec: Option<Arc<dyn CodecEngine>>,
     own_copier: Option<Arc<dyn CopyEngine>>,
+    #[cfg(feature = "uring")]
+    uring: ds_uring::UringConfig,
 }
 
 impl Builder {
@@ -189,6 +192,8 @@ impl Builder {
             own_io: None,
             own_codec: None,
             own_copier: None,
+            #[cfg(feature = "uring")]
+            uring: ds_uring::UringConfig::default(),
         }
     }
 
@@ -206,7 +211,8 @@ impl Builder {
         self
     }
 
-    /// How many threads do I/O; the machine's parallelism unless told.
+    /// How many threads do I/O. Unless told: as many as the machine runs at once; for io_uring asked for by name, as many as
+    /// [`uring`](Self::uring) says it has rings.
     #[must_use]
     pub const fn workers(mut self, workers: NonZeroUsize) -> Self {
         self.workers = Some(workers);
@@ -238,6 +244,14 @@ impl Builder {
     #[must_use]
     pub fn decoder(mut self, number: u8, decoder: impl CustomDecoder + 'static) -> Self {
         self.decoders.push((number, Arc::new(decoder)));
+        self
+    }
+
+    /// How rings are to be set up, where io_uring does the I/O or part of it.
+    #[cfg(feature = "uring")]
+    #[must_use]
+    pub const fn uring(mut self, config: ds_uring::UringConfig) -> Self {
+        self.uring = config;
         self
     }
 
@@ -277,57 +291,131 @@ impl Builder {
             let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "there can be 65536 at most");
             return Err(BuildError::Os { what: "so many queues", source });
         }
+        let (engines, refused) = self.engines()?;
+        let selection = Selection { io: engines.io.name(), codec: engines.codec.name(), refused };
+        Runtime::start(engines, selection, staging, max_queues)
+    }
+
+    /// The engines that were given, and the runtime's own in the roles that are left; and the candidates refused on the way.
+    fn engines(mut self) -> Result<(Engines, Vec<Refusal>), BuildError> {
         let mut refused = Vec::new();
-        match self.io {
-            IoKind::Uring => return Err(BuildError::Unavailable(no_uring())),
-            IoKind::Auto => refused.push(no_uring()),
-            IoKind::Cpu => {}
-        }
+        let io = match self.own_io.take() {
+            Some(io) => io,
+            None => self.choose_io(&mut refused)?,
+        };
         match self.codec {
             CodecKind::Vulkan => return Err(BuildError::Unavailable(no_vulkan())),
             CodecKind::Auto => refused.push(no_vulkan()),
             CodecKind::Cpu => {}
         }
-        let engines = self.engines(&refused)?;
-        let selection = Selection { io: engines.io.name(), codec: engines.codec.name(), refused };
-        Runtime::start(engines, selection, staging, max_queues)
+        let (codec, copier) = match (self.own_codec.take(), self.own_copier.take()) {
+            (Some(codec), Some(copier)) => (codec, copier),
+            (codec, copier) => self.fill_up(codec, copier, &refused)?,
+        };
+        Ok((Engines::new(io, codec, copier), refused))
     }
 
-    /// The engines that were given, and the CPU's in the roles that are left.
-    #[cfg(feature = "cpu")]
-    #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
-    fn engines(self, _refused: &[Refusal]) -> Result<Engines, BuildError> {
-        let workers = self.workers.unwrap_or_else(ds_cpu::default_workers);
-        let codec_workers = self.codec_workers.unwrap_or_else(ds_cpu::default_workers);
-        let io = self.own_io.unwrap_or_else(|| Arc::new(ds_cpu::CpuIo::new(workers)));
-        Ok(match (self.own_codec, self.own_copier) {
-            (Some(codec), Some(copier)) => Engines::new(io, codec, copier),
-            (codec, copier) => {
-                let cpu = Arc::new(ds_cpu::CpuCodec::new(codec_workers, self.decoders));
-                let codec = codec.unwrap_or_else(|| Arc::clone(&cpu) as Arc<dyn CodecEngine>);
-                Engines::new(io, codec, copier.unwrap_or(cpu))
+    /// An I/O engine of the runtime's own.
+    fn choose_io(&self, refused: &mut Vec<Refusal>) -> Result<Arc<dyn IoEngine>, BuildError> {
+        match self.io {
+            IoKind::Cpu => self.cpu_io(None).map_err(BuildError::Unavailable),
+            IoKind::Uring => self.uring_io().map_err(BuildError::Unavailable),
+            IoKind::Auto => {
+                let uring = is_uring_allowed().and_then(|()| self.uring_io());
+                let cpu = self.cpu_io(uring.as_ref().ok().cloned());
+                // In front of the ring, if there is one.
+                let candidates = [cpu, uring];
+                let best = candidates.iter().find_map(|candidate| candidate.as_ref().ok().cloned());
+                refused.extend(candidates.into_iter().filter_map(Result::err));
+                best.ok_or_else(|| BuildError::NoEngine { role: "I/O", refused: refused.clone() })
             }
+        }
+    }
+
+    /// The CPU's I/O engine, in front of another one if there is one.
+    #[cfg(feature = "cpu")]
+    fn cpu_io(&self, behind: Option<Arc<dyn IoEngine>>) -> Result<Arc<dyn IoEngine>, Refusal> {
+        let workers = self.workers.unwrap_or_else(ds_cpu::default_workers);
+        Ok(match behind {
+            Some(behind) => Arc::new(ds_cpu::CpuFront::new("cpu+uring", workers, behind)),
+            None => Arc::new(ds_cpu::CpuIo::new(workers)),
         })
     }
 
-    /// The engines that were given: there are no others.
     #[cfg(not(feature = "cpu"))]
-    fn engines(self, refused: &[Refusal]) -> Result<Engines, BuildError> {
-        let role = match (self.own_io, self.own_codec, self.own_copier) {
-            (Some(io), Some(codec), Some(copier)) => return Ok(Engines::new(io, codec, copier)),
-            (None, ..) => "I/O",
-            (_, None, _) => "codec",
-            (.., None) => "copy",
+    fn cpu_io(&self, _: Option<Arc<dyn IoEngine>>) -> Result<Arc<dyn IoEngine>, Refusal> {
+        Err(lacks_feature("cpu"))
+    }
+
+    #[cfg(feature = "uring")]
+    fn uring_io(&self) -> Result<Arc<dyn IoEngine>, Refusal> {
+        let config = match (self.io, self.workers) {
+            (IoKind::Uring, Some(rings)) => self.uring.rings(rings),
+            _ => self.uring,
         };
-        let cpu = Refusal { engine: "cpu", reason: "this build lacks the feature `cpu`".to_owned() };
-        let named = self.io == IoKind::Cpu || self.codec == CodecKind::Cpu;
-        let refused = refused.iter().cloned().chain([cpu.clone()]).collect();
-        Err(if named { BuildError::Unavailable(cpu) } else { BuildError::NoEngine { role, refused } })
+        Ok(Arc::new(ds_uring::UringIo::new(config)))
+    }
+
+    #[cfg(not(feature = "uring"))]
+    fn uring_io(&self) -> Result<Arc<dyn IoEngine>, Refusal> {
+        Err(lacks_feature("uring"))
+    }
+
+    /// The CPU's engine for whichever of these roles has none.
+    #[cfg(feature = "cpu")]
+    fn fill_up(
+        self,
+        codec: Option<Arc<dyn CodecEngine>>,
+        copier: Option<Arc<dyn CopyEngine>>,
+        _refused: &[Refusal],
+    ) -> Result<Transforming, BuildError> {
+        let workers = self.codec_workers.unwrap_or_else(ds_cpu::default_workers);
+        let cpu = Arc::new(ds_cpu::CpuCodec::new(workers, self.decoders));
+        let codec = codec.unwrap_or_else(|| Arc::clone(&cpu) as Arc<dyn CodecEngine>);
+        Ok((codec, copier.unwrap_or(cpu)))
+    }
+
+    #[cfg(not(feature = "cpu"))]
+    fn fill_up(
+        self,
+        codec: Option<Arc<dyn CodecEngine>>,
+        _: Option<Arc<dyn CopyEngine>>,
+        refused: &[Refusal],
+    ) -> Result<Transforming, BuildError> {
+        let cpu = lacks_feature("cpu");
+        if self.codec == CodecKind::Cpu {
+            return Err(BuildError::Unavailable(cpu));
+        }
+        let role = if codec.is_none() { "codec" } else { "copy" };
+        let mut refused = refused.to_vec();
+        if !refused.contains(&cpu) {
+            refused.push(cpu);
+        }
+        Err(BuildError::NoEngine { role, refused })
     }
 }
 
-fn no_uring() -> Refusal {
-    Refusal { engine: "uring", reason: "this release has no io_uring engine".to_owned() }
+/// Who decodes and who copies.
+type Transforming = (Arc<dyn CodecEngine>, Arc<dyn CopyEngine>);
+
+/// Whether this machine has rings at all; `Auto` asks before it relies on one.
+#[cfg(feature = "uring")]
+fn is_uring_allowed() -> Result<(), Refusal> {
+    match ds_uring::probe() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Refusal { engine: "uring", reason: error.to_string() }),
+    }
+}
+
+#[cfg(not(feature = "uring"))]
+fn is_uring_allowed() -> Result<(), Refusal> {
+    Err(lacks_feature("uring"))
+}
+
+/// An engine that was left out of this build; its feature has its name.
+#[cfg(not(all(feature = "cpu", feature = "uring")))]
+fn lacks_feature(engine: &'static str) -> Refusal {
+    Refusal { engine, reason: format!("this build lacks the feature `{engine}`") }
 }
 
 fn no_vulkan() -> Refusal {

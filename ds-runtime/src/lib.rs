@@ -45,7 +45,10 @@
 //!
 //! # Features
 //!
-//! * `cpu` (default): the CPU engine, `ds-cpu`. A feature makes an engine available; which one runs is chosen at run time
+//! * `cpu` (default): the CPU engine, `ds-cpu`.
+//! * `uring`: file I/O by io_uring, `ds-uring`.
+//!
+//! A feature makes an engine available; which one runs is chosen at run time
 //!   ([`IoKind`], [`CodecKind`]), and one that is named never falls back to another.
 
 mod builder;
@@ -84,4 +87,7 @@ pub use ds_core::{
     ByteCounts, Corrupt, CorruptReason, Error, ErrorKind, ErrorRecord, Failure, Latency, Misuse, Path,
     Priority, RequestId, StageTimes, Stats,
 };
+#[cfg(feature = "uring")]
+pub use ds_uring::{Features as UringFeatures, Report as UringReport, UringConfig, probe as probe_uring};
+
 pub use ds_engine::{CodecEngine, CopyEngine, CustomDecoder, CustomError, Engine, IoEngine, StartError};

@@ -163,6 +163,11 @@ impl Request {
             if !allowed {
                 return Err(Misuse::AccessMode.into());
             }
+            if let Location::File { offset, len, .. } = self.core.destination
+                && let Some(alignment) = file.splits_blocks(offset, len)
+            {
+                return Err(Misuse::Unaligned { offset, len, alignment }.into());
+            }
         }
         Ok(())
     }

@@ -11,7 +11,6 @@ use core::task::Waker;
 use ds_core::{Memory, OpId, RequestId, Span};
 use ds_engine::{FileRef, HostBytes, Place, StagingPool};
 use std::alloc::alloc_zeroed;
-use std::os::fd::AsFd;
 
 use crate::completion::Completion;
 use crate::file::File;
@@ -161,7 +160,7 @@ impl Beside {
     /// The request's file, for a job.
     pub(crate) fn file_ref(&self) -> Option<FileRef> {
         // SAFETY: the slot keeps the file until the request has ended, which is after the outcome of every job of it.
-        self.file.as_ref().map(|file| unsafe { FileRef::new(file.as_fd()) })
+        self.file.as_ref().map(|file| unsafe { file.lend() })
     }
 
     /// The memory a span names, for a job.

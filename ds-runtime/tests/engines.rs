@@ -5,10 +5,11 @@ mod suite;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use ds_cpu::CpuIo;
+use ds_cpu::{CpuFront, CpuIo};
 use ds_engine::FaultyIo;
 use ds_engine::faulty::IoFaults;
 use ds_runtime::{CodecKind, IoKind, Runtime};
+use ds_uring::{FakeFaults, Features, UringConfig, UringIo};
 
 fn cpu() -> Runtime {
     Runtime::builder().io(IoKind::Cpu).codec(CodecKind::Cpu).build().unwrap()
@@ -26,6 +27,45 @@ fn faulty() -> Runtime {
         IoFaults { seed: 7, short: 13_000, interrupted: 6_000, try_again: 3_000, error: 0, errno: 0 };
     let workers = NonZeroUsize::new(2).unwrap();
     Runtime::builder().io_engine(Arc::new(FaultyIo::new(CpuIo::new(workers), faults))).build().unwrap()
+}
+
+/// Reads by a ring, set up so, and decodes on threads.
+fn with_rings(config: UringConfig) -> Runtime {
+    Runtime::builder().io_engine(Arc::new(UringIo::new(config))).build().unwrap()
+}
+
+fn uring() -> Runtime {
+    with_rings(UringConfig::default())
+}
+
+/// Several rings, each of which is full at once.
+fn shallow_rings() -> Runtime {
+    let (rings, depth) = (NonZeroUsize::new(3).unwrap(), NonZeroUsize::new(2).unwrap());
+    with_rings(UringConfig::default().rings(rings).depth(depth))
+}
+
+fn uring_of_linux_6_6() -> Runtime {
+    with_rings(UringConfig::default().features(Features::LINUX_6_6))
+}
+
+fn uring_of_linux_6_1() -> Runtime {
+    with_rings(UringConfig::default().features(Features::LINUX_6_1))
+}
+
+fn uring_of_linux_5_15() -> Runtime {
+    with_rings(UringConfig::default().features(Features::LINUX_5_15))
+}
+
+/// A ring that is short, late, full, out of order and interrupted.
+fn nasty_ring() -> Runtime {
+    with_rings(UringConfig::default().rings(NonZeroUsize::new(2).unwrap()).fake(FakeFaults::all(11)))
+}
+
+/// Threads for what the page cache has, in front of a ring for the rest.
+fn front() -> Runtime {
+    let ring = Arc::new(UringIo::new(UringConfig::default()));
+    let workers = NonZeroUsize::new(2).unwrap();
+    Runtime::builder().io_engine(Arc::new(CpuFront::new("cpu+uring", workers, ring))).build().unwrap()
 }
 
 macro_rules! suite {
@@ -76,8 +116,9 @@ macro_rules! every_engine {
                 damaged_streams_are_corrupt a_bad_request_beside_good_ones_harms_only_itself hostile_sizes_are_refused
                 files_that_cannot files_that_shrink
             }
+            direct { direct_reads_begin_and_end_anywhere direct_streams_decode direct_writes_are_whole_blocks }
         })*
     };
 }
 
-every_engine! { cpu cramped faulty }
+every_engine! { cpu cramped faulty uring shallow_rings uring_of_linux_6_6 uring_of_linux_6_1 uring_of_linux_5_15 nasty_ring front }

@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::CodecArgs;
+use crate::bench_io::IoArgs;
 use crate::coverage::MIN_LINE_PERCENT;
 use crate::tools::Provision;
 
@@ -23,6 +24,7 @@ Examples:
   cargo xtask coverage --html         line coverage, with pages to click through
   cargo xtask readme                  copy code excerpts and the crate list into README.md
   cargo xtask bench codec --quick     our codec beside its rivals, within a minute
+  cargo xtask bench io                random reads beside fio
   cargo xtask tools                   what the checks need and whether it is here";
 
 #[derive(Subcommand)]
@@ -97,6 +99,8 @@ pub(crate) enum Verb {
 pub(crate) enum BenchVerb {
     /// The codec: decoding and encoding, class by class, every output verified
     Codec(CodecArgs),
+    /// File I/O: random reads through the runtime beside fio
+    Io(IoArgs),
 }
 
 /// Whether a verb may change the machine.

@@ -10,10 +10,11 @@
 //! - [`nightly`]: those of them that take a nightly Rust;
 //! - [`features`]: the sets of features a crate is built with;
 //! - [`api`], [`coverage`] and [`readme`]: the steps that have a verb of their own;
-//! - [`bench`](mod@bench): measures beside rivals.
+//! - [`bench`](mod@bench) and [`bench_io`]: measure beside rivals.
 
 mod api;
 mod bench;
+mod bench_io;
 mod cli;
 mod coverage;
 mod features;
@@ -72,6 +73,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
             if check { api::check(&project) } else { api::write(&project) }.map(|()| true)
         }
         Verb::Bench { what: BenchVerb::Codec(args) } => bench::codec(&project, &args).map(|()| true),
+        Verb::Bench { what: BenchVerb::Io(args) } => bench_io::io(&project, &args).map(|()| true),
         Verb::Tools { install } => {
             let needs = runner::needs(&steps::select::<&str>(&[])?);
             Ok(tools::report(&project.sh, &needs, install))

@@ -105,6 +105,8 @@ pub(crate) static NIGHTLY: Tool = Tool {
 };
 pub(crate) static VALGRIND: Tool =
     Tool { name: "valgrind", why: "to run the demo under a memory checker", source: Source::Debian };
+pub(crate) static FIO: Tool =
+    Tool { name: "fio", why: "to measure file I/O beside it", source: Source::Debian };
 pub(crate) static CARGO_DENY: Tool = Tool {
     name: "cargo-deny",
     why: "to check the licences, sources and advisories of dependencies",

@@ -14,7 +14,7 @@ use crate::error::{Error, Result, printable, quoted};
 use crate::pack::{Entry, EntryKind, Geometry, Pack};
 use crate::progress::Progress;
 use crate::signals;
-use crate::stream::{Options as StreamOptions, Report, Streamer};
+use crate::stream::{IoKind, Options as StreamOptions, Report, Streamer};
 use crate::units;
 
 /// What to show.
@@ -24,6 +24,8 @@ pub struct Options {
     pub assets: Option<PathBuf>,
     /// Generate little.
     pub quick: bool,
+    /// Which engine reads.
+    pub io: IoKind,
     /// How hard to compress.
     pub level: Level,
     /// Threads for packing.
@@ -81,7 +83,7 @@ fn show(options: &Options, scratch: &TempDir) -> Result<()> {
             .hint("name a directory with assets, or leave --assets out"));
     }
     let mut classes = classify(&pack);
-    let mut streamer = stream::start(&StreamOptions::default())?;
+    let mut streamer = stream::start(&StreamOptions { io: options.io, ..StreamOptions::default() })?;
     let progress = Progress::bytes("streaming", Some(pack.index().raw_size()), options.quiet);
     for class in classes.values_mut() {
         let entries = class.entries.iter().filter_map(|number| pack.index().entry(*number));

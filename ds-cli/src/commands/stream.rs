@@ -185,6 +185,7 @@ fn write_json(
         "depth": options.depth,
         "request_size": options.request_size,
         "read_size": options.read_size,
+        "direct": options.direct,
         "requests": report.requests,
         "content_bytes": report.content,
         "read_bytes": report.read,

@@ -31,6 +31,8 @@ pub struct Options {
     pub request_size: u32,
     /// Largest read asked of the engine at once, in bytes; at least 4096. Longer ones are cut.
     pub read_size: u64,
+    /// Whether to read past the page cache.
+    pub direct: bool,
     /// Threads for reading and for decoding each; one per core unless told.
     pub workers: Option<NonZeroUsize>,
 }
@@ -59,6 +61,7 @@ impl Default for Options {
             depth: Self::DEPTH,
             request_size: Self::REQUEST_SIZE,
             read_size: Self::READ_SIZE,
+            direct: false,
             workers: None,
         }
     }
@@ -70,6 +73,7 @@ pub struct Streamer {
     runtime: Runtime,
     queue: Queue,
     depth: usize,
+    direct: bool,
     cut: Cut,
     /// Buffers not in use; each has held a request's content.
     spare: Vec<Vec<u8>>,
@@ -100,7 +104,14 @@ impl Streamer {
             what: "the queue",
             source: std::io::Error::other(error.to_string()),
         })?;
-        Ok(Self { runtime, queue, depth, cut: Cut(options.request_size), spare: Vec::new() })
+        Ok(Self {
+            runtime,
+            queue,
+            depth,
+            direct: options.direct,
+            cut: Cut(options.request_size),
+            spare: Vec::new(),
+        })
     }
 
     /// The engines in use.
@@ -113,7 +124,7 @@ impl Streamer {
     ///
     /// # Errors
     ///
-    /// The pack's descriptor cannot be duplicated. What is wrong with chunks is in the report.
+    /// The pack's descriptor cannot be duplicated, or its file system has no way past the page cache. What is wrong with chunks is in the report.
     pub fn run<'a>(
         &mut self,
         pack: &'a Pack,
@@ -121,6 +132,7 @@ impl Streamer {
         mut arrived: impl FnMut(u64) -> bool,
     ) -> std::io::Result<Report> {
         let file = File::from(pack.file().try_clone()?);
+        let file = if self.direct { file.direct().map_err(|refused| refused.source)? } else { file };
         let cut = self.cut;
         let chunks = entries.into_iter().flat_map(|entry| entry.chunk_numbers().zip(entry.chunks()));
         let mut pieces = chunks.flat_map(|(number, chunk)| {

@@ -88,8 +88,12 @@ impl Memory {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.bytes_of(0, self.0.len())
+    }
+
+    pub(crate) fn bytes_of(&self, offset: usize, len: usize) -> Vec<u8> {
         // SAFETY: as in `lend`.
-        unsafe { self.lend().as_slice() }.to_vec()
+        unsafe { self.part(offset, len).as_slice() }.to_vec()
     }
 }
 

@@ -1,6 +1,7 @@
 //! One suite for every engine: each function takes a way to make a runtime and must hold for all of them.
 
 pub(crate) mod bad_input;
+pub(crate) mod direct;
 pub(crate) mod endings;
 pub(crate) mod lifecycle;
 pub(crate) mod reentrant;

@@ -7,13 +7,8 @@ use ds_runtime::{Builder, CodecKind, IoKind, Runtime};
 use serde_json::json;
 
 use super::Fact;
-use super::uring::Uring;
 
-pub(super) fn facts(uring: &Uring) -> Vec<Fact> {
-    let on_machine = match uring.refusal() {
-        None => "this machine would allow it".into(),
-        Some(reason) => format!("this machine would refuse it: {reason}"),
-    };
+pub(super) fn facts() -> Vec<Fact> {
     let loader = match vulkan_loader() {
         Some(path) => format!("the Vulkan loader is at {}", path.display()),
         None => "no Vulkan loader (libvulkan.so.1) was found".into(),
@@ -24,7 +19,8 @@ pub(super) fn facts(uring: &Uring) -> Vec<Fact> {
             |builder| builder.io(IoKind::Cpu).codec(CodecKind::Cpu),
             "reads and decodes on threads",
         ),
-        engine("uring", |builder| builder.io(IoKind::Uring), &on_machine),
+        engine("uring", |builder| builder.io(IoKind::Uring), "reads by io_uring"),
+        auto(),
         engine("vulkan", |builder| builder.codec(CodecKind::Vulkan), &loader),
     ]
 }
@@ -38,6 +34,25 @@ fn engine(name: &'static str, choose: impl Fn(Builder) -> Builder, note: &str) -
     };
     let text = format!("{}: {why}", if offered { "offered" } else { "not offered" });
     Fact::shown(name, json!({ "offered": offered, "why": why }), text)
+}
+
+/// What `auto` comes to here.
+fn auto() -> Fact {
+    const KEY: &str = "auto";
+    match Runtime::builder().workers(NonZeroUsize::MIN).codec_workers(NonZeroUsize::MIN).build() {
+        Ok(runtime) => {
+            let selection = runtime.selection();
+            let refused: Vec<_> = selection.refused.iter().map(ToString::to_string).collect();
+            let mut text = format!("{} reads, {} decodes", selection.io, selection.codec);
+            refused.iter().for_each(|refused| text.push_str(&format!("; not {refused}")));
+            Fact::shown(
+                KEY,
+                json!({ "io": selection.io, "codec": selection.codec, "refused": refused }),
+                text,
+            )
+        }
+        Err(error) => Fact::shown(KEY, json!(null), format!("nothing: {error}")),
+    }
 }
 
 /// Looks where the dynamic linker usually does. The loader is not loaded: that would run drivers.

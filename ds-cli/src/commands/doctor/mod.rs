@@ -58,7 +58,7 @@ pub fn run(path: &Path, json: bool) -> Result<()> {
         Section { key: "machine", facts: machine::facts() },
         Section { key: "storage", facts: storage::facts(path)? },
         Section { key: "io_uring", facts: uring.facts() },
-        Section { key: "engines", facts: engines::facts(&uring) },
+        Section { key: "engines", facts: engines::facts() },
     ];
     let mut out = io::stdout().lock();
     let text = if json { as_json(&sections) } else { as_text(&sections) };

@@ -1,0 +1,242 @@
+//! One cell of the I/O benchmark: random reads of one size, at one depth, through the whole runtime, for some seconds. Prints
+//! one line of JSON. `cargo xtask bench io` runs it beside fio and draws the picture.
+//!
+//! `cargo bench -p ds-runtime --features uring --bench io -- --engine uring --file FILE --block 4096 --depth 32 [--direct]
+//! [--seconds 1] [--workers N] [--batch]`
+//!
+//! The engine `pread` is a plain loop on one thread, without the runtime. With `--batch` all requests of a round are waited for
+//! before the next are made.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ds_runtime::{CodecKind, Completion, File, IoKind, Queue, QueueOptions, Request, Runtime, UringConfig};
+use rustix::time::{ClockId, clock_gettime};
+
+struct Cell {
+    engine: String,
+    file: PathBuf,
+    block: usize,
+    depth: usize,
+    direct: bool,
+    batch: bool,
+    callbacks: bool,
+    queued: usize,
+    seconds: f64,
+    workers: Option<NonZeroUsize>,
+}
+
+impl Cell {
+    fn from_args() -> Result<Self, Box<dyn Error>> {
+        let mut cell = Self {
+            engine: "auto".into(),
+            file: PathBuf::new(),
+            block: 4096,
+            depth: 32,
+            direct: false,
+            batch: false,
+            callbacks: false,
+            queued: 1,
+            seconds: 1.0,
+            workers: None,
+        };
+        let mut args = std::env::args().skip(1);
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--engine" => cell.engine = value()?,
+                "--file" => cell.file = value()?.into(),
+                "--block" => cell.block = value()?.parse()?,
+                "--depth" => cell.depth = value()?.parse()?,
+                "--seconds" => cell.seconds = value()?.parse()?,
+                "--workers" => cell.workers = Some(value()?.parse()?),
+                "--callbacks" => cell.callbacks = true,
+                "--queued" => cell.queued = value()?.parse()?,
+                "--direct" => cell.direct = true,
+                "--batch" => cell.batch = true,
+                // What Cargo passes to every benchmark.
+                "--bench" => {}
+                _ => return Err(format!("unknown argument {arg}").into()),
+            }
+        }
+        Ok(cell)
+    }
+}
+
+/// Blocks in an order that no readahead guesses.
+struct Blocks {
+    state: u64,
+    count: u64,
+}
+
+impl Blocks {
+    const fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % self.count
+    }
+}
+
+/// What a run came to.
+#[derive(Default)]
+struct Tally {
+    reads: u64,
+    /// Time from enqueuing to completion, of all reads together.
+    latency: Duration,
+    path: String,
+}
+
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let cell = Cell::from_args()?;
+    if cell.file.as_os_str().is_empty() {
+        println!("no --file: nothing to measure");
+        return Ok(());
+    }
+    let count = std::fs::metadata(&cell.file)?.len() / cell.block as u64;
+    let blocks = Blocks { state: 1, count };
+    let (start, cpu) = (Instant::now(), cpu_time());
+    let tally = if cell.engine == "pread" { pread_loop(&cell, blocks)? } else { runtime(&cell, blocks)? };
+    let (wall, cpu) = (start.elapsed().as_secs_f64(), cpu_time() - cpu);
+    let mut line = String::new();
+    write!(line, "{{\"engine\":\"{}\",\"path\":\"{}\",\"block\":{}", cell.engine, tally.path, cell.block)?;
+    write!(line, ",\"iops\":{:.1}", tally.reads as f64 / wall)?;
+    write!(line, ",\"bytes_per_second\":{:.0}", (tally.reads * cell.block as u64) as f64 / wall)?;
+    write!(line, ",\"cpu_ns_per_read\":{:.1}", cpu.as_nanos() as f64 / tally.reads as f64)?;
+    write!(line, ",\"mean_depth\":{:.2}}}", tally.latency.as_secs_f64() / wall)?;
+    println!("{line}");
+    Ok(())
+}
+
+fn pread_loop(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
+    let file = std::fs::File::open(&cell.file)?;
+    let mut buffer = vec![0; cell.block];
+    let (mut tally, start) = (Tally { path: "pread".into(), ..Tally::default() }, Instant::now());
+    while start.elapsed().as_secs_f64() < cell.seconds {
+        for _ in 0..32 {
+            file.read_exact_at(&mut buffer, blocks.next() * cell.block as u64)?;
+        }
+        tally.reads += 32;
+    }
+    tally.latency = start.elapsed();
+    Ok(tally)
+}
+
+fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
+    let io = match cell.engine.as_str() {
+        "cpu" => IoKind::Cpu,
+        "uring" => IoKind::Uring,
+        "auto" => IoKind::Auto,
+        other => return Err(format!("no engine is called {other}").into()),
+    };
+    let depth = NonZeroUsize::new(cell.depth).ok_or("a depth of 0 reads nothing")?;
+    let mut builder =
+        Runtime::builder().io(io).codec(CodecKind::Cpu).uring(UringConfig::default().depth(depth));
+    if let Some(workers) = cell.workers {
+        builder = builder.workers(workers);
+    }
+    let runtime = builder.build()?;
+    let requests = cell.depth * cell.queued;
+    let options = QueueOptions::default().capacity(2 * requests).auto_submit(false).chunk_size(16 << 20);
+    let queue = runtime.queue(options)?;
+    let plain = File::open(&cell.file)?;
+    let file = if cell.direct { plain.direct()? } else { plain };
+    let mut buffers: Vec<Vec<u8>> = (0..requests).map(|_| vec![0; cell.block]).collect();
+    if cell.callbacks {
+        return by_callbacks(cell, blocks, queue, file, buffers);
+    }
+    let (mut tally, start) = (Tally::default(), Instant::now());
+    let mut in_flight = 0;
+    loop {
+        let over = start.elapsed().as_secs_f64() >= cell.seconds;
+        if over && in_flight == 0 {
+            break;
+        }
+        if !over {
+            while let Some(buffer) = buffers.pop() {
+                let offset = blocks.next() * cell.block as u64;
+                queue.post(Request::read(&file, offset, cell.block as u64).into_buffer(buffer))?;
+                in_flight += 1;
+            }
+            queue.submit();
+        }
+        if cell.batch {
+            queue.wait_all(None)?;
+        } else {
+            queue.wait_any(None)?;
+        }
+        for done in queue.take_completed(requests) {
+            let done = done.check()?;
+            tally.reads += 1;
+            tally.latency += done.latency;
+            in_flight -= 1;
+            buffers.push(done.buffer);
+        }
+    }
+    tally.path = queue.stats().paths().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(",");
+    Ok(tally)
+}
+
+/// Requests that each make the next one when they are done.
+struct Flow {
+    queue: Queue,
+    file: File,
+    block: u64,
+    state: Mutex<(Blocks, Tally)>,
+    end: Instant,
+}
+
+impl Flow {
+    fn next(self: &Arc<Self>, buffer: Vec<u8>) {
+        let offset = self.state.lock().expect("nothing panics here").0.next() * self.block;
+        let request = Request::read(&self.file, offset, self.block).into_buffer(buffer);
+        let flow = Arc::clone(self);
+        let again = move |done: Completion| {
+            let done = done.check().expect("the file can be read");
+            {
+                let tally = &mut flow.state.lock().expect("nothing panics here").1;
+                tally.reads += 1;
+                tally.latency += done.latency;
+            }
+            if Instant::now() < flow.end {
+                flow.next(done.buffer);
+            }
+        };
+        self.queue
+            .enqueue_with(request, again)
+            .map_err(|rejected| rejected.error)
+            .expect("there is room for twice as many");
+        self.queue.submit();
+    }
+}
+
+fn by_callbacks(
+    cell: &Cell,
+    blocks: Blocks,
+    queue: Queue,
+    file: File,
+    buffers: Vec<Vec<u8>>,
+) -> Result<Tally, Box<dyn Error>> {
+    let end = Instant::now() + Duration::from_secs_f64(cell.seconds);
+    let state = Mutex::new((blocks, Tally::default()));
+    let flow = Arc::new(Flow { queue, file, block: cell.block as u64, state, end });
+    buffers.into_iter().for_each(|buffer| flow.next(buffer));
+    std::thread::sleep(end.saturating_duration_since(Instant::now()));
+    flow.queue.wait_all(None)?;
+    let tally = core::mem::take(&mut flow.state.lock().expect("nothing panics here").1);
+    Ok(Tally {
+        path: flow.queue.stats().paths().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(","),
+        ..tally
+    })
+}

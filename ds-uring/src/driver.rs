@@ -1,0 +1,309 @@
+//! What a ring's thread does in one turn.
+
+use core::time::Duration;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use ds_core::{Fault, Path};
+use ds_engine::{Finished, IoJob, JobId};
+use rustix::io::Errno;
+
+use crate::bell::Count;
+use crate::direct::{Hangar, Plan};
+use crate::flights::{Flight, Flights, Token};
+use crate::inbox::Message;
+use crate::lane::Lane;
+use crate::ring::{Cqe, Op, Ring, Sqe};
+
+/// How long to leave a kernel alone that refuses to be entered and has no completions either.
+const NAP: Duration = Duration::from_millis(1);
+
+/// Submissions from one visit to the kernel to the next. The kernel begins a visit's transfers when it has prepared all of them,
+/// so with many at once a device first has nothing to do and then everything, and all of it comes back together. Visits are
+/// cheap beside a transfer.
+const GROUP: u32 = 4;
+
+/// A ring, the jobs it has, and those that wait for it.
+///
+/// # Safety
+///
+/// Two kinds of memory are in the kernel's hands: those of jobs, which stay good because a job is answered only when its
+/// completion has been taken, and the bell's count. Both outlive the kernel's use of them because dropping a driver waits until
+/// nothing is `outstanding`, however it comes to be dropped.
+pub(crate) struct Driver<R: Ring> {
+    ring: R,
+    lane: Arc<Lane>,
+    flights: Flights,
+    /// Jobs that there was no seat or no aligned memory for, in their order.
+    backlog: VecDeque<IoJob>,
+    /// Of jobs in the backlog: those to be answered as cancelled when their turn comes.
+    doomed: HashSet<JobId>,
+    /// Jobs in the kernel whose cancellation has not been submitted.
+    cancels: Vec<Token>,
+    hangar: Hangar,
+    count: Count,
+    listening: bool,
+    /// Submissions whose completions have not been taken.
+    outstanding: usize,
+    /// Of these, those since the last visit to the kernel.
+    fresh: u32,
+    completions: Vec<Cqe>,
+    /// Of jobs that the kernel was not asked about, found on an early beginning.
+    answers: Vec<Finished>,
+    /// Whether the kernel has refused to be entered, and the log knows.
+    complained: bool,
+}
+
+impl<R: Ring> Driver<R> {
+    pub(crate) fn new(ring: R, lane: Arc<Lane>, depth: usize) -> std::io::Result<Self> {
+        Ok(Self {
+            ring,
+            lane,
+            flights: Flights::new(depth),
+            backlog: VecDeque::new(),
+            doomed: HashSet::new(),
+            cancels: Vec::new(),
+            hangar: Hangar::new()?,
+            count: Count::new(),
+            listening: false,
+            outstanding: 0,
+            fresh: 0,
+            completions: Vec::with_capacity(2 * depth),
+            answers: Vec::new(),
+            complained: false,
+        })
+    }
+
+    /// Takes what the inbox has: cancellations take effect at once, jobs queue up.
+    fn read_messages(&mut self, finished: &mut Vec<Finished>) {
+        while let Some(message) = self.lane.inbox.pop() {
+            match message {
+                // The usual case: there is room, and nobody waits.
+                Message::Job(job) if self.backlog.is_empty() => self.begin(job, finished),
+                Message::Job(job) => self.backlog.push_back(job),
+                Message::Cancel(id) => self.cancel(id),
+            }
+        }
+    }
+
+    fn begin_backlog(&mut self, finished: &mut Vec<Finished>) {
+        // One that has to wait goes back to the front, and nothing has changed for those behind it.
+        while !self.flights.is_full()
+            && let Some(job) = self.backlog.pop_front()
+        {
+            let before = self.backlog.len();
+            if self.doomed.remove(&job.id) {
+                finished.push(Finished { id: job.id, result: Err(Fault::Cancelled), path: Path::NONE });
+            } else {
+                self.begin(job, finished);
+            }
+            if self.backlog.len() > before {
+                break;
+            }
+        }
+        if self.backlog.is_empty() {
+            self.doomed.clear();
+        }
+    }
+
+    /// Gives a job to the ring, or to the front of the backlog, or answers it.
+    fn begin(&mut self, job: IoJob, finished: &mut Vec<Finished>) {
+        if self.flights.is_full() {
+            return self.backlog.push_front(job);
+        }
+        match self.hangar.plan(&job.op) {
+            Plan::Wait => self.backlog.push_front(job),
+            Plan::Answer(fault) => {
+                finished.push(Finished { id: job.id, result: Err(fault), path: Path::IO_URING });
+            }
+            Plan::Go(op, detour) => {
+                let token = self.flights.board(Flight { id: job.id, op: job.op, detour });
+                // SAFETY: the job says that its file and memory are there for it until it is answered, which happens when its
+                // completion is taken; a detour's memory is released then, and not before.
+                if !unsafe { self.push(Sqe { token: token.pack(), op }) } {
+                    let Token::Job { seat, generation } = token else { return };
+                    let flight = self.flights.leave(seat, generation);
+                    self.hangar.abandon(flight.and_then(|flight| flight.detour));
+                    self.backlog.push_front(job);
+                }
+            }
+        }
+    }
+
+    /// Puts an operation into the submission queue, making room if need be. Returns whether it is there.
+    ///
+    /// # Safety
+    /// That of [`Ring::push`].
+    unsafe fn push(&mut self, sqe: Sqe) -> bool {
+        for attempt in 0..2 {
+            // SAFETY: the caller's promise, passed on.
+            if unsafe { self.ring.push(sqe) }.is_ok() {
+                self.outstanding += 1;
+                self.fresh += 1;
+                if self.fresh >= GROUP {
+                    self.enter(0);
+                }
+                return true;
+            }
+            if attempt == 0 {
+                self.enter(0);
+            }
+        }
+        false
+    }
+
+    fn cancel(&mut self, id: JobId) {
+        match self.flights.find(id) {
+            Some(token) => self.cancels.push(token),
+            // With nothing waiting there is nothing to cancel: it has been answered.
+            None if self.backlog.is_empty() => {}
+            None => drop(self.doomed.insert(id)),
+        }
+    }
+
+    fn submit_cancels(&mut self) {
+        while let Some(token) = self.cancels.pop() {
+            let cancel = Sqe { token: Token::Cancel.pack(), op: Op::Cancel { token: token.pack() } };
+            // SAFETY: it names no memory.
+            if !unsafe { self.push(cancel) } {
+                self.cancels.push(token);
+                break;
+            }
+        }
+    }
+
+    fn listen(&mut self) {
+        if !self.listening {
+            let listen = Sqe { token: Token::Bell.pack(), op: self.count.listen(&self.lane.bell) };
+            // SAFETY: the event and the count are the driver's own, which waits for the completion before it goes.
+            self.listening = unsafe { self.push(listen) };
+        }
+    }
+
+    /// Enters the kernel. A refusal is no end: what is to be submitted stays where it is, and the next turn tries again.
+    fn enter(&mut self, want: u32) {
+        self.fresh = 0;
+        let refused = match self.ring.enter(want) {
+            // A signal: perhaps the process was stopped and goes on.
+            Ok(()) | Err(Errno::INTR) => return,
+            Err(errno) => errno,
+        };
+        // BUSY: completions must be taken first. AGAIN: the kernel is short of memory for the moment.
+        if refused != Errno::BUSY && refused != Errno::AGAIN && !self.complained {
+            self.complained = true;
+            let _ = ds_engine::contain(|| {
+                log::error!("io_uring_enter: {refused}; jobs wait until it works again")
+            });
+        }
+        self.ring.reap(&mut self.completions);
+        if self.completions.is_empty() {
+            std::thread::sleep(NAP);
+        }
+    }
+
+    fn take_completions(&mut self, finished: &mut Vec<Finished>) {
+        self.ring.reap(&mut self.completions);
+        for cqe in self.completions.drain(..) {
+            self.outstanding -= 1;
+            match Token::unpack(cqe.token) {
+                Token::Bell => self.listening = false,
+                Token::Cancel => {}
+                Token::Job { seat, generation } => {
+                    let Some(flight) = self.flights.leave(seat, generation) else { continue };
+                    let result = match cqe.result {
+                        Ok(moved) => Ok(self.hangar.arrive(&flight.op, flight.detour, u64::from(moved))),
+                        Err(errno) => {
+                            self.hangar.abandon(flight.detour);
+                            Err(fault(errno))
+                        }
+                    };
+                    finished.push(Finished { id: flight.id, result, path: Path::IO_URING });
+                }
+            }
+        }
+    }
+
+    /// Lets go of the kernel: what it has of ours, it has no more.
+    fn quiesce(&mut self) {
+        if self.listening {
+            self.lane.bell.strike();
+        }
+        let mut unanswered = Vec::new();
+        while self.outstanding > 0 {
+            self.enter(1);
+            self.take_completions(&mut unanswered);
+        }
+    }
+}
+
+/// What the kernel's word means for a job.
+const fn fault(errno: Errno) -> Fault {
+    match errno {
+        Errno::CANCELED => Fault::Cancelled,
+        errno => Fault::Os(errno.raw_os_error()),
+    }
+}
+
+/// Something that a thread can give turns to.
+pub(crate) trait Turn {
+    /// Takes messages, submits, and takes completions. If it `may_wait` and there is nothing to answer yet, it waits for
+    /// something to happen. Returns whether there is more to come: after a `false` the inbox is empty, every job is in
+    /// `finished`, and the engine is stopping.
+    fn turn(&mut self, finished: &mut Vec<Finished>, may_wait: bool) -> bool;
+
+    /// Submits what is in the inbox, if that is a group, and leaves the rest for the next turn. For within an answer: with many
+    /// to deliver, a device would have nothing to do meanwhile.
+    fn begin_early(&mut self);
+}
+
+impl<R: Ring> Turn for Driver<R> {
+    fn turn(&mut self, finished: &mut Vec<Finished>, may_wait: bool) -> bool {
+        self.listen();
+        finished.append(&mut self.answers);
+        self.begin_backlog(finished);
+        self.read_messages(finished);
+        self.submit_cancels();
+        let idle = self.flights.is_empty() && self.backlog.is_empty();
+        if idle && self.lane.is_stopping() && self.lane.inbox.is_empty() {
+            return false;
+        }
+        let patient = may_wait && finished.is_empty() && self.sleep_is_due();
+        self.enter(u32::from(patient));
+        if patient {
+            self.lane.bell.door.get_up();
+        }
+        self.take_completions(finished);
+        true
+    }
+
+    fn begin_early(&mut self) {
+        if self.backlog.is_empty() && self.lane.inbox.len() >= GROUP as usize {
+            let mut answers = core::mem::take(&mut self.answers);
+            self.read_messages(&mut answers);
+            self.answers = answers;
+        }
+    }
+}
+
+impl<R: Ring> Driver<R> {
+    /// Tells everybody that this thread sleeps from now on, unless there is a reason not to.
+    fn sleep_is_due(&self) -> bool {
+        // Without a bell it could not be woken; the next turn tries to hang one again.
+        if !self.listening || !self.cancels.is_empty() {
+            return false;
+        }
+        self.lane.bell.door.lie_down();
+        // Whoever stops the engine strikes the bell whether or not anyone is asleep: that needs no look.
+        let quiet = self.lane.inbox.is_empty();
+        if !quiet {
+            self.lane.bell.door.get_up();
+        }
+        quiet
+    }
+}
+
+impl<R: Ring> Drop for Driver<R> {
+    fn drop(&mut self) {
+        self.quiesce();
+    }
+}

@@ -1,0 +1,129 @@
+//! What a kernel may be able to do for a ring, beyond what the engine cannot do without.
+
+use core::fmt;
+use core::ops::{BitOr, BitOrAssign, Sub};
+
+/// A set of abilities of the kernel that make rings cheaper. Each is optional: a ring is set up with as many as the kernel
+/// grants, and [`Report`](crate::Report) says which those are.
+///
+/// Leaving some out of [`UringConfig::features`](crate::UringConfig::features) makes an engine behave as on a kernel that
+/// lacks them: [`LINUX_5_15`](Self::LINUX_5_15) and its like name what those kernels have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Features(u32);
+
+impl Features {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+    /// A batch is submitted whole, even if one of its entries is refused. Linux 5.18.
+    pub const SUBMIT_ALL: Self = Self(1);
+    /// The kernel finishes work when the ring's thread enters it, instead of interrupting the thread. Linux 5.19.
+    pub const COOP_TASKRUN: Self = Self(1 << 1);
+    /// Only one thread submits, so that the kernel need not guard against others. Linux 6.0.
+    pub const SINGLE_ISSUER: Self = Self(1 << 2);
+    /// Work is finished when the ring's thread asks for completions, and by the batch. Needs
+    /// [`SINGLE_ISSUER`](Self::SINGLE_ISSUER). Linux 6.1.
+    pub const DEFER_TASKRUN: Self = Self(1 << 3);
+    /// Submissions without an array of indices in between. Linux 6.6.
+    pub const NO_SQARRAY: Self = Self(1 << 4);
+
+    /// What Linux 5.15 has, the oldest kernel supported.
+    pub const LINUX_5_15: Self = Self::NONE;
+    /// What Linux 6.1 has.
+    pub const LINUX_6_1: Self =
+        Self(Self::SUBMIT_ALL.0 | Self::COOP_TASKRUN.0 | Self::SINGLE_ISSUER.0 | Self::DEFER_TASKRUN.0);
+    /// What Linux 6.6 has.
+    pub const LINUX_6_6: Self = Self(Self::LINUX_6_1.0 | Self::NO_SQARRAY.0);
+    /// All of them.
+    pub const ALL: Self = Self::LINUX_6_6;
+
+    /// Each with its name, oldest kernel first.
+    const NAMES: [(Self, &'static str); 5] = [
+        (Self::SUBMIT_ALL, "submit_all"),
+        (Self::COOP_TASKRUN, "coop_taskrun"),
+        (Self::SINGLE_ISSUER, "single_issuer"),
+        (Self::DEFER_TASKRUN, "defer_taskrun"),
+        (Self::NO_SQARRAY, "no_sqarray"),
+    ];
+
+    /// Whether all of `other` are in this set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Those in both sets.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The names of those in this set, oldest kernel first.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter_map(move |(feature, name)| self.contains(feature).then_some(name))
+    }
+
+    /// Those that are asked for when a ring is set up, and that an older kernel answers with a refusal of the whole, newest
+    /// kernel first.
+    pub(crate) const SET_UP: [Self; 5] =
+        [Self::NO_SQARRAY, Self::DEFER_TASKRUN, Self::SINGLE_ISSUER, Self::COOP_TASKRUN, Self::SUBMIT_ALL];
+
+    /// Without those that lack what they need.
+    pub(crate) fn coherent(self) -> Self {
+        if self.contains(Self::SINGLE_ISSUER) { self } else { self - Self::DEFER_TASKRUN }
+    }
+}
+
+impl BitOr for Features {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Features {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl Sub for Features {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// The names, separated by spaces; `none` for the empty set.
+impl fmt::Display for Features {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, name) in self.names().enumerate() {
+            if n > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(name)?;
+        }
+        if *self == Self::NONE { f.write_str("none") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feature_has_a_name_and_kernels_only_gain_some() {
+        let named = Features::NAMES.into_iter().fold(Features::NONE, |all, (one, _)| all | one);
+        assert_eq!(named, Features::ALL);
+        let kernels =
+            [Features::NONE, Features::LINUX_5_15, Features::LINUX_6_1, Features::LINUX_6_6, Features::ALL];
+        assert!(kernels.windows(2).all(|pair| pair[1].contains(pair[0])));
+        assert_eq!((Features::SINGLE_ISSUER | Features::NO_SQARRAY).to_string(), "single_issuer no_sqarray");
+        assert_eq!(Features::NONE.to_string(), "none");
+    }
+
+    #[test]
+    fn deferred_work_needs_a_single_issuer() {
+        assert_eq!(Features::DEFER_TASKRUN.coherent(), Features::NONE);
+        assert_eq!(Features::ALL.coherent(), Features::ALL);
+    }
+}

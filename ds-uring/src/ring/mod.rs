@@ -1,0 +1,84 @@
+//! A submission queue and a completion queue: what the engine needs of them, and who provides it.
+
+pub(crate) mod kernel;
+
+#[cfg(any(test, feature = "__faults"))]
+pub(crate) mod fake;
+
+use core::ptr::NonNull;
+use std::os::fd::RawFd;
+
+use ds_engine::HostBytes;
+use rustix::io::Errno;
+
+/// An operation to submit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sqe {
+    /// Comes back with the completion.
+    pub(crate) token: u64,
+    pub(crate) op: Op,
+}
+
+/// A kind of operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Op {
+    Read {
+        fd: RawFd,
+        offset: u64,
+        into: HostBytes,
+    },
+    Write {
+        fd: RawFd,
+        offset: u64,
+        from: HostBytes,
+    },
+    Sync {
+        fd: RawFd,
+        data_only: bool,
+    },
+    /// Have the operation with this token end soon.
+    Cancel {
+        token: u64,
+    },
+    /// Read the eight bytes of an eventfd, once it is set.
+    Bell {
+        fd: RawFd,
+        into: NonNull<u64>,
+    },
+}
+
+/// What came of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cqe {
+    /// The operation's.
+    pub(crate) token: u64,
+    /// A count, or what the kernel said.
+    pub(crate) result: Result<u32, Errno>,
+}
+
+/// The submission queue has no room: enter the kernel first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Full;
+
+/// A ring, used by one thread.
+pub(crate) trait Ring {
+    /// Puts an operation into the submission queue.
+    ///
+    /// # Errors
+    /// [`Full`], and nothing has changed.
+    ///
+    /// # Safety
+    /// Once this has returned `Ok`, and until the operation's completion has been taken: what it names is open and allocated;
+    /// nobody else touches what it writes, and nobody writes what it reads.
+    unsafe fn push(&mut self, sqe: Sqe) -> Result<(), Full>;
+
+    /// Submits what is in the submission queue, or as much of it as the kernel takes now, and then waits until there are so
+    /// many completions, or until something else comes up.
+    ///
+    /// # Errors
+    /// What the kernel says. Nothing is lost: what was not submitted is still in the queue.
+    fn enter(&mut self, want: u32) -> Result<(), Errno>;
+
+    /// Takes all completions there are.
+    fn reap(&mut self, into: &mut Vec<Cqe>);
+}

@@ -1,0 +1,90 @@
+//! A ring's thread: turns of the driver, and answers in between.
+//!
+//! The driver lives in a thread-local cell and is borrowed for one turn at a time; answers are delivered in between, with
+//! nothing borrowed. So code of the application's that runs within an answer, and waits there for the ring's other jobs or stops
+//! the engine, can have them finished: it gives the driver the turns itself.
+
+use core::cell::RefCell;
+use std::sync::Arc;
+
+use ds_engine::{Sink, contain};
+
+use crate::driver::Turn;
+use crate::lane::Lane;
+
+/// What the thread it is on works on.
+struct Work {
+    /// Whose ring this is.
+    engine: usize,
+    lane: Arc<Lane>,
+    sink: Arc<dyn Sink>,
+    driver: Box<dyn Turn>,
+}
+
+thread_local! {
+    static WORK: RefCell<Option<Work>> = const { RefCell::new(None) };
+}
+
+/// What this thread works on, if it is one of this engine's. A thread that is ending works on nothing any more, whatever the
+/// destructors of its other values may still do.
+fn with_work<T>(engine: usize, run: impl FnOnce(&mut Work) -> T) -> Option<T> {
+    let run = |work: &RefCell<Option<Work>>| {
+        let mut work = work.borrow_mut();
+        work.as_mut().filter(|work| work.engine == engine).map(run)
+    };
+    WORK.try_with(run).ok().flatten()
+}
+
+/// Works until the engine stops and nothing is left. `engine` names the engine whose ring it is.
+pub(crate) fn run(engine: usize, lane: Arc<Lane>, sink: Arc<dyn Sink>, driver: Box<dyn Turn>) {
+    /// Drops the driver, and with it waits for the kernel, even if a turn panics.
+    struct Ends;
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            drop(WORK.take());
+        }
+    }
+    let _ends = Ends;
+    WORK.set(Some(Work { engine, lane, sink, driver }));
+    finish(engine);
+}
+
+/// If this thread is one of this engine's: gives its driver turns until the engine stops and nothing is left. Returns whether
+/// it is.
+pub(crate) fn finish(engine: usize) -> bool {
+    let Some((lane, sink)) = with_work(engine, |work| (Arc::clone(&work.lane), Arc::clone(&work.sink)))
+    else {
+        return false;
+    };
+    let mut finished = Vec::new();
+    let mut more = true;
+    while more {
+        more = with_work(engine, |work| work.driver.turn(&mut finished, true)).unwrap_or(false);
+        if !finished.is_empty() {
+            lane.answered(finished.len());
+            // A panic in the sink has been told by the panic hook and ends here: other requests need this thread.
+            let _ = contain(|| sink.complete(&finished));
+            finished.clear();
+        }
+    }
+    true
+}
+
+/// If this thread is one of this engine's, and within an answer: gives its driver one turn, without waiting, and delivers to
+/// this sink. Returns whether there was anything to deliver.
+pub(crate) fn drive(engine: usize, sink: &dyn Sink) -> bool {
+    let mut finished = Vec::new();
+    let lane = with_work(engine, |work| {
+        work.driver.turn(&mut finished, false);
+        Arc::clone(&work.lane)
+    });
+    let Some(lane) = lane.filter(|_| !finished.is_empty()) else { return false };
+    lane.answered(finished.len());
+    sink.complete(&finished);
+    true
+}
+
+/// If this thread is one of this engine's, and within an answer: has its ring begin what has been submitted meanwhile.
+pub(crate) fn begin_early(engine: usize) {
+    with_work(engine, |work| work.driver.begin_early());
+}

@@ -1,0 +1,167 @@
+//! Machines that forbid, run out, or stop. Each test changes its whole process, and so has one of its own.
+
+#[path = "../../ds-cpu/tests/common/mod.rs"]
+mod common;
+
+use core::time::Duration;
+use std::os::unix::fs::FileExt;
+use std::process::Command;
+use std::sync::Arc;
+
+use common::{Log, Memory, file, id};
+use ds_core::{Done, Fault};
+use ds_engine::{Engine, IoEngine, IoJob, IoOp, StartContext, StartError};
+use ds_uring::{UringConfig, UringIo, probe};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// Runs the test of that name again in a process of its own. Returns whether this is that process.
+fn alone(name: &str) -> bool {
+    if std::env::var_os("ALONE").is_some() {
+        return true;
+    }
+    let own = std::env::current_exe().unwrap();
+    let output = Command::new(own).args(["--exact", name, "--nocapture"]).env("ALONE", "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    if said.contains("SKIPPED") {
+        eprintln!("{said}");
+    }
+    false
+}
+
+fn start() -> Result<(UringIo, Arc<Log>), StartError> {
+    let (engine, log) = (UringIo::new(UringConfig::default()), Arc::new(Log::default()));
+    engine.start(&StartContext::new(log.clone()))?;
+    Ok((engine, log))
+}
+
+/// Has the kernel answer io_uring_setup with EPERM from now on, as containers do.
+fn forbid() {
+    const SETUP: u32 = 425;
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let compare = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    let ret = libc::BPF_RET | libc::BPF_K;
+    let step = |code, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut filter = [
+        // The number of the system call comes first.
+        step(load, 0, 0, 0),
+        step(compare, 0, 1, SETUP),
+        step(ret, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+        step(ret, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    rustix::thread::set_no_new_privs(true).unwrap();
+    // SAFETY: the program is there and as long as it says; it is copied.
+    let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn where_it_is_forbidden_it_says_so_in_one_sentence() {
+    if !alone("where_it_is_forbidden_it_says_so_in_one_sentence") {
+        return;
+    }
+    forbid();
+    for refused in [probe().map(drop), start().map(drop)] {
+        let StartError::Os { what, source } = refused.unwrap_err() else { panic!("it is the kernel's") };
+        assert_eq!(source.raw_os_error(), Some(libc::EPERM));
+        assert!(what.starts_with("io_uring, which "), "{what}");
+    }
+}
+
+#[test]
+fn out_of_descriptors_it_does_not_start_and_what_runs_goes_on() {
+    if !alone("out_of_descriptors_it_does_not_start_and_what_runs_goes_on") {
+        return;
+    }
+    let real = tempfile::tempfile().unwrap();
+    real.write_all_at(&[9; 100], 0).unwrap();
+    let (engine, log) = start().unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(200), maximum: Some(200) }).unwrap();
+    let mut hoard: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    for spare in 0..4 {
+        match start() {
+            Ok(_) => assert!(spare >= 2, "an engine has an eventfd and a ring"),
+            Err(StartError::Os { source, .. }) => {
+                assert_eq!(source.raw_os_error(), Some(libc::EMFILE));
+                assert!(spare < 2);
+            }
+            Err(error) => panic!("{error}"),
+        }
+        let memory = Memory::new(100);
+        engine.submit(&mut vec![IoJob {
+            id: id(spare),
+            op: IoOp::Read { file: file(&real), offset: 0, into: memory.lend() },
+        }]);
+        assert_eq!(log.wait(id(spare)).result, Ok(Done::Moved(100)));
+        drop(hoard.pop());
+    }
+}
+
+#[test]
+fn a_full_disk_takes_what_it_can_and_says_so() {
+    if !alone("a_full_disk_takes_what_it_can_and_says_so") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let size = c"size=64k";
+    let flags = rustix::mount::MountFlags::empty();
+    if let Err(errno) = rustix::mount::mount(c"none", place.path(), c"tmpfs", flags, size) {
+        eprintln!("SKIPPED: this test may not mount a small file system: {errno}");
+        return;
+    }
+    let result = std::panic::catch_unwind(|| {
+        let full = std::fs::File::create_new(place.path().join("file")).unwrap();
+        let (engine, log) = start().unwrap();
+        let memory = Memory::new(256 << 10);
+        let mut written = 0;
+        let end = loop {
+            let from = memory.part(written as usize, (256 << 10) - written as usize);
+            let op = IoOp::Write { file: file(&full), offset: written, from };
+            engine.submit(&mut vec![IoJob { id: id(written), op }]);
+            match log.wait(id(written)).result {
+                Ok(Done::Moved(moved)) if moved > 0 => written += moved,
+                end => break end,
+            }
+        };
+        assert_eq!(end, Err(Fault::Os(Errno::NOSPC.raw_os_error())));
+        assert!((1..=64 << 10).contains(&written), "{written}");
+        engine.stop();
+    });
+    rustix::mount::unmount(place.path(), rustix::mount::UnmountFlags::DETACH).unwrap();
+    result.unwrap();
+}
+
+#[test]
+fn a_process_that_is_stopped_and_goes_on_loses_nothing() {
+    const JOBS: u64 = 20_000;
+    if !alone("a_process_that_is_stopped_and_goes_on_loses_nothing") {
+        return;
+    }
+    let me = std::process::id();
+    let script = format!(
+        "for n in 1 2 3 4 5 6 7 8; do kill -STOP {me}; sleep 0.01; kill -CONT {me}; sleep 0.01; done"
+    );
+    let mut rough = Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    let real = tempfile::tempfile().unwrap();
+    real.write_all_at(&[9; 1 << 16], 0).unwrap();
+    let (engine, log) = start().unwrap();
+    let memory = Memory::new(1 << 16);
+    let mut done = 0;
+    while rough.try_wait().unwrap().is_none() || done == 0 {
+        let mut jobs = (0..JOBS / 100)
+            .map(|n| {
+                let into = memory.part(n as usize * 100, 100);
+                IoJob { id: id(n), op: IoOp::Read { file: file(&real), offset: n, into } }
+            })
+            .collect();
+        engine.submit(&mut jobs);
+        for n in 0..JOBS / 100 {
+            assert_eq!(log.wait(id(n)).result, Ok(Done::Moved(100)));
+        }
+        done += 1;
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(rough.wait().unwrap().success());
+}

@@ -1,0 +1,302 @@
+//! File I/O on real files, and on what only looks like one.
+
+#[path = "../../ds-cpu/tests/common/mod.rs"]
+mod common;
+
+use core::num::NonZeroUsize;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use common::{Log, Memory, file, id};
+use ds_core::{Done, Fault, Path};
+use ds_engine::{Engine, FileRef, Finished, IoEngine, IoJob, IoOp, StartContext};
+use ds_uring::{FakeFaults, Features, UringConfig, UringIo};
+use rustix::io::Errno;
+
+/// A kernel, by the name of what it can do.
+type World = (&'static str, fn(UringConfig) -> UringConfig);
+
+/// The kernels there have been, and one that is simulated.
+const WORLDS: [World; 5] = [
+    ("this kernel", |config| config),
+    ("Linux 6.6", |config| config.features(Features::LINUX_6_6)),
+    ("Linux 6.1", |config| config.features(Features::LINUX_6_1)),
+    ("Linux 5.15", |config| config.features(Features::LINUX_5_15)),
+    ("simulated", |config| {
+        config.fake(FakeFaults { seed: 1, refused: 40, partial: 60, ..FakeFaults::all(1) })
+    }),
+];
+
+fn count(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).unwrap()
+}
+
+/// Runs a test in every world, with so many rings of so many operations.
+fn in_every_world(rings: usize, depth: usize, test: impl Fn(&UringIo, &Arc<Log>)) {
+    for (name, world) in WORLDS {
+        println!("{name}, {rings} rings of depth {depth}");
+        let engine = UringIo::new(world(UringConfig::default().rings(count(rings)).depth(count(depth))));
+        let log = Arc::new(Log::default());
+        engine.start(&StartContext::new(log.clone())).unwrap();
+        test(&engine, &log);
+        engine.stop();
+        assert_eq!(log.len(), 0, "outcomes nobody asked for");
+    }
+}
+
+/// Does a job as a queue would: again while the kernel is busy, and from where it came to.
+fn run(engine: &dyn IoEngine, log: &Log, op: IoOp) -> Finished {
+    let mut moved = 0;
+    loop {
+        let op = match op {
+            IoOp::Read { file, offset, into } => IoOp::Read {
+                file,
+                offset: offset.wrapping_add(moved),
+                into: into.part(moved, into.len() as u64 - moved).unwrap(),
+            },
+            IoOp::Write { file, offset, from } => IoOp::Write {
+                file,
+                offset: offset.wrapping_add(moved),
+                from: from.part(moved, from.len() as u64 - moved).unwrap(),
+            },
+            sync @ IoOp::Sync { .. } => sync,
+        };
+        engine.submit(&mut vec![IoJob { id: id(77), op }]);
+        let finished = log.wait(id(77));
+        match finished.result {
+            Err(Fault::Os(4 | 11)) => {}
+            Ok(Done::Moved(some)) if some > 0 && (some as usize) < op.len() => moved += some,
+            Ok(Done::Moved(rest)) => return Finished { result: Ok(Done::Moved(moved + rest)), ..finished },
+            _ => return finished,
+        }
+    }
+}
+
+fn read(file: FileRef, offset: u64, memory: &Memory) -> IoOp {
+    IoOp::Read { file, offset, into: memory.lend() }
+}
+
+fn write(file: FileRef, offset: u64, memory: &Memory) -> IoOp {
+    IoOp::Write { file, offset, from: memory.lend() }
+}
+
+fn errno(errno: Errno) -> Result<Done, Fault> {
+    Err(Fault::Os(errno.raw_os_error()))
+}
+
+#[test]
+fn reads_writes_and_syncs() {
+    in_every_world(2, 8, |engine, log| {
+        assert_eq!((engine.name(), engine.path(), engine.depth()), ("uring", Path::IO_URING, 16));
+        let real = tempfile::tempfile().unwrap();
+        let source = Memory::of(b"0123456789");
+        let written = run(engine, log, write(file(&real), 5, &source));
+        assert_eq!((written.result, written.path), (Ok(Done::Moved(10)), Path::IO_URING));
+        for data_only in [false, true] {
+            let synced = run(engine, log, IoOp::Sync { file: file(&real), data_only });
+            assert_eq!((synced.result, synced.path), (Ok(Done::Synced), Path::IO_URING));
+        }
+        let target = Memory::new(8);
+        assert_eq!(run(engine, log, read(file(&real), 3, &target)).result, Ok(Done::Moved(8)));
+        assert_eq!(target.bytes(), b"\x00\x00012345");
+        let target = Memory::new(8);
+        assert_eq!(run(engine, log, read(file(&real), 11, &target)).result, Ok(Done::Moved(4)));
+        assert_eq!(target.bytes(), b"6789\xEE\xEE\xEE\xEE", "the file ends there");
+        assert_eq!(run(engine, log, read(file(&real), 99, &target)).result, Ok(Done::Moved(0)));
+        assert_eq!(run(engine, log, read(file(&real), 0, &Memory::new(0))).result, Ok(Done::Moved(0)));
+    });
+}
+
+#[test]
+fn what_cannot_be_read_or_written_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, b"content").unwrap();
+    in_every_world(1, 4, |engine, log| {
+        let memory = Memory::new(16);
+        let refused = |op| run(engine, log, op).result;
+        let read_only = File::open(&path).unwrap();
+        assert_eq!(refused(write(file(&read_only), 0, &memory)), errno(Errno::BADF), "opened for reading");
+        let write_only = File::options().write(true).open(&path).unwrap();
+        assert_eq!(refused(read(file(&write_only), 0, &memory)), errno(Errno::BADF), "opened for writing");
+        let folder = File::open(directory.path()).unwrap();
+        assert_eq!(refused(read(file(&folder), 0, &memory)), errno(Errno::ISDIR));
+        let (end, mut other) = UnixStream::pair().unwrap();
+        other.write_all(b"x").unwrap();
+        assert_eq!(refused(read(file(&end), 0, &memory)), errno(Errno::SPIPE), "socket");
+        let (pipe, _other) = std::io::pipe().unwrap();
+        assert_eq!(refused(read(file(&pipe), 0, &memory)), errno(Errno::SPIPE), "pipe");
+        let sync = IoOp::Sync { file: file(&pipe), data_only: false };
+        assert_eq!(refused(sync), errno(Errno::INVAL), "a pipe cannot be made durable");
+        assert_eq!(refused(read(file(&read_only), u64::MAX, &memory)), errno(Errno::INVAL), "no such offset");
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        assert_eq!(refused(write(file(&full), 0, &memory)), errno(Errno::NOSPC));
+        let high = i64::MAX as u64 - 7;
+        let far = refused(read(file(&read_only), high, &memory));
+        assert!(far == Ok(Done::Moved(0)) || far == errno(Errno::INVAL), "{far:?}");
+        let far = refused(write(file(&write_only), i64::MAX as u64 - 100, &memory));
+        assert_eq!(far, errno(Errno::FBIG), "larger than files can be");
+    });
+}
+
+#[test]
+fn a_descriptor_that_is_closed_is_an_error_and_no_more() {
+    // A number that nothing in this process will ever get: the limit on descriptors is far below.
+    // SAFETY: the number names no descriptor, so nothing is closed twice; that nobody owns it is the point of the test.
+    let none = unsafe { OwnedFd::from_raw_fd(0x3FFF_FFFF) };
+    in_every_world(1, 4, |engine, log| {
+        let memory = Memory::new(16);
+        assert_eq!(run(engine, log, read(file(&none), 0, &memory)).result, errno(Errno::BADF));
+        assert_eq!(run(engine, log, write(file(&none), 0, &memory)).result, errno(Errno::BADF));
+        let sync = IoOp::Sync { file: file(&none), data_only: true };
+        assert_eq!(run(engine, log, sync).result, errno(Errno::BADF));
+    });
+    let _ = none.into_raw_fd();
+}
+
+/// Content in which every block of 512 bytes says its number.
+fn numbered(blocks: usize) -> File {
+    let real = tempfile::tempfile().unwrap();
+    let content: Vec<u8> = (0..blocks * 512).map(|n| (n / 512) as u8).collect();
+    real.write_all_at(&content, 0).unwrap();
+    real
+}
+
+#[test]
+fn thousands_of_reads_from_many_threads_are_each_answered_once_and_right() {
+    const BLOCK: usize = 512;
+    const EACH: usize = 2000;
+    let real = numbered(256);
+    for (rings, depth) in [(1, 1), (1, 128), (2, 16), (4, 32)] {
+        in_every_world(rings, depth, |engine, log| {
+            let memory: Vec<Memory> = (0..4).map(|_| Memory::new(EACH * BLOCK)).collect();
+            std::thread::scope(|scope| {
+                for (thread, memory) in memory.iter().enumerate() {
+                    let real = real.as_fd();
+                    scope.spawn(move || {
+                        let mut jobs = Vec::new();
+                        for n in 0..EACH {
+                            let into = memory.part(n * BLOCK, BLOCK);
+                            let op = IoOp::Read { file: file(real), offset: (n % 256 * BLOCK) as u64, into };
+                            jobs.push(IoJob { id: id((thread * EACH + n) as u64), op });
+                            if n % 50 == 49 {
+                                engine.submit(&mut jobs);
+                                assert!(jobs.is_empty());
+                            }
+                        }
+                    });
+                }
+            });
+            let mut whole = 0;
+            for n in 0..4 * EACH {
+                let result = log.wait(id(n as u64)).result;
+                let Ok(Done::Moved(moved)) = result else {
+                    assert!([errno(Errno::INTR), errno(Errno::AGAIN)].contains(&result));
+                    continue;
+                };
+                let (thread, n) = (n / EACH, n % EACH);
+                let block = memory[thread].bytes_of(n * BLOCK, moved as usize);
+                assert!(block.iter().all(|&b| b == (n % 256) as u8), "job {n} of thread {thread}");
+                whole += usize::from(moved as usize == BLOCK);
+            }
+            let simulated = engine.report().unwrap().features == Features::NONE;
+            assert!(whole == 4 * EACH || simulated && whole > 3 * EACH, "{whole}");
+        });
+    }
+}
+
+/// More than any ring takes, over many files, and from the page cache, so that the load is the engine's own.
+#[test]
+fn a_hundred_thousand_jobs_at_once_over_many_files() {
+    let files: Vec<File> = (0..64).map(|_| numbered(8)).collect();
+    for (rings, jobs) in [(1, 1000), (1, 100_000), (3, 100_000)] {
+        let engine = UringIo::new(UringConfig::default().rings(count(rings)));
+        let log = Arc::new(Log::default());
+        engine.start(&StartContext::new(log.clone())).unwrap();
+        let memory = Memory::new(jobs * 8);
+        let mut all: Vec<_> = (0..jobs)
+            .map(|n| {
+                let (file, into) = (file(&files[n % files.len()]), memory.part(n * 8, 8));
+                IoJob { id: id(n as u64), op: IoOp::Read { file, offset: (n % 8 * 512) as u64, into } }
+            })
+            .collect();
+        engine.submit(&mut all);
+        for n in 0..jobs {
+            assert_eq!(log.wait(id(n as u64)).result, Ok(Done::Moved(8)));
+        }
+        assert!(memory.bytes().chunks(8).enumerate().all(|(n, block)| block == [(n % 8) as u8; 8]));
+    }
+}
+
+/// Threads cancel what others submit. Whatever wins the race, each job has one answer, and it is true.
+#[test]
+fn cancel_storms() {
+    const JOBS: usize = 20_000;
+    let real = numbered(256);
+    in_every_world(2, 32, |engine, log| {
+        let memory = Memory::new(JOBS * 512);
+        std::thread::scope(|scope| {
+            let (memory, real) = (&memory, real.as_fd());
+            for half in 0..2 {
+                scope.spawn(move || {
+                    let mut jobs = Vec::new();
+                    for n in (half..JOBS).step_by(2) {
+                        let into = memory.part(n * 512, 512);
+                        let op = IoOp::Read { file: file(real), offset: (n % 256 * 512) as u64, into };
+                        jobs.push(IoJob { id: id(n as u64), op });
+                        if jobs.len() == 40 {
+                            engine.submit(&mut jobs);
+                        }
+                    }
+                    engine.submit(&mut jobs);
+                });
+                scope.spawn(move || (0..JOBS).step_by(3).for_each(|n| engine.cancel(id(n as u64))));
+            }
+        });
+        let mut cancelled = 0;
+        for n in 0..JOBS {
+            match log.wait(id(n as u64)).result {
+                Ok(Done::Moved(moved)) => {
+                    let right =
+                        memory.bytes_of(n * 512, moved as usize).iter().all(|&b| b == (n % 256) as u8);
+                    assert!(right, "job {n}");
+                }
+                Err(Fault::Cancelled) => {
+                    assert_eq!(n % 3, 0, "nobody cancelled job {n}");
+                    cancelled += 1;
+                }
+                result => assert!([errno(Errno::INTR), errno(Errno::AGAIN)].contains(&result), "{result:?}"),
+            }
+        }
+        println!("{cancelled} of {} were cancelled in time", JOBS.div_ceil(3));
+    });
+}
+
+#[test]
+fn stopping_with_work_queued_answers_all_of_it() {
+    const JOBS: usize = 3000;
+    let real = numbered(8);
+    in_every_world(2, 16, |engine, log| {
+        let memory = Memory::new(4096 * JOBS);
+        let mut jobs = (0..JOBS)
+            .map(|n| {
+                let into = memory.part(n * 4096, 4096);
+                IoJob { id: id(n as u64), op: IoOp::Read { file: file(&real), offset: 0, into } }
+            })
+            .collect();
+        engine.submit(&mut jobs);
+        engine.cancel(id(JOBS as u64 - 1));
+        engine.stop();
+        assert_eq!(log.len(), JOBS, "all have been answered when it returns");
+        engine.stop();
+        for n in 0..JOBS {
+            let finished = log.wait(id(n as u64));
+            let cancelled = n == JOBS - 1 && finished.result == Err(Fault::Cancelled);
+            assert!(cancelled || !matches!(finished.result, Err(Fault::Cancelled)));
+        }
+    });
+}

@@ -1,0 +1,51 @@
+//! The results as a chart: a bar for each contestant in each cell, as long as its speed over fio's.
+
+use std::fmt::Write as _;
+
+use super::{Entry, Results};
+
+const ROW: usize = 18;
+const LEFT: usize = 190;
+/// Pixels for fio's speed.
+const UNIT: f64 = 260.0;
+/// Bars longer than this are cut, and say so by their number.
+const LONGEST: f64 = 2.0;
+
+/// Draws it.
+pub(super) fn draw(results: &Results) -> String {
+    let height = results.results.len() * ROW + 40;
+    let width = LEFT + (UNIT * LONGEST) as usize + 60;
+    let mut svg = String::new();
+    let mut line = |text: std::fmt::Arguments<'_>| {
+        // Writing into a string cannot fail.
+        let _ = writeln!(svg, "{text}");
+    };
+    line(format_args!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">"#
+    ));
+    line(format_args!(r#"<rect width="100%" height="100%" fill="white"/>"#));
+    line(format_args!(r#"<text x="8" y="18">Random reads per second over fio's io_uring engine</text>"#));
+    for (n, Entry { cell, contestant, over_fio, valid, .. }) in results.results.iter().enumerate() {
+        let (y, bar) = (30 + n * ROW, UNIT * over_fio.min(LONGEST));
+        let text = y + ROW - 6;
+        let colour = match (*contestant, *valid) {
+            (_, false) => "#cccccc",
+            ("fio", _) => "#888888",
+            ("pread", _) => "#bbaa77",
+            _ => "#3377bb",
+        };
+        let name = cell.name();
+        line(format_args!(r#"<text x="8" y="{text}">{name}, {contestant}</text>"#));
+        line(format_args!(
+            r#"<rect x="{LEFT}" y="{y}" width="{bar:.1}" height="{}" fill="{colour}"/>"#,
+            ROW - 4
+        ));
+        line(format_args!(r#"<text x="{:.1}" y="{text}">{over_fio:.2}</text>"#, LEFT as f64 + bar + 4.0));
+    }
+    let one = LEFT as f64 + UNIT;
+    line(format_args!(
+        r#"<line x1="{one}" x2="{one}" y1="26" y2="{height}" stroke="black" stroke-dasharray="3"/>"#
+    ));
+    line(format_args!("</svg>"));
+    svg
+}
