@@ -1,11 +1,12 @@
 //! Encoding speed and size beside the reference's, class by class, one thread.
 //!
-//! The two encoders take turns, tile by tile, and the fastest round of each tile counts. Both outputs are decoded by
-//! both decoders and compared with the content. Tiles that the reference refuses are left out of both columns and counted.
+//! The two encoders take turns, round by round, a round goes over all tiles, and the fastest round of each tile counts. Both
+//! outputs are decoded by both decoders and compared with the content. Tiles that the reference refuses are left out of both columns and counted.
 //! `ds_bench::settings` lists the variables of the environment that choose what is measured; levels are all if not
 //! said, and `DS_STRIDE=8` is enough for a look. `DS_FRIENDLY=1` measures instead what decoder-friendly tiles cost in
 //! size and gain in decoding speed, with our decoder.
 
+use core::iter::zip;
 use core::time::Duration;
 use std::time::Instant;
 
@@ -14,7 +15,6 @@ use ds_bench::progress::Progress;
 use ds_bench::results::{Bench, Encode, Rival, Run, geometric_mean};
 use ds_bench::settings::Settings;
 use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, TILE_SIZE, tile_bound};
-use ds_reference::Refused;
 
 const LEVELS: [u8; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 const ROUNDS: usize = 5;
@@ -72,8 +72,31 @@ fn show(row: &Encode) -> String {
 fn compare(level: Level, class: &str, content: &[u8], rounds: usize) -> Encode {
     let mut ours = Encoder::boxed();
     let mut theirs = ds_reference::Encoder::new(level.number()).expect("a level of the reference");
-    let mut referee = Referee::new();
     let mut out = vec![0; tile_bound(TILE_SIZE)];
+    let tiles: Vec<_> = content.chunks(TILE_SIZE).collect();
+    let mut our_times = vec![Duration::MAX; tiles.len()];
+    let mut their_times = our_times.clone();
+    let (mut our_payloads, mut their_payloads) = (Vec::new(), Vec::new());
+    for round in 0..rounds {
+        for (tile, best) in zip(&tiles, &mut our_times) {
+            let start = Instant::now();
+            let len = ours.encode_tile(level, tile, &mut out).expect("there is room");
+            *best = start.elapsed().min(*best);
+            if round == 0 {
+                our_payloads.push(out[..len].to_vec());
+            }
+        }
+        for (tile, best) in zip(&tiles, &mut their_times) {
+            let start = Instant::now();
+            let encoded = theirs.encode_borrowed(tile);
+            *best = start.elapsed().min(*best);
+            if round == 0 {
+                their_payloads.push(encoded.map(<[u8]>::to_vec));
+            }
+        }
+    }
+
+    let mut referee = Referee::new();
     let nothing = Run { packed: 0, seconds: 0.0 };
     let mut row = Encode {
         level: level.number(),
@@ -83,33 +106,21 @@ fn compare(level: Level, class: &str, content: &[u8], rounds: usize) -> Encode {
         rival: nothing,
         ours: nothing,
     };
-    for tile in content.chunks(TILE_SIZE) {
-        // The fastest round counts: what a tile takes when nothing disturbs.
-        let (mut our_best, mut their_best) = (Duration::MAX, Duration::MAX);
-        let (mut len, mut reference) = (0, Err(Refused));
-        for _ in 0..rounds {
-            let start = Instant::now();
-            len = ours.encode_tile(level, tile, &mut out).expect("there is room");
-            our_best = start.elapsed().min(our_best);
-            let start = Instant::now();
-            let encoded = theirs.encode_borrowed(tile);
-            their_best = start.elapsed().min(their_best);
-            reference = encoded.map(<[u8]>::to_vec);
-        }
-        let Ok(reference) = reference else {
+    for (index, tile) in tiles.iter().enumerate() {
+        let Ok(reference) = &their_payloads[index] else {
             row.refused += 1;
             continue;
         };
-        referee.judge(&reference, tile);
-        referee.judge(&out[..len], tile);
-
         row.bytes += tile.len() as u64;
-        for (run, len, best) in
-            [(&mut row.ours, len, our_best), (&mut row.rival, reference.len(), their_best)]
-        {
+        let runs = [
+            (&mut row.ours, &our_payloads[index], our_times[index]),
+            (&mut row.rival, reference, their_times[index]),
+        ];
+        for (run, payload, time) in runs {
+            referee.judge(payload, tile);
             // Every tile takes an entry of 4 bytes in the stream's table.
-            run.packed += 4 + len as u64;
-            run.seconds += best.as_secs_f64();
+            run.packed += 4 + payload.len() as u64;
+            run.seconds += time.as_secs_f64();
         }
     }
     row

@@ -23,11 +23,17 @@ const ASAN_OPTIONS: (&str, &str) = ("ASAN_OPTIONS", "detect_odr_violation=0");
 /// Everything here is many times slower than a plain test.
 const QUICK: (&str, &str) = ("DS_TEST_QUICK", "1");
 
-/// Runs under Miri what finishes there in minutes: the unit tests of the core, and the codec and the core on fuzz seeds.
+/// Runs under Miri what finishes there in minutes: the unit tests of the core, those of the codec that need not encode, and codec
+/// and core on fuzz seeds.
 pub(crate) fn miri(project: &Project) -> Result<Ending> {
     let toolchain = NIGHTLY.name;
     let dir = project.workspace.target_directory.join("miri");
-    for what in [["ds-core", "--lib"].as_slice(), &["ds-scenarios", "--test", "replay"]] {
+    let codec = ["--lib", "--", "decode::entry", "decode::table", "format::", "stream::"];
+    for what in [
+        ["ds-core", "--lib"].as_slice(),
+        &[["ds-gdeflate", "--no-default-features"].as_slice(), &codec].concat(),
+        &["ds-scenarios", "--test", "replay"],
+    ] {
         cmd!(project.sh, "rustup run {toolchain} cargo miri test --target-dir {dir} --package {what...}")
             // Seeds are files. Optimising would be for nothing.
             .envs([QUICK, ("MIRIFLAGS", "-Zmiri-disable-isolation"), ("CARGO_PROFILE_TEST_OPT_LEVEL", "0")])
