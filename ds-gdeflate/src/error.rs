@@ -270,7 +270,7 @@ impl fmt::Display for TileErrorKind {
             Self::Truncated => f.write_str("payload ends where a lane needs its next word"),
             Self::BlockType => f.write_str("block type 3"),
             Self::TooManyDynamicBlocks { limit } => {
-                write!(f, "more than {limit} dynamic blocks for so little content")
+                write!(f, "more than {limit} dynamic blocks, the most for content of this size")
             }
             Self::RepeatWithoutLength => f.write_str("first code length repeats one before it"),
             Self::RunTooLong { expected, actual } => {

@@ -58,7 +58,7 @@ pub(crate) struct CodecArgs {
     #[arg(long, value_name = "TEXT")]
     machine: Option<String>,
     /// Put results and chart where the documents quote them (docs/bench), and bring the documents in line
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quick")]
     readme: bool,
 }
 
@@ -87,6 +87,11 @@ impl CodecArgs {
 
 /// Measures, shows and writes.
 pub(crate) fn codec(project: &Project, args: &CodecArgs) -> Result<()> {
+    let commit = machine::commit(project);
+    ensure!(
+        !args.readme || !commit.ends_with('+'),
+        "documents quote figures of committed code: commit first"
+    );
     let folder = project.workspace.target_directory.join("bench");
     fs::create_dir_all(&folder)?;
     let corpus = match (&args.corpus, &args.build_corpus) {
@@ -120,7 +125,7 @@ pub(crate) fn codec(project: &Project, args: &CodecArgs) -> Result<()> {
         schema: SCHEMA.into(),
         date: machine::date(project)?,
         command: args.command(),
-        commit: machine::commit(project),
+        commit,
         rustc: cmd!(project.sh, "rustc --version").quiet().read()?,
         machine: machine::describe(project, args.machine.as_deref())?,
         corpus: Corpus {

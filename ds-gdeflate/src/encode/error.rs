@@ -39,7 +39,7 @@ impl fmt::Display for EncodeError {
                 write!(f, "output has room for {actual} bytes, the encoded tile takes {needed}")
             }
             Self::NoScratch => {
-                f.write_str("levels 8 to 12 need scratch memory, and this encoder has no allocator")
+                f.write_str("levels 8 to 12 need scratch memory: enable the feature `alloc`, or give encode_tile_with a Scratch")
             }
             Self::StreamTooLarge { actual } => {
                 write!(f, "{actual} bytes of content; one stream holds at most {MAX_STREAM_SIZE}")

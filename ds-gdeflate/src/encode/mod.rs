@@ -63,9 +63,9 @@ use window::Window;
 
 /// An encoder's workspace: some 850 KiB of plain arrays, for one tile at a time.
 ///
-/// Nothing is carried from one tile to the next, so a workspace serves any number of tiles at any levels. Nothing is
-/// allocated while encoding either, but for the memory of levels 8 to 12, once, when the first such tile comes. It is too large for most stacks: keep it in a `static`, or use
-/// [`boxed`](Self::boxed).
+/// Nothing is carried from one tile to the next, so a workspace serves any number of tiles at any levels. Levels 8 to 12
+/// need 2.4 MiB more, which are allocated once, when the first such tile comes; without the feature `alloc` they are a
+/// [`Scratch`] of the caller's. A workspace is too large for most stacks: keep it in a `static`, or use `Encoder::boxed`.
 ///
 /// ```
 /// use ds_gdeflate::{Encoder, Level, tile_bound};

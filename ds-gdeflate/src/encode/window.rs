@@ -71,7 +71,7 @@ impl Window {
         self.load64(earlier.into()) ^ self.load64(at.into())
     }
 
-    /// The same, but no more than `most`, which is less than [`MAX_COMPARED`] and keeps inside the tile.
+    /// How many bytes are the same in both places, no more than `most`, which is less than [`MAX_COMPARED`] and keeps inside the tile.
     #[inline(always)]
     pub(super) fn match_len_to(&self, earlier: u16, at: u16, known: usize, most: usize) -> usize {
         let mut len = known;
