@@ -55,7 +55,28 @@ impl Paths<'_> {
         tokens: &mut Tokens,
     ) {
         self.trees.list_matches(chains, window, effort.search, &mut self.list);
-        self.take_greedy_path(window, effort.block_size, tokens);
+        let cost = self.search(window, effort, options, effort.block_size, tokens);
+        let pieces = window.len() / effort.block_size;
+        if pieces < 4 || tokens.parts().1.len() < pieces / 4 * 3 {
+            return;
+        }
+        // Hardly any piece was joined to another: they have nothing in common, or each has come to hold on to what it happened to
+        // begin with. A search that begins with the same prices for all of them tells.
+        if self.search(window, effort, options, TILE_SIZE, tokens) >= cost {
+            self.search(window, effort, options, effort.block_size, tokens);
+        }
+    }
+
+    /// Finds a path from what blocks of `first` bytes would cost; returns about how many bits it takes.
+    fn search(
+        &mut self,
+        window: &Window,
+        effort: Effort,
+        options: EncodeOptions,
+        first: usize,
+        tokens: &mut Tokens,
+    ) -> i64 {
+        self.take_greedy_path(window, first, tokens);
         for pass in 1..=effort.passes {
             split::join(tokens);
             if effort.passes > 1 {
@@ -68,10 +89,11 @@ impl Paths<'_> {
                 if last { Some(Coding { thorough: effort.passes > 1, ..options.coding() }) } else { None },
             );
             self.find_path(window, count, options.same_round_penalty(), tokens.choices());
-            tokens.take_path(window.len(), effort.block_size);
+            tokens.take_path(window.len(), if last { effort.block_size } else { first });
         }
         split::join(tokens);
         split::refine(tokens);
+        split::size(tokens)
     }
 
     /// Sets the prices of each block, ideal ones unless given a way to choose codes. Returns the number of blocks.

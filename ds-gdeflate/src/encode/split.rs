@@ -3,7 +3,9 @@
 use super::entropy::{FRACTION, log2};
 use super::histogram::Histogram;
 use super::tokens::{Block, MAX_BLOCKS, Tokens};
-use crate::format::{DISTANCE_SYMBOLS, LITLEN_SYMBOLS, MAX_CODE_BITS, PRECODE_SYMBOLS};
+use crate::format::{
+    DISTANCE_SYMBOLS, DISTANCES, END_OF_BLOCK, LENGTHS, LITLEN_SYMBOLS, MAX_CODE_BITS, PRECODE_SYMBOLS, Range,
+};
 
 /// Joins neighbouring blocks for as long as that saves bits, the most rewarding pair first.
 pub(super) fn join(tokens: &mut Tokens) {
@@ -103,6 +105,19 @@ pub(super) fn refine(tokens: &mut Tokens) {
         }
         start = a.tokens_end;
     }
+}
+
+/// About how many bits all blocks take together, extra bits included, in units of [`FRACTION`].
+pub(super) fn size(tokens: &mut Tokens) -> i64 {
+    let (_, blocks) = tokens.parts();
+    let extra = |counts: &[u32], ranges: &[Range]| -> u32 {
+        counts.iter().zip(ranges).map(|(&count, range)| count * u32::from(range.extra)).sum()
+    };
+    let block = |Block { histogram: Histogram { litlen, distance }, .. }: &Block| {
+        let extra = extra(&litlen[END_OF_BLOCK + 1..], &LENGTHS) + extra(distance, &DISTANCES);
+        i64::from(extra) << FRACTION
+    };
+    blocks.iter().map(|each| i64::from(estimate(&each.histogram)) + block(each)).sum()
 }
 
 /// Bits of a dynamic block's fixed part: kind, counts, the code-length code, the end of the block.
