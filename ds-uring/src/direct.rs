@@ -117,6 +117,7 @@ impl Hangar {
             (IoOp::Sync { .. }, _) => Done::Synced,
             (_, None) => Done::Moved(moved),
             (IoOp::Read { into, .. }, Some(detour)) => {
+                // Less than the head comes only where the file ends before what is wanted.
                 let wanted = moved.saturating_sub(detour.head as u64).min(into.len() as u64);
                 let found = self.pool.bytes(detour.lease);
                 let found = found.and_then(|bytes| bytes.part(detour.head as u64, wanted));

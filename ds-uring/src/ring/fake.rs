@@ -139,14 +139,20 @@ impl FakeRing {
             }
         }
         let moved = run(op)?;
-        let moved = if self.happens(self.faults.short) { self.shorten(moved) } else { moved };
+        let moved = if self.happens(self.faults.short) { self.shorten(&op, moved) } else { moved };
         Ok(u32::try_from(moved).unwrap_or(u32::MAX))
     }
 
-    /// Fewer bytes, but some, and whole blocks of a transfer of whole blocks. A read that says so has written more than it
-    /// says, which is what the memory is there for.
-    const fn shorten(&mut self, moved: usize) -> usize {
-        let block = if moved.is_multiple_of(512) { 512 } else { 1 };
+    /// Fewer bytes, but some, and whole blocks of a transfer of whole blocks: past the page cache nothing but a file's end
+    /// cuts a block. A read that says so has written more than it says, which is what the memory is there for.
+    const fn shorten(&mut self, op: &Op, moved: usize) -> usize {
+        let whole_blocks = match *op {
+            Op::Read { offset, into: bytes, .. } | Op::Write { offset, from: bytes, .. } => {
+                (offset | bytes.len() as u64).is_multiple_of(512)
+            }
+            _ => false,
+        };
+        let block = if whole_blocks { 512 } else { 1 };
         let blocks = moved / block;
         if blocks < 2 { moved } else { (1 + self.below(blocks - 1)) * block }
     }
