@@ -3,18 +3,17 @@
 mod common;
 
 use core::num::NonZeroUsize;
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use common::{Log, Memory, file, id};
+use common::{Log, Memory, Threads, errno, file, id, read, write};
 use ds_core::{Done, Fault, Path};
 use ds_cpu::{CpuEngine, CpuIo};
-use ds_engine::{Engine, FileRef, Finished, IoEngine, IoJob, IoOp, Sink, StartContext};
+use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, StartContext};
 use rustix::io::Errno;
 
 /// Runs a test on both engines that do file I/O.
@@ -34,18 +33,6 @@ fn on_each_engine(workers: usize, test: impl Fn(&dyn IoEngine, &Arc<Log>)) {
 fn run(engine: &dyn IoEngine, log: &Log, op: IoOp) -> Finished {
     engine.submit(&mut vec![IoJob { id: id(77), op }]);
     log.wait(id(77))
-}
-
-fn read(file: FileRef, offset: u64, memory: &Memory) -> IoOp {
-    IoOp::Read { file, offset, into: memory.lend() }
-}
-
-fn write(file: FileRef, offset: u64, memory: &Memory) -> IoOp {
-    IoOp::Write { file, offset, from: memory.lend() }
-}
-
-fn errno(errno: Errno) -> Result<Done, Fault> {
-    Err(Fault::Os(errno.raw_os_error()))
 }
 
 #[test]
@@ -204,17 +191,6 @@ fn a_thread_that_drives_is_named_in_the_path() {
     assert!(!engine.drive(&log, None));
     assert_eq!(log.wait(id(1)).path, Path::IO_CPU | Path::INLINE);
     assert_eq!(memory.bytes(), b"abc");
-}
-
-/// Where outcomes were delivered: names and ids of threads.
-#[derive(Default)]
-struct Threads(Mutex<BTreeSet<(String, i32)>>);
-
-impl Sink for Threads {
-    fn complete(&self, _: &[Finished]) {
-        let name = std::thread::current().name().unwrap_or_default().to_owned();
-        self.0.lock().unwrap().insert((name, rustix::thread::gettid().as_raw_nonzero().get()));
-    }
 }
 
 #[test]

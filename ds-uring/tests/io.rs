@@ -11,9 +11,9 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use common::{Log, Memory, file, id};
+use common::{Log, Memory, errno, file, id, read, write};
 use ds_core::{Done, Fault, Path};
-use ds_engine::{Engine, FileRef, Finished, IoEngine, IoJob, IoOp, StartContext};
+use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, StartContext};
 use ds_uring::{FakeFaults, Features, UringConfig, UringIo};
 use rustix::io::Errno;
 
@@ -74,18 +74,6 @@ fn run(engine: &dyn IoEngine, log: &Log, op: IoOp) -> Finished {
             _ => return finished,
         }
     }
-}
-
-fn read(file: FileRef, offset: u64, memory: &Memory) -> IoOp {
-    IoOp::Read { file, offset, into: memory.lend() }
-}
-
-fn write(file: FileRef, offset: u64, memory: &Memory) -> IoOp {
-    IoOp::Write { file, offset, from: memory.lend() }
-}
-
-fn errno(errno: Errno) -> Result<Done, Fault> {
-    Err(Fault::Os(errno.raw_os_error()))
 }
 
 #[test]

@@ -5,11 +5,10 @@ mod common;
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
-use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, Weak, mpsc};
 
-use common::{Log, Memory, file, id};
+use common::{Log, Memory, Threads, file, id};
 use ds_core::Done;
 use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, Sink, StartContext, StartError};
 use ds_uring::{FakeFaults, UringConfig, UringIo};
@@ -36,17 +35,6 @@ fn reads(real: &std::fs::File, memory: &Memory, jobs: std::ops::Range<u64>) -> V
 
 fn count(kind: &str) -> usize {
     std::fs::read_dir(format!("/proc/self/{kind}")).unwrap().count()
-}
-
-/// Where outcomes were delivered: names and ids of threads.
-#[derive(Default)]
-struct Threads(Mutex<BTreeSet<(String, i32)>>);
-
-impl Sink for Threads {
-    fn complete(&self, _: &[Finished]) {
-        let name = std::thread::current().name().unwrap_or_default().to_owned();
-        self.0.lock().unwrap().insert((name, rustix::thread::gettid().as_raw_nonzero().get()));
-    }
 }
 
 #[test]

@@ -3,13 +3,14 @@
 
 use core::cell::UnsafeCell;
 use core::time::Duration;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::os::fd::AsFd;
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
-use ds_core::OpId;
-use ds_engine::{FileRef, Finished, HostBytes, JobId, Sink};
+use ds_core::{Done, Fault, OpId};
+use ds_engine::{FileRef, Finished, HostBytes, IoOp, JobId, Sink};
+use rustix::io::Errno;
 
 /// Remembers every outcome.
 #[derive(Default)]
@@ -44,6 +45,17 @@ impl Log {
             assert!(Instant::now() < end, "{id:?} is never answered");
             log = self.news.wait_timeout(log, Duration::from_secs(1)).unwrap().0;
         }
+    }
+}
+
+/// Where outcomes were delivered: names and ids of threads.
+#[derive(Default)]
+pub(crate) struct Threads(pub(crate) Mutex<BTreeSet<(String, i32)>>);
+
+impl Sink for Threads {
+    fn complete(&self, _: &[Finished]) {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        self.0.lock().unwrap().insert((name, rustix::thread::gettid().as_raw_nonzero().get()));
     }
 }
 
@@ -95,6 +107,18 @@ impl Memory {
         // SAFETY: as in `lend`.
         unsafe { self.part(offset, len).as_slice() }.to_vec()
     }
+}
+
+pub(crate) fn read(file: FileRef, offset: u64, memory: &Memory) -> IoOp {
+    IoOp::Read { file, offset, into: memory.lend() }
+}
+
+pub(crate) fn write(file: FileRef, offset: u64, memory: &Memory) -> IoOp {
+    IoOp::Write { file, offset, from: memory.lend() }
+}
+
+pub(crate) fn errno(errno: Errno) -> Result<Done, Fault> {
+    Err(Fault::Os(errno.raw_os_error()))
 }
 
 /// Text with some order in it, the same every time.
