@@ -121,7 +121,7 @@ struct Decompress {
 Examples:
   ds pack assets -o game.dspak
   ds pack assets -o game.dspak --align 4096            for readers that bypass the page cache
-  ds pack assets -o game.dspak --chunk 1M --force      finer pieces: less memory in flight
+  ds pack assets -o game.dspak --chunk 256K --force    finer pieces: less memory in flight
   ds pack assets -o - | ssh host 'cat > game.dspak'")]
 struct Pack {
     /// The directory to pack
@@ -136,7 +136,7 @@ struct Pack {
     #[arg(long, value_name = "BYTES", default_value = "16", value_parser = align)]
     align: Log2,
     /// Content of a chunk in bytes: a power of two, 64K to 4M
-    #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = chunk_size)]
+    #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = chunk_size)]
     chunk: Log2,
     /// Leave out symbolic links and special files, with a warning
     #[arg(long)]
@@ -262,10 +262,10 @@ struct Stream {
     /// Which engine decodes
     #[arg(long, value_name = "ENGINE", value_enum, default_value = "auto")]
     codec: CodecArg,
-    /// Requests in flight, 1 to 1048576
-    #[arg(short, long, value_name = "N", default_value_t = crate::stream::Options::DEPTH.get() as u32,
+    /// Requests in flight, 1 to 1048576 [default: two for each worker, at least 4; past the page cache at least 32]
+    #[arg(short, long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::stream::Options::MAX_DEPTH)))]
-    depth: u32,
+    depth: Option<u32>,
     /// Most content one request asks for: a power of two, 4K to 4M. Not less than the chunks that are compressed hold
     #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = |text: &str| log2_between(text, 12, 22))]
     request_size: Log2,
@@ -292,7 +292,7 @@ impl Stream {
                 CodecArg::Cpu => CodecKind::Cpu,
                 CodecArg::Vulkan => CodecKind::Vulkan,
             },
-            depth: NonZeroUsize::new(self.depth as usize).unwrap_or(crate::stream::Options::DEPTH),
+            depth: self.depth.and_then(|depth| NonZeroUsize::new(depth as usize)),
             request_size: 1 << self.request_size.0,
             read_size: 1 << self.read_size.0,
             direct: self.direct,

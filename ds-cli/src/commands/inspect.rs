@@ -1,13 +1,14 @@
 //! `ds inspect`: how a tile stream or a pack is made up.
 
 use core::fmt;
+use core::hash::Hasher;
 use core::ops::AddAssign;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use ds_gdeflate::{Decoder, TILE_SIZE, TileError, TileReport, TileTable};
 use serde_json::{Value, json};
-use xxhash_rust::xxh3::Xxh3;
+use twox_hash::XxHash3_64;
 
 use super::decompress::{not_a_stream, read_table};
 use super::{chunk_error, open_pack, read_error};
@@ -233,15 +234,15 @@ impl Walker {
         {
             return chunk.verify(&job.packed).map_err(Fault::Chunk);
         }
-        let (mut hasher, mut at) = (Xxh3::new(), job.skip);
+        let (mut hasher, mut at) = (XxHash3_64::new(), job.skip);
         for (i, (packed, raw)) in job.sizes.iter().enumerate() {
             let tally = self.walk(&job.packed[at..at + packed], *raw);
             job.tally += tally.map_err(|e| Fault::Tile(job.first + i, e))?;
-            hasher.update(&self.content[..*raw]);
+            hasher.write(&self.content[..*raw]);
             at += packed;
         }
         match &job.chunk {
-            Some((_, chunk)) => chunk.check(hasher.digest()).map_err(Fault::Chunk),
+            Some((_, chunk)) => chunk.check(hasher.finish()).map_err(Fault::Chunk),
             None => Ok(()),
         }
     }

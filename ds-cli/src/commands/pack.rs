@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ds_gdeflate::{CodecId, Encoder, Level, StreamWriter, TILE_SIZE, stream_bound};
 use rustix::fs::{FileType, OFlags, fstat};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::error::{Error, Kind, Result, quoted};
 use crate::files::input::{Stamp, changed};
@@ -342,7 +342,7 @@ impl Job {
         if self.raw.is_empty() {
             return;
         }
-        self.checksum = xxh3_64(&self.raw);
+        self.checksum = XxHash3_64::oneshot(&self.raw);
         // Uncompressed tiles are always larger than what they hold.
         let smaller = level != Level::STORED && self.compress(encoder, level);
         self.method = Some(if smaller { Method::GDeflate } else { Method::Stored });

@@ -27,8 +27,8 @@ pub fn run(path: &Path, options: &Options, json: bool) -> Result<()> {
     check_request_size(path, &pack, options.request_size)?;
     // A queue deeper than there are requests is memory for nothing.
     let requests = usize::try_from(options.requests(pack.index())).unwrap_or(usize::MAX);
-    let depth = NonZeroUsize::new(requests).map_or(NonZeroUsize::MIN, |requests| requests.min(options.depth));
-    let mut streamer = start(&Options { depth, ..*options })?;
+    let most = NonZeroUsize::new(requests).unwrap_or(NonZeroUsize::MIN);
+    let mut streamer = start(&Options { depth: Some(options.depth().min(most)), ..*options })?;
     let progress = Progress::bytes("stream", Some(pack.index().raw_size()), json);
     let report = streamer.run(&pack, pack.index().entries(), |bytes| {
         progress.advance(bytes);
@@ -121,7 +121,9 @@ fn write_text(
     writeln!(
         out,
         "engine      {} (I/O) + {} (codec), depth {}",
-        selection.io, selection.codec, options.depth
+        selection.io,
+        selection.codec,
+        options.depth()
     )?;
     writeln!(
         out,
@@ -182,7 +184,7 @@ fn write_json(
         "engine": selection.io,
         "codec": selection.codec,
         "refused": refused.collect::<Vec<_>>(),
-        "depth": options.depth,
+        "depth": options.depth(),
         "request_size": options.request_size,
         "read_size": options.read_size,
         "direct": options.direct,

@@ -3,7 +3,7 @@
 use core::cmp::Ordering;
 use core::ops::Range;
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use super::error::{ChunkProblem, EntryProblem, PackError};
 use super::layout::{
@@ -207,7 +207,7 @@ impl PackIndex {
         let footer = Footer::parse(footer, file_len)?;
         let start = usize::try_from(footer.index_len).ok().and_then(|len| rest.len().checked_sub(len));
         let start = start.ok_or_else(|| truncated(footer.tail_len()))?;
-        let computed = xxh3_64(&rest[start..]);
+        let computed = XxHash3_64::oneshot(&rest[start..]);
         if computed != footer.index_checksum {
             return Err(PackError::IndexChecksum { stored: footer.index_checksum, computed });
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use ds_gdeflate::{DecodeError, Decoder, TileStream};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use super::error::PackError;
 use super::index::{Chunk, PackIndex};
@@ -89,7 +89,7 @@ impl Chunk {
     ///
     /// [`ChunkError::Checksum`].
     pub fn verify(&self, content: &[u8]) -> Result<(), ChunkError> {
-        self.check(xxh3_64(content))
+        self.check(XxHash3_64::oneshot(content))
     }
 
     /// Compares a checksum of the content with the one in the index.

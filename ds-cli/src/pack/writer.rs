@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use super::error::{EntryProblem, PackError};
 use super::index::check_order;
@@ -136,7 +136,7 @@ impl<W: Write> PackWriter<W> {
         let footer = Footer {
             index_offset,
             index_len: index.len() as u64,
-            index_checksum: xxh3_64(&index),
+            index_checksum: XxHash3_64::oneshot(&index),
             entries: self.entries.len() as u32,
             chunks: self.chunks.len() as u32,
             geometry: self.geometry,

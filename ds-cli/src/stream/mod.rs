@@ -6,6 +6,7 @@ mod report;
 use core::num::NonZeroUsize;
 use core::ops::Range;
 use std::collections::{BTreeMap, HashMap};
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use ds_runtime::{BuildError, Completion, File, Queue, QueueOptions, Request, Runtime, Selection};
@@ -24,8 +25,8 @@ pub struct Options {
     pub io: IoKind,
     /// Which engine decodes.
     pub codec: CodecKind,
-    /// Requests in flight.
-    pub depth: NonZeroUsize,
+    /// Requests in flight; [`Options::depth`] unless told.
+    pub depth: Option<NonZeroUsize>,
     /// Most content asked for by one request, in bytes. Stored chunks are asked for in pieces of it; compressed chunks, which
     /// are decoded as a whole, are one request each, whatever this says.
     pub request_size: u32,
@@ -38,14 +39,24 @@ pub struct Options {
 }
 
 impl Options {
-    /// Largest [`Options::depth`]: what a queue holds.
+    /// Most requests in flight: what a queue holds.
     pub const MAX_DEPTH: u32 = 1 << 20;
-    /// [`Options::depth`] unless told.
-    pub const DEPTH: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0");
     /// [`Options::request_size`] unless told: no pack has larger chunks.
     pub const REQUEST_SIZE: u32 = 4 << 20;
     /// [`Options::read_size`] unless told.
     pub const READ_SIZE: u64 = 1 << 20;
+
+    /// Requests in flight: as told, or two for each worker, one being read and one being decoded. More of them would only
+    /// push each other out of the cache, unless a disk has to be kept busy.
+    pub fn depth(&self) -> NonZeroUsize {
+        const FEWEST: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0");
+        const FEWEST_DIRECT: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
+        const EACH: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
+        self.depth.unwrap_or_else(|| {
+            let workers = self.workers.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+            workers.saturating_mul(EACH).max(if self.direct { FEWEST_DIRECT } else { FEWEST })
+        })
+    }
 
     /// How many requests it takes to stream all of a pack.
     pub fn requests(&self, index: &PackIndex) -> u64 {
@@ -58,7 +69,7 @@ impl Default for Options {
         Self {
             io: IoKind::Auto,
             codec: CodecKind::Auto,
-            depth: Self::DEPTH,
+            depth: None,
             request_size: Self::REQUEST_SIZE,
             read_size: Self::READ_SIZE,
             direct: false,
@@ -91,7 +102,7 @@ impl Streamer {
             builder = builder.workers(workers).codec_workers(workers);
         }
         let runtime = builder.build()?;
-        let depth = options.depth.get();
+        let depth = options.depth().get();
         let queue = QueueOptions::default()
             .name("stream")
             // Entries are submitted by hand, and a full queue is never wanted.

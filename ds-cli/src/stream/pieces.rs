@@ -1,9 +1,10 @@
 //! Chunks that are asked for in pieces, and how their checksums come together.
 
+use core::hash::Hasher;
 use core::ops::Range;
 use std::collections::{BTreeMap, HashMap};
 
-use xxhash_rust::xxh3::Xxh3;
+use twox_hash::XxHash3_64;
 
 use super::report::Fault;
 use crate::pack::{Chunk, Method};
@@ -63,7 +64,7 @@ pub(super) struct Partial {
 
 #[derive(Default)]
 struct Assembly {
-    hasher: Box<Xxh3>,
+    hasher: XxHash3_64,
     /// Pieces hashed, which is also the number of the next one to hash.
     hashed: u32,
     early: BTreeMap<u32, Vec<u8>>,
@@ -99,7 +100,7 @@ impl Partial {
                 break;
             }
             let content = entry.remove();
-            assembly.hasher.update(&content);
+            assembly.hasher.write(&content);
             assembly.hashed += 1;
             spare.push(content);
             self.early -= 1;
@@ -109,7 +110,7 @@ impl Partial {
         }
         let assembly = self.chunks.remove(&piece.chunk)?;
         Some(
-            assembly.fault.map_or_else(|| chunk.check(assembly.hasher.digest()).map_err(Fault::Content), Err),
+            assembly.fault.map_or_else(|| chunk.check(assembly.hasher.finish()).map_err(Fault::Content), Err),
         )
     }
 }
@@ -126,7 +127,7 @@ mod tests {
     }
 
     fn chunk(method: Method) -> Chunk {
-        let checksum = xxhash_rust::xxh3::xxh3_64(&content());
+        let checksum = XxHash3_64::oneshot(&content());
         Chunk { offset: 0, packed_size: SIZE, raw_size: SIZE, checksum, method }
     }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use ds_cli::pack::layout::{ChunkRecord, EntryRecord, FOOTER_SIZE, Footer, HEADER_SIZE, header};
 use ds_cli::pack::{EntryKind, Geometry, Method};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// The parts of a pack, to be put together right or wrong.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Parts {
         if !content.is_empty() {
             self.chunks.push(ChunkRecord {
                 offset: (HEADER_SIZE + self.content.len()) as u64,
-                checksum: xxh3_64(content),
+                checksum: XxHash3_64::oneshot(content),
                 packed_size: content.len() as u32,
                 method: Method::Stored.to_u8(),
                 reserved: [0; 3],
@@ -73,7 +73,7 @@ impl Parts {
         Footer {
             index_offset: (HEADER_SIZE + self.content.len()) as u64,
             index_len: index.len() as u64,
-            index_checksum: xxh3_64(&index),
+            index_checksum: XxHash3_64::oneshot(&index),
             entries: self.entries.len() as u32,
             chunks: self.chunks.len() as u32,
             geometry: self.geometry,
@@ -100,9 +100,9 @@ pub fn reseal(bytes: &mut [u8]) {
     let (rest, footer) = bytes.split_at_mut(at);
     let index_len = u64::from_le_bytes(footer[8..16].try_into().unwrap());
     if let Some(start) = usize::try_from(index_len).ok().and_then(|len| rest.len().checked_sub(len)) {
-        footer[16..24].copy_from_slice(&xxh3_64(&rest[start..]).to_le_bytes());
+        footer[16..24].copy_from_slice(&XxHash3_64::oneshot(&rest[start..]).to_le_bytes());
     }
-    let checksum = xxh3_64(&footer[..48]);
+    let checksum = XxHash3_64::oneshot(&footer[..48]);
     footer[48..56].copy_from_slice(&checksum.to_le_bytes());
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use ds_cli::pack::layout::{FOOTER_SIZE, HEADER_SIZE};
 use ds_cli::pack::{EntryKind, Geometry, Method, OpenError, Pack, PackWriter};
 use ds_gdeflate::{CodecId, Decoder, Level, compress};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::Verdict;
 use crate::random::Random;
@@ -76,8 +76,10 @@ fn sound(random: &mut Random) -> io::Result<Vec<u8>> {
         let packed = compress(&content, Level::FASTEST, CodecId::default()).map_err(io::Error::other)?;
         match content.len() {
             0 => {}
-            len if packed.len() < len => writer.chunk(Method::GDeflate, &packed, xxh3_64(&content))?,
-            _ => writer.chunk(Method::Stored, &content, xxh3_64(&content))?,
+            len if packed.len() < len => {
+                writer.chunk(Method::GDeflate, &packed, XxHash3_64::oneshot(&content))?
+            }
+            _ => writer.chunk(Method::Stored, &content, XxHash3_64::oneshot(&content))?,
         }
     }
     Ok(writer.finish()?.0)
@@ -121,7 +123,11 @@ fn unpack(pack: &Pack, bytes: &[u8]) -> Verdict {
         assert!(packed == bytes[at..at + packed.len()]);
         let mut content = vec![0xA5; chunk.raw_size as usize];
         match chunk.unpack(&mut decoder, &packed, &mut content) {
-            Ok(()) => assert_eq!(xxh3_64(&content), chunk.checksum, "content that is not what was packed"),
+            Ok(()) => assert_eq!(
+                XxHash3_64::oneshot(&content),
+                chunk.checksum,
+                "content that is not what was packed"
+            ),
             Err(error) => verdict = Verdict::refused(&error),
         }
     }
@@ -134,9 +140,9 @@ fn repair(bytes: &mut [u8]) {
     let len = u64::from_le_bytes(*footer[8..].first_chunk().expect("the footer is longer"));
     let start = usize::try_from(len).ok().and_then(|len| rest.len().checked_sub(len));
     if let Some(start) = start {
-        footer[16..24].copy_from_slice(&xxh3_64(&rest[start..]).to_le_bytes());
+        footer[16..24].copy_from_slice(&XxHash3_64::oneshot(&rest[start..]).to_le_bytes());
     }
-    let checksum = xxh3_64(&footer[..48]);
+    let checksum = XxHash3_64::oneshot(&footer[..48]);
     footer[48..56].copy_from_slice(&checksum.to_le_bytes());
 }
 
