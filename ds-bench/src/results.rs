@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The name of the format, with its version: raised when a reader of old files would misread new ones.
@@ -35,6 +36,9 @@ pub struct Results {
     pub deflate: Bench,
     /// Our encoder beside the reference's.
     pub encode: Bench,
+    /// A stream through the runtime beside the codec alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Streaming>,
 }
 
 /// A machine.
@@ -156,6 +160,41 @@ pub struct Threads {
     pub several: f64,
 }
 
+/// A whole pack, read from the page cache, decoded and verified by the runtime, beside the codec alone on the same tiles.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Streaming {
+    /// The encoder's level.
+    pub level: u8,
+    /// Threads of both.
+    pub threads: usize,
+    /// How often each was measured.
+    pub rounds: usize,
+    /// Bytes of content.
+    pub bytes: u64,
+    /// Bytes that they were packed into.
+    pub packed: u64,
+    /// Time of the codec alone, in seconds.
+    pub codec: f64,
+    /// CPU time of the codec alone, in seconds.
+    pub codec_cpu: f64,
+    /// Time of the whole stream, in seconds.
+    pub stream: f64,
+    /// CPU time of the whole stream, in seconds.
+    pub stream_cpu: f64,
+}
+
+impl Streaming {
+    /// How much of the codec's speed is left.
+    pub fn share(&self) -> f64 {
+        self.codec / self.stream
+    }
+
+    /// Millions of bytes of content per second.
+    pub fn speed(&self, seconds: f64) -> f64 {
+        self.bytes as f64 / seconds / 1e6
+    }
+}
+
 impl Decode {
     /// Times as fast as the rival, at each level of instructions.
     pub fn faster(&self) -> impl Iterator<Item = f64> {
@@ -189,26 +228,26 @@ impl Bench {
             .first()
             .map_or_else(Vec::new, |row| row.ours.iter().map(|ours| ours.simd.as_str()).collect())
     }
+}
 
-    /// Writes it where the settings want it, if anywhere.
-    ///
-    /// # Panics
-    ///
-    /// If it cannot be written.
-    pub fn write(&self, path: Option<&Path>) {
-        let Some(path) = path else { return };
-        let json = serde_json::to_vec(self).expect("plain data");
-        fs::write(path, json).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    }
+/// Writes what a bench found where the settings want it, if anywhere.
+///
+/// # Panics
+///
+/// If it cannot be written.
+pub fn write(results: &impl Serialize, path: Option<&Path>) {
+    let Some(path) = path else { return };
+    let json = serde_json::to_vec(results).expect("plain data");
+    fs::write(path, json).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
 
-    /// Reads what [`write`](Self::write) wrote.
-    ///
-    /// # Errors
-    ///
-    /// What the system says, or that it is something else.
-    pub fn read(path: &Path) -> io::Result<Self> {
-        Ok(serde_json::from_slice(&fs::read(path)?)?)
-    }
+/// Reads what [`write`] wrote.
+///
+/// # Errors
+///
+/// What the system says, or that it is something else.
+pub fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
 }
 
 /// The geometric mean; not a number if there are no values.

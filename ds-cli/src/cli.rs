@@ -275,7 +275,7 @@ struct Stream {
     /// Read past the page cache: from the disk, whatever is cached
     #[arg(long)]
     direct: bool,
-    /// Threads for reading, and as many for decoding, 1 to 1024 [default: one per core]
+    /// Threads for reading, and as many for decoding beside the one that waits, 1 to 1024 [default: all cores busy]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
     /// Print JSON

@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use criterion::{Criterion, SamplingMode, Throughput};
 use ds_bench::classes::{self, Class};
 use ds_bench::progress::Progress;
-use ds_bench::results::{Bench, Decode, Rival, Run, Simd, Threads, geometric_mean};
+use ds_bench::results::{self, Bench, Decode, Rival, Run, Simd, Threads, geometric_mean};
 use ds_bench::settings::Settings;
 use ds_bench::timing::{Fastest, checked};
 use ds_gdeflate::{Decoder, SimdLevel, TILE_SIZE};
@@ -72,7 +72,7 @@ fn main() {
         progress.line(format!("geometric mean {mean:6.2}x"));
     }
     drop(progress);
-    bench.write(settings.json.as_deref());
+    results::write(&bench, settings.json.as_deref());
     if settings.measuring && settings.json.is_none() {
         keep_history(&history, &simd);
     }

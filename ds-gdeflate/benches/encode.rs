@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use ds_bench::classes::{self, Class};
 use ds_bench::progress::Progress;
-use ds_bench::results::{Bench, Encode, Rival, Run, geometric_mean};
+use ds_bench::results::{self, Bench, Encode, Rival, Run, geometric_mean};
 use ds_bench::settings::Settings;
 use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, TILE_SIZE, tile_bound};
 
@@ -53,7 +53,7 @@ fn main() {
         progress.line(format!("geometric mean {:+23.2}% {faster:23.2}x", 100.0 * (1.0 - size)));
     }
     drop(progress);
-    bench.write(settings.json.as_deref());
+    results::write(&bench, settings.json.as_deref());
 }
 
 fn show(row: &Encode) -> String {

@@ -9,7 +9,7 @@ use core::iter::zip;
 
 use ds_bench::classes::{self, Class};
 use ds_bench::progress::Progress;
-use ds_bench::results::{Bench, Decode, Rival, Run, Simd, geometric_mean};
+use ds_bench::results::{self, Bench, Decode, Rival, Run, Simd, geometric_mean};
 use ds_bench::settings::Settings;
 use ds_bench::timing::Fastest;
 use ds_gdeflate::{Decoder, Encoder, Level, SimdLevel, TILE_SIZE, tile_bound};
@@ -43,7 +43,7 @@ fn main() {
         progress.line(format!("{:38}{means}", "geometric mean"));
     }
     drop(progress);
-    bench.write(settings.json.as_deref());
+    results::write(&bench, settings.json.as_deref());
 }
 
 fn show(row: &Decode) -> String {

@@ -1,7 +1,7 @@
 //! `cargo xtask bench codec`: our codec beside its rivals, as a table, a file of results, a chart, and the README's
 //! section on speed.
 //!
-//! What measures are the benches of `ds-gdeflate` and `ds-libdeflate`, each a process of its own. This module gives them
+//! What measures are the benches of `ds-gdeflate`, `ds-libdeflate` and `ds-cli`, each a process of its own. This module gives them
 //! something to measure on ([`corpus`]), puts their results together with what they were taken on ([`machine`]), and
 //! shows them ([`tables`], [`chart`]).
 
@@ -11,11 +11,12 @@ mod machine;
 pub(crate) mod tables;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use ds_bench::results::{Bench, Corpus, Results, SCHEMA};
+use ds_bench::results::{self, Corpus, Results, SCHEMA};
+use serde::de::DeserializeOwned;
 use xshell::cmd;
 
 use crate::readme;
@@ -32,6 +33,7 @@ const QUICK_ROUNDS: usize = 5;
 
 const ENCODE_ROUNDS: usize = 3;
 const DECODE_ROUNDS: usize = 7;
+const STREAM_ROUNDS: usize = 15;
 
 /// What to measure, and where it goes.
 #[derive(Args)]
@@ -100,9 +102,11 @@ pub(crate) fn codec(project: &Project, args: &CodecArgs) -> Result<()> {
         (None, None) => corpus::generate(project, &folder.join("assets"))?,
     };
     // Compiled before, so that no compiler runs beside a measurement.
-    cmd!(project.sh, "cargo bench --package ds-gdeflate --package ds-libdeflate --no-run").quiet().run()?;
+    cmd!(project.sh, "cargo bench --package ds-gdeflate --package ds-libdeflate --package ds-cli --no-run")
+        .quiet()
+        .run()?;
 
-    let bench = |package: &str, name: &str, levels: &str, rounds: usize| -> Result<Bench> {
+    let bench = |package: &str, name: &str, levels: &str, rounds: usize| -> Result<PathBuf> {
         println!("\n==> {name}");
         let json = folder.join(format!("{name}.json"));
         let stride = if args.quick { QUICK_STRIDE } else { 1 };
@@ -119,7 +123,7 @@ pub(crate) fn codec(project: &Project, args: &CodecArgs) -> Result<()> {
             command = command.env("DS_SIMD", simd);
         }
         command.quiet().run()?;
-        Bench::read(&json).with_context(|| json.display().to_string())
+        Ok(json)
     };
     let results = Results {
         schema: SCHEMA.into(),
@@ -132,9 +136,10 @@ pub(crate) fn codec(project: &Project, args: &CodecArgs) -> Result<()> {
             generated: args.corpus.is_none() && args.build_corpus.is_none(),
             stride: if args.quick { QUICK_STRIDE } else { 1 },
         },
-        decode: bench("ds-gdeflate", "decode", &args.decode_levels, DECODE_ROUNDS)?,
-        deflate: bench("ds-libdeflate", "deflate", "9", DECODE_ROUNDS)?,
-        encode: bench("ds-gdeflate", "encode", &args.encode_levels, ENCODE_ROUNDS)?,
+        decode: read(&bench("ds-gdeflate", "decode", &args.decode_levels, DECODE_ROUNDS)?)?,
+        deflate: read(&bench("ds-libdeflate", "deflate", "9", DECODE_ROUNDS)?)?,
+        encode: read(&bench("ds-gdeflate", "encode", &args.encode_levels, ENCODE_ROUNDS)?)?,
+        stream: Some(read(&bench("ds-cli", "stream", "9", STREAM_ROUNDS)?)?),
     };
     println!("\n{}", tables::summary(&results));
 
@@ -150,6 +155,11 @@ pub(crate) fn codec(project: &Project, args: &CodecArgs) -> Result<()> {
         readme::write(project)?;
     }
     Ok(())
+}
+
+/// What a bench wrote.
+fn read<T: DeserializeOwned>(json: &Path) -> Result<T> {
+    results::read(json).with_context(|| json.display().to_string())
 }
 
 /// The results that the documents quote.

@@ -34,7 +34,8 @@ pub struct Options {
     pub read_size: u64,
     /// Whether to read past the page cache.
     pub direct: bool,
-    /// Threads for reading and for decoding each; one per core unless told.
+    /// Threads for reading and for decoding each. Unless told: one per core for reading, and for decoding one less, since the
+    /// thread that streams decodes with them.
     pub workers: Option<NonZeroUsize>,
 }
 
@@ -53,8 +54,11 @@ impl Options {
         const FEWEST_DIRECT: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
         const EACH: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
         self.depth.unwrap_or_else(|| {
-            let workers = self.workers.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-            workers.saturating_mul(EACH).max(if self.direct { FEWEST_DIRECT } else { FEWEST })
+            self.workers.unwrap_or_else(cores).saturating_mul(EACH).max(if self.direct {
+                FEWEST_DIRECT
+            } else {
+                FEWEST
+            })
         })
     }
 
@@ -78,6 +82,11 @@ impl Default for Options {
     }
 }
 
+/// How many threads the machine runs at once.
+fn cores() -> NonZeroUsize {
+    available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// A runtime and a queue for streaming.
 #[derive(Debug)]
 pub struct Streamer {
@@ -98,9 +107,11 @@ impl Streamer {
     /// A named engine is not available (there is no fallback), or the system refuses threads or memory.
     pub fn new(options: &Options) -> Result<Self, BuildError> {
         let mut builder = Runtime::builder().io(options.io).codec(options.codec);
-        if let Some(workers) = options.workers {
-            builder = builder.workers(workers).codec_workers(workers);
-        }
+        builder = match options.workers {
+            Some(workers) => builder.workers(workers).codec_workers(workers),
+            // The thread that waits for completions decodes, too: one more would only take turns with it.
+            None => builder.codec_workers(NonZeroUsize::new(cores().get() - 1).unwrap_or(NonZeroUsize::MIN)),
+        };
         let runtime = builder.build()?;
         let depth = options.depth().get();
         let queue = QueueOptions::default()
