@@ -172,9 +172,9 @@ fn duplicate_unsorted_and_nested_names_are_refused() {
 fn absurd_sizes_and_counts_are_refused_before_memory_is_taken() {
     let mut parts = two_files();
     parts.entries[0].size = u64::MAX;
-    assert_eq!(problem(&parts), (0, EntryProblem::TooFewChunks { needed: 1 << 42, left: 2 }));
+    assert_eq!(problem(&parts), (0, EntryProblem::TooFewChunks { needed: 1 << 44, left: 2 }));
     parts = two_files();
-    parts.entries[0].size = (8 << 20) + 1;
+    parts.entries[0].size = (2 << 20) + 1;
     assert_eq!(problem(&parts), (0, EntryProblem::TooFewChunks { needed: 3, left: 2 }));
     parts = two_files();
     parts.entries[2].size = 1;

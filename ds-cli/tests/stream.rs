@@ -36,7 +36,7 @@ fn every_chunk_is_one_verified_request_unless_told() {
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(
             (report["requests"].as_u64(), report["failed"].as_u64()),
-            (Some(105), Some(0)),
+            (Some(111), Some(0)),
             "{args:?}"
         );
         assert_eq!(report["content_bytes"].as_u64(), Some(expected), "{args:?}");
@@ -60,7 +60,7 @@ fn stored_chunks_are_asked_for_in_pieces_of_the_request_size() {
     fs::write(input.join("noise"), noise(1, 5_000_000)).unwrap();
     fs::write(input.join("text"), sample(60_000)).unwrap();
     let pack = place.path().join("p").to_str().unwrap().to_owned();
-    succeeds(&run(["pack", input.to_str().unwrap(), "-o", &pack]));
+    succeeds(&run(["pack", input.to_str().unwrap(), "-o", &pack, "--chunk", "4M"]));
     // Two chunks of noise, one of text.
     for (size, requests) in [("4M", 2 + 1), ("1M", 4 + 1 + 1), ("64K", 64 + 13 + 1)] {
         for depth in ["1", "3", "64"] {
@@ -86,11 +86,11 @@ fn requests_smaller_than_what_is_decoded_whole_are_refused() {
     let (place, pack) = packed();
     let output = run(["stream", &pack, "--request-size", "64K"]);
     fails(&output, 2, "decoded whole");
-    assert!(stderr(&output).contains("--request-size 4194304") && stderr(&output).contains("--chunk 65536"));
+    assert!(stderr(&output).contains("--request-size 1048576") && stderr(&output).contains("--chunk 65536"));
     assert_eq!(run(["stream", &pack, "--request-size", "2K"]).status.code(), Some(2));
     // No pack has chunks as small as that.
     let output = run(["stream", &pack, "--request-size", "4K"]);
-    fails(&output, 2, "use --request-size 4194304\n");
+    fails(&output, 2, "use --request-size 1048576\n");
     assert_eq!(run(["stream", &pack, "--request-size", "8M"]).status.code(), Some(2));
     let fine = place.path().join("fine").to_str().unwrap().to_owned();
     let input = place.path().join("in");
