@@ -54,6 +54,8 @@
 mod builder;
 mod clock;
 mod completion;
+#[cfg(feature = "cpu")]
+mod compression;
 mod custom;
 mod drive;
 mod file;
@@ -73,6 +75,8 @@ mod timer;
 
 pub use builder::{BuildError, Builder, CodecKind, IoKind, Refusal, Selection};
 pub use completion::Completion;
+#[cfg(feature = "cpu")]
+pub use compression::CompressionCodec;
 pub use custom::CustomRequest;
 pub use file::{File, OpenError};
 pub use marker::{Event, Fence, Status, StatusArray};
@@ -89,5 +93,9 @@ pub use ds_core::{
 };
 #[cfg(feature = "uring")]
 pub use ds_uring::{Features as UringFeatures, Report as UringReport, UringConfig, probe as probe_uring};
+
+/// The codec itself: levels and options for [`CompressionCodec`], tiles and streams for those who go deeper.
+#[cfg(feature = "cpu")]
+pub use ds_gdeflate as gdeflate;
 
 pub use ds_engine::{CodecEngine, CopyEngine, CustomDecoder, CustomError, Engine, IoEngine, StartError};
