@@ -16,6 +16,9 @@ use crate::error::{Code, TileError, TileErrorKind};
 use crate::format::{END_OF_BLOCK, LANES, MIN_MATCH, WORD, max_dynamic_blocks};
 use crate::simd::{SimdLevel, Variant};
 
+/// Bytes of output below which a block is a short one: worth less than getting the fast path going in vain.
+const SHORT_BLOCK: usize = 1024;
+
 /// An error and the lane whose turn met it.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -54,6 +57,8 @@ pub(super) struct TileDecoder<'t, 'i, 'o, W> {
     pub(super) pending: [Pending; LANES],
     /// Dynamic blocks met so far.
     dynamic_blocks: usize,
+    /// The last block of symbols came to little: the tile may be full of its like.
+    after_short_block: bool,
     watch: W,
     level: SimdLevel,
 }
@@ -73,6 +78,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
             settled: 0,
             pending: [Pending::NONE; LANES],
             dynamic_blocks: 0,
+            after_short_block: false,
             watch,
             level,
         }
@@ -164,8 +170,15 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
 
     /// Decodes the symbols of a block whose tables are loaded.
     fn compressed(&mut self) -> Result<(), Fault> {
-        // Tiles may be full of blocks of next to nothing, for which getting the fast path going would take longest.
-        let mut is_first_round = self.ends_in_first_round();
+        let start = self.settled;
+        self.symbols()?;
+        self.after_short_block = self.settled - start < SHORT_BLOCK;
+        Ok(())
+    }
+
+    fn symbols(&mut self) -> Result<(), Fault> {
+        // A tile may be full of blocks of next to nothing, for which getting the fast path going would take longest.
+        let mut is_first_round = self.after_short_block && self.ends_in_first_round();
         if !W::SYMBOLS && !is_first_round {
             match self.level.0 {
                 Variant::Scalar => rounds::run(self),
