@@ -280,9 +280,10 @@ fn blocks_of_every_type_follow_one_another() {
             .dynamic(false, &small_litlen(), &code, &[x, copy, x, End])
             .fixed(false, &[End])
             .stored(false, 0, b"")
-            .dynamic(true, &small_litlen(), &code, &[copy, End])
+            .stored(false, 512, &[b's'; 512])
+            .dynamic(true, &small_litlen(), &code, &[x, copy, End])
     });
-    assert_eq!(decode(&payload, 17), Ok(b"aaaastorexxxxxxxx".to_vec()));
+    assert_eq!(decode(&payload, 14 + 512 + 4), Ok([&b"aaaastorexxxxx"[..], &[b's'; 512], b"xxxx"].concat()));
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) fn worst(content: usize) -> Vec<Worst> {
     let mut overlaps = vec![Literal(b'x')];
     overlaps.resize(30_000 / 3, near);
     overlaps.push(End);
-    let by_turns = |block| [block, empty_static()];
+    let by_turns = |block| [block, Block::Static(literals(1))];
     let repeat = |name, blocks: &[Block]| repeat(name, content, blocks);
     let tiles = [
         repeat("empty stored blocks", &[Block::Stored(0)]),
@@ -43,7 +43,7 @@ pub(crate) fn worst(content: usize) -> Vec<Worst> {
         repeat("static blocks of one literal", &[Block::Static(literals(1))]),
         repeat("static blocks of 31 literals", &[Block::Static(literals(31))]),
         repeat("static blocks of 33 literals", &[Block::Static(literals(33))]),
-        repeat("static blocks of 33 literals, and of none", &by_turns(Block::Static(literals(33)))),
+        repeat("static blocks of 33 literals, and of one", &by_turns(Block::Static(literals(33)))),
         repeat("one symbol in each code", &[single()]),
         repeat("one symbol in each code, and static codes", &by_turns(single())),
         repeat("four bits a symbol", &[Block::dynamic(flat_4(), vec![End])]),
