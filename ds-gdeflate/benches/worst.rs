@@ -92,7 +92,7 @@ fn encode(content: &[u8], size: usize) -> Vec<Tile> {
 
 /// Nanoseconds for each byte of payload and content, each tile at its best of `times`.
 fn nanos_a_byte(level: SimdLevel, tiles: &[Tile], times: usize) -> f64 {
-    let mut decoder = Decoder::with_level(level);
+    let mut decoder = Decoder::with_simd(level);
     let mut out = vec![0; TILE_SIZE];
     let mut best = vec![Duration::MAX; tiles.len()];
     for _ in 0..times {

@@ -38,7 +38,7 @@ fn the_worst_tiles_are_what_they_are_made_to_be() {
         for level in SimdLevel::available() {
             let mut out = vec![0xA5; tile.len];
             assert_eq!(
-                Decoder::with_level(level).decode_tile(&tile.payload, &mut out),
+                Decoder::with_simd(level).decode_tile(&tile.payload, &mut out),
                 Ok(()),
                 "{}: {level}",
                 tile.name
@@ -74,7 +74,7 @@ fn decoding_ends_where_the_payload_does() {
             let cut = tile.payload.len() / 4 * part / 8 * 4;
             for level in SimdLevel::available() {
                 let mut out = vec![0; 65_536];
-                let error = Decoder::with_level(level)
+                let error = Decoder::with_simd(level)
                     .decode_tile(&tile.payload[..cut], &mut out)
                     .expect_err(tile.name);
                 assert_eq!(

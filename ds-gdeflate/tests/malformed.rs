@@ -14,7 +14,7 @@ use support::writer::{FULL_PRECODE, Length, Prefix, TileWriter};
 fn decode(payload: &[u8], len: usize) -> Result<Vec<u8>, TileError> {
     let decode = |level| {
         let mut out = vec![0xA5; len];
-        Decoder::with_level(level).decode_tile(payload, &mut out).map(|()| out)
+        Decoder::with_simd(level).decode_tile(payload, &mut out).map(|()| out)
     };
     let scalar = decode(SimdLevel::SCALAR);
     for level in SimdLevel::available() {

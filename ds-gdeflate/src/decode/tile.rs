@@ -60,7 +60,7 @@ pub(super) struct TileDecoder<'t, 'i, 'o, W> {
     /// The last block of symbols came to little: the tile may be full of its like.
     after_short_block: bool,
     watch: W,
-    level: SimdLevel,
+    simd: SimdLevel,
 }
 
 impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
@@ -69,7 +69,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         words: &'i [[u8; WORD]],
         out: &'o mut [u8],
         watch: W,
-        level: SimdLevel,
+        simd: SimdLevel,
     ) -> Self {
         Self {
             tables,
@@ -80,7 +80,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
             dynamic_blocks: 0,
             after_short_block: false,
             watch,
-            level,
+            simd,
         }
     }
 
@@ -170,7 +170,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         self.deal.refill(0).map_err(Fault::on(0))?;
         if !W::SYMBOLS && len >= stored::LEAST {
             let out = &mut self.out[self.settled..end];
-            self.settled += match self.level.0 {
+            self.settled += match self.simd.0 {
                 Variant::Scalar => stored::run(&mut self.deal, out),
                 Variant::Avx2(proof) => proof.run_stored(&mut self.deal, out),
                 Variant::Avx512(proof) => proof.run_stored(&mut self.deal, out),
@@ -199,7 +199,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         // A tile may be full of blocks of next to nothing, for which getting the fast path going would take longest.
         let mut is_first_round = self.after_short_block && self.ends_in_first_round();
         if !W::SYMBOLS && !is_first_round {
-            match self.level.0 {
+            match self.simd.0 {
                 Variant::Scalar => rounds::run(self),
                 Variant::Avx2(proof) => proof.run(self),
                 Variant::Avx512(proof) => proof.run(self),
