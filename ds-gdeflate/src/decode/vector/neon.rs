@@ -451,6 +451,21 @@ fn shuffle(bytes: [u8; 16], order: &[u8; 16]) -> [u8; 16] {
     picked
 }
 
+/// Loads 16 bytes.
+///
+/// # Safety
+///
+/// There are as many from `at` on.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn load_16_at(bytes: &[u8], at: usize) -> uint8x16_t {
+    debug_assert!(at + 16 <= bytes.len());
+    // SAFETY: the caller vouches for it.
+    let from = unsafe { bytes.as_ptr().add(at) };
+    // SAFETY: as above.
+    unsafe { vld1q_u8(from) }
+}
+
 /// Stores 8 bytes.
 ///
 /// # Safety
