@@ -159,7 +159,7 @@ impl Tiles {
     }
 
     fn compare(&self, level: u8, class: &str, simd: &[SimdLevel], rounds: usize) -> Decode {
-        let mut decoders: Vec<_> = simd.iter().map(|&level| Decoder::with_level(level)).collect();
+        let mut decoders: Vec<_> = simd.iter().map(|&level| Decoder::with_simd(level)).collect();
         let mut reference = ds_reference::Decoder::new();
         let tiles: Vec<_> = self.payloads.tiles().collect();
         let mut out = vec![0; self.raw.len()];
@@ -190,7 +190,7 @@ impl Tiles {
     }
 
     fn scale(&self, class: &str, simd: SimdLevel, rounds: usize) -> Threads {
-        let mut decoders = vec![Decoder::with_level(simd); THREADS];
+        let mut decoders = vec![Decoder::with_simd(simd); THREADS];
         let content = self.raw.repeat(PASSES);
         let mut out = vec![0; content.len()];
         let mut fastest = [Duration::MAX; 2];
@@ -218,7 +218,7 @@ fn keep_history(classes: &[(&String, Tiles)], simd: &[SimdLevel]) {
         group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Bytes(tiles.raw.len() as u64));
         let mut out = vec![0; tiles.raw.len()];
         for &level in simd {
-            let mut ours = Decoder::with_level(level);
+            let mut ours = Decoder::with_simd(level);
             group.bench_function(level.name(), |bencher| bencher.iter(|| tiles.decode(&mut ours, &mut out)));
         }
         let mut theirs = ds_reference::Decoder::new();

@@ -1,7 +1,9 @@
 //! How much slower the decoder is on tiles made to be slow, per byte of payload and content, at every level of instructions.
 //!
 //! What is normal are the classes of the decoding bench (`DS_CORPUS`, or a few generated tiles), encoded by our encoder at its
-//! default level; a class each in turn, and their mean. Every tile is decoded a few times, and the fastest counts.
+//! default level; a class each in turn, and their mean. Small tiles, which have to spread what any tile costs over fewer bytes, are
+//! compared with normal ones of full size as well as with their like: the same classes, so many bytes of each tile. Every tile is
+//! decoded a few times, and the fastest counts.
 
 #[allow(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../tests/support/worst.rs"]
@@ -17,6 +19,7 @@ use ds_bench::classes;
 use ds_bench::results::geometric_mean;
 use ds_bench::settings::Settings;
 use ds_gdeflate::{Decoder, Encoder, Level, SimdLevel, TILE_SIZE, tile_bound};
+use worst::Worst;
 
 /// What the project promises: no tile is as many times slower than a normal one.
 const PROMISE: f64 = 20.0;
@@ -38,36 +41,47 @@ impl Tile {
 fn main() {
     let settings = Settings::from_env(&[], 15);
     let times = settings.rounds;
-    let classes: Vec<_> =
-        classes::load(&settings).into_iter().map(|class| (class.name, encode(&class.content))).collect();
-    let worst: Vec<_> = worst::worst()
-        .into_iter()
-        .map(|worst| (worst.name, worst.blocks, [Tile { payload: worst.payload, len: worst.len }]))
-        .collect();
+    let classes = classes::load(&settings);
+    let normal_of = |size: usize| -> Vec<_> {
+        classes.iter().map(|class| (&class.name, encode(&class.content, size))).collect()
+    };
+    let sizes = worst::SIZES.map(|size| (size, normal_of(size), worst::worst(size)));
 
     for level in settings.choose_simd(SimdLevel::available(), SimdLevel::name) {
-        let normal: Vec<_> = classes.iter().map(|(_, tiles)| nanos_a_byte(level, tiles, times)).collect();
-        let mean = geometric_mean(normal.iter().copied());
-        println!("\n{level}: normal is {mean:.3} ns a byte of payload and content, the mean of");
-        for ((name, _), nanos) in classes.iter().zip(&normal) {
-            println!("{name:44} {nanos:25.3} ns {:6.2}x", nanos / mean);
-        }
+        let mut full = None;
         let mut slowest = 0.0_f64;
-        for (name, blocks, tile) in &worst {
-            let nanos = nanos_a_byte(level, tile, times);
-            slowest = slowest.max(nanos / mean);
-            println!("{name:44} {blocks:7} blocks {nanos:10.3} ns {:6.2}x", nanos / mean);
+        for (size, classes, worst) in &sizes {
+            let normal: Vec<_> = classes.iter().map(|(_, tiles)| nanos_a_byte(level, tiles, times)).collect();
+            let mean = geometric_mean(normal.iter().copied());
+            let full = *full.get_or_insert(mean);
+            println!(
+                "\n{level}, {size} bytes: normal is {mean:.3} ns a byte of payload and content, the mean of"
+            );
+            for ((name, _), nanos) in classes.iter().zip(&normal) {
+                println!("{name:44} {nanos:25.3} ns {:6.2}x", nanos / mean);
+            }
+            for Worst { name, payload, len, blocks, .. } in worst {
+                let nanos = nanos_a_byte(level, &[Tile { payload: payload.clone(), len: *len }], times);
+                slowest = slowest.max(nanos / mean);
+                println!(
+                    "{name:44} {blocks:7} blocks {nanos:10.3} ns {:6.2}x, {:6.2}x a full tile's",
+                    nanos / mean,
+                    nanos / full
+                );
+            }
         }
         let verdict = if slowest < PROMISE { "as promised" } else { "MORE THAN PROMISED" };
         println!("{level}: the slowest is {slowest:.1} times slower than normal: {verdict} ({PROMISE})");
     }
 }
 
-fn encode(content: &[u8]) -> Vec<Tile> {
+/// Up to `size` bytes each of a few tiles' content, encoded.
+fn encode(content: &[u8], size: usize) -> Vec<Tile> {
     let mut encoder = Encoder::boxed();
     let tiles = content.chunks(TILE_SIZE);
     let step = (tiles.len() / SAMPLE).max(1);
     let encode = |raw: &[u8]| {
+        let raw = &raw[..raw.len().min(size)];
         let mut payload = vec![0; tile_bound(raw.len())];
         let len = encoder.encode_tile(Level::DEFAULT, raw, &mut payload).expect("the bound is enough");
         payload.truncate(len);
@@ -78,7 +92,7 @@ fn encode(content: &[u8]) -> Vec<Tile> {
 
 /// Nanoseconds for each byte of payload and content, each tile at its best of `times`.
 fn nanos_a_byte(level: SimdLevel, tiles: &[Tile], times: usize) -> f64 {
-    let mut decoder = Decoder::with_level(level);
+    let mut decoder = Decoder::with_simd(level);
     let mut out = vec![0; TILE_SIZE];
     let mut best = vec![Duration::MAX; tiles.len()];
     for _ in 0..times {

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         table.header().uncompressed_size(),
         table.len(),
         table.stream_end(),
-        decoder.level()
+        decoder.simd()
     );
     Ok(())
 }

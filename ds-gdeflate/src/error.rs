@@ -155,6 +155,7 @@ impl fmt::Display for Code {
 /// The verdict belongs to the format, not to the path that found it: every decoder variant reports the same
 /// error for the same tile, namely the first one in the order in which lanes take their turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TileError {
     /// What is wrong.
     pub kind: TileErrorKind,

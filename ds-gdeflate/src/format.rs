@@ -19,13 +19,13 @@ pub const MAX_STREAM_SIZE: u64 = 4_294_901_760;
 /// without it a small tile could be described by gigabytes of empty blocks.
 pub const MAX_TILE_PAYLOAD: usize = 128 * 1024;
 
-/// Blocks with codes of their own in one tile at most, given the bytes of its content: 8, and one more for each 512.
+/// Blocks with codes of their own in one tile at most, given the bytes of its content: one, and one more for each 512.
 ///
 /// A limit of ours; the format has none. Such a block can be sent in 11 bytes, and costs a decoder as much time as thousands of
-/// bytes of content. Encoders stay far below: ours makes up to 64 of the 136 that a full tile may have.
+/// bytes of content. Encoders stay far below: ours makes up to 64 of the 129 that a full tile may have.
 #[must_use]
 pub const fn max_dynamic_blocks(content: usize) -> usize {
-    8 + content / 512
+    1 + content / 512
 }
 
 /// Bytes of payload in one tile at least: a first word for each lane.

@@ -27,9 +27,8 @@
 //! let mut decoder = Decoder::new(); // the workspace: 24 KiB, reusable
 //! let mut content = [0; ds_gdeflate::TILE_SIZE];
 //! for tile in TileStream::parse(&stream)?.tiles() {
-//!     let content = &mut content[..tile.uncompressed_size()];
-//!     decoder.decode_tile(tile.payload(), content)?;
-//! #   assert_eq!(content, raw);
+//!     let size = decoder.decode(tile, &mut content)?;
+//! #   assert_eq!(content[..size], raw);
 //! }
 //! # Ok(()) }
 //! ```

@@ -13,11 +13,13 @@ use crate::decode::{Avx2, Avx512, Neon};
 /// use ds_gdeflate::{Decoder, SimdLevel};
 ///
 /// // The fastest, without asking for it:
-/// assert_eq!(Decoder::new().level(), SimdLevel::detect());
+/// assert_eq!(Decoder::new().simd(), SimdLevel::detect());
 /// // Each in turn:
-/// for level in SimdLevel::available() {
-///     assert_eq!(Decoder::with_level(level).level(), level);
+/// for simd in SimdLevel::available() {
+///     assert_eq!(Decoder::with_simd(simd).simd(), simd);
 /// }
+/// // One by its name, if the machine has it:
+/// assert_eq!(SimdLevel::available().find(|simd| simd.name() == "scalar"), Some(SimdLevel::SCALAR));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimdLevel(pub(crate) Variant);

@@ -1,7 +1,7 @@
 //! Containers that lie: each is refused with the error that says so, and its numbers.
 
 use ds_gdeflate::{
-    DecodeError, Decoder, Header, MAX_TILE_PAYLOAD, SimdLevel, StreamError, TileStream, TileTable,
+    DecodeError, Decoder, Header, MAX_TILE_PAYLOAD, SimdLevel, StreamError, TILE_SIZE, TileStream, TileTable,
 };
 
 mod support;
@@ -222,6 +222,23 @@ fn hostile_outputs_that_are_too_small_are_refused_before_decoding() {
 }
 
 #[test]
+fn a_tile_is_decoded_to_the_start_of_an_output_that_is_large_enough() {
+    let vector = support::vectors::committed().into_iter().find(|vector| vector.name == "period_33.ref1");
+    let vector = vector.expect("it is there");
+    let stream = TileStream::parse(&vector.stream).expect("good");
+    let (tile, raw) = stream.tiles().zip(vector.raw.chunks(TILE_SIZE)).last().expect("it has tiles");
+    assert_eq!(tile.uncompressed_size(), raw.len());
+    let mut out = vec![0xA5; TILE_SIZE];
+    assert_eq!(Decoder::new().decode(tile, &mut out), Ok(raw.len()));
+    assert_eq!(out[..raw.len()], *raw);
+    assert!(raw.len() < TILE_SIZE && out[raw.len()..].iter().all(|&byte| byte == 0xA5));
+
+    let (expected, actual) = (raw.len() as u64, raw.len() as u64 - 1);
+    let error = Decoder::new().decode(tile, &mut out[..raw.len() - 1]);
+    assert_eq!(error, Err(DecodeError::OutputSize { expected, actual }));
+}
+
+#[test]
 fn hostile_tiles_are_told_by_number() {
     let vector = support::vectors::committed().into_iter().find(|vector| vector.name == "period_33.ref1");
     let mut bytes = vector.expect("it is there").stream;
@@ -230,7 +247,7 @@ fn hostile_tiles_are_told_by_number() {
     bytes[payload.start as usize] |= 0b110;
     let stream = TileStream::parse(&bytes).expect("the container is good");
     for level in SimdLevel::available() {
-        let mut decoder = Decoder::with_level(level);
+        let mut decoder = Decoder::with_simd(level);
         let error = decoder.decode_stream(&stream, &mut vec![0; 70_000]).expect_err("a tile is not");
         let DecodeError::Tile { tile: 1, error: inner } = error else { panic!("{error:?}") };
         assert_eq!(inner.kind, ds_gdeflate::TileErrorKind::BlockType);

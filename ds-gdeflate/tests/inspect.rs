@@ -19,9 +19,8 @@ fn every_part_of_a_tile_is_counted() {
     tile.dynamic(true, &litlen, &Prefix::of(1, &[]), &[Literal(b'c'), End]);
 
     let mut out = [0; 5 + 1 + 12 + 1 + 3 + 1];
-    let reports = SimdLevel::available().map(|level| {
-        Decoder::with_level(level).inspect_tile(&tile.payload(), &mut out).expect("a good tile")
-    });
+    let reports = SimdLevel::available()
+        .map(|level| Decoder::with_simd(level).inspect_tile(&tile.payload(), &mut out).expect("a good tile"));
     let reports: Vec<_> = reports.collect();
     let report = reports[0];
     assert!(reports.iter().all(|other| *other == report));
@@ -60,7 +59,7 @@ fn reports_add_up_to_the_content() {
 fn a_bad_tile_is_refused_as_when_decoded() {
     let mut out = [0; 10];
     for level in SimdLevel::available() {
-        let mut decoder = Decoder::with_level(level);
+        let mut decoder = Decoder::with_simd(level);
         let error = decoder.inspect_tile(&[0xFF; 200], &mut out).expect_err("block type 3");
         assert_eq!(decoder.decode_tile(&[0xFF; 200], &mut out), Err(error));
     }

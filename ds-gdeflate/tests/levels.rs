@@ -47,9 +47,9 @@ fn claimed() -> Vec<&'static str> {
 #[test]
 fn a_decoder_keeps_to_its_level() {
     for level in SimdLevel::available() {
-        assert_eq!(Decoder::with_level(level).level(), level);
+        assert_eq!(Decoder::with_simd(level).simd(), level);
     }
-    assert_eq!(Decoder::new().level(), SimdLevel::detect());
+    assert_eq!(Decoder::new().simd(), SimdLevel::detect());
 }
 
 /// Decodes tiles at every level, out of and into memory whose neighbours must not be touched.
@@ -65,7 +65,7 @@ impl Bench {
         Self {
             payload: Guarded::new(128 * 1024),
             out: Guarded::new(65_536),
-            decoders: SimdLevel::available().map(Decoder::with_level).collect(),
+            decoders: SimdLevel::available().map(Decoder::with_simd).collect(),
             expected: vec![0; 65_536],
         }
     }
@@ -80,7 +80,7 @@ impl Bench {
                 guarded.copy_from_slice(payload);
                 let out = self.out.slice(edge, len);
                 out.fill(0xA5);
-                let level = decoder.level();
+                let level = decoder.simd();
                 assert_eq!(decoder.decode_tile(guarded, out), verdict, "{level}");
                 assert!(verdict.is_err() || out == expected, "{level} decodes to something else");
             }

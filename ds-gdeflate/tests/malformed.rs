@@ -14,7 +14,7 @@ use support::writer::{FULL_PRECODE, Length, Prefix, TileWriter};
 fn decode(payload: &[u8], len: usize) -> Result<Vec<u8>, TileError> {
     let decode = |level| {
         let mut out = vec![0xA5; len];
-        Decoder::with_level(level).decode_tile(payload, &mut out).map(|()| out)
+        Decoder::with_simd(level).decode_tile(payload, &mut out).map(|()| out)
     };
     let scalar = decode(SimdLevel::SCALAR);
     for level in SimdLevel::available() {
@@ -50,13 +50,14 @@ fn header(precode: &[u8; 19], lengths: &[Length]) -> Vec<u8> {
     tile(|tile| tile.block(true, 2).code_lengths(257, 1, precode, lengths))
 }
 
-/// So many dynamic blocks of one byte each.
-fn dynamic_blocks(count: usize) -> Vec<u8> {
+/// So many dynamic blocks of one byte each, and a stored block of the rest.
+fn dynamic_blocks(count: usize, content: usize) -> Vec<u8> {
     tile(|tile| {
-        for _ in 1..count {
+        for _ in 0..count {
             tile.dynamic(false, &small_litlen(), &Prefix::of(1, &[(0, 1)]), &[Literal(b'x'), End]);
         }
-        tile.dynamic(true, &small_litlen(), &Prefix::of(1, &[(0, 1)]), &[Literal(b'x'), End])
+        let rest = vec![b'x'; content - count];
+        tile.stored(true, rest.len(), &rest)
     })
 }
 
@@ -109,8 +110,8 @@ fn cases() -> Vec<Case> {
     let second = tile(|tile| tile.stored(false, 1, b"x").block(true, 3));
     case("block type 3 in the second block", second, 1, Kind::BlockType);
 
-    let kind = Kind::TooManyDynamicBlocks { limit: 8 };
-    case("a ninth dynamic block", dynamic_blocks(9), 9, kind);
+    let kind = Kind::TooManyDynamicBlocks { limit: 1 };
+    case("two dynamic blocks in a small tile", dynamic_blocks(2, 9), 9, kind);
 
     let repeat = header(&FULL_PRECODE, &[Length::Repeat(3)]);
     case("a repeat of no length", repeat, 1, Kind::RepeatWithoutLength);
@@ -208,9 +209,12 @@ fn every_error_is_told_by_its_kind() {
 
 #[test]
 fn as_many_dynamic_blocks_as_the_limit_says_are_good() {
-    assert_eq!(decode(&dynamic_blocks(8), 8), Ok(vec![b'x'; 8]));
-    assert_eq!(max_dynamic_blocks(8), 8);
-    assert_eq!(max_dynamic_blocks(TILE_SIZE), 136);
+    for (content, limit) in [(1, 1), (511, 1), (512, 2), (1024, 3), (TILE_SIZE, 129)] {
+        assert_eq!(max_dynamic_blocks(content), limit, "{content} bytes");
+        assert_eq!(decode(&dynamic_blocks(limit, content), content), Ok(vec![b'x'; content]));
+        let error = decode(&dynamic_blocks(limit + 1, content + 1), content).map_err(|error| error.kind);
+        assert_eq!(error, Err(TileErrorKind::TooManyDynamicBlocks { limit }), "{content} bytes");
+    }
 }
 
 #[test]
@@ -276,9 +280,10 @@ fn blocks_of_every_type_follow_one_another() {
             .dynamic(false, &small_litlen(), &code, &[x, copy, x, End])
             .fixed(false, &[End])
             .stored(false, 0, b"")
-            .dynamic(true, &small_litlen(), &code, &[copy, End])
+            .stored(false, 512, &[b's'; 512])
+            .dynamic(true, &small_litlen(), &code, &[x, copy, End])
     });
-    assert_eq!(decode(&payload, 17), Ok(b"aaaastorexxxxxxxx".to_vec()));
+    assert_eq!(decode(&payload, 14 + 512 + 4), Ok([&b"aaaastorexxxxx"[..], &[b's'; 512], b"xxxx"].concat()));
 }
 
 #[test]

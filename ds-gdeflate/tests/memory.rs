@@ -47,7 +47,7 @@ fn decoding_allocates_nothing() {
     let before = ALLOCATIONS.get();
     assert_ne!(before, 0, "the count works");
     for level in SimdLevel::available() {
-        let mut decoder = Decoder::with_level(level);
+        let mut decoder = Decoder::with_simd(level);
         for vector in &vectors {
             let stream = TileStream::parse(&vector.stream).expect("a good stream");
             assert_eq!(decoder.decode_stream(&stream, &mut out), Ok(vector.raw.len()));

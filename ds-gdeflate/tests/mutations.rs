@@ -51,7 +51,7 @@ struct Jury {
 impl Jury {
     fn new() -> Self {
         Self {
-            used: SimdLevel::available().map(Decoder::with_level).collect(),
+            used: SimdLevel::available().map(Decoder::with_simd).collect(),
             clean: vec![0; 65_536],
             dirty: vec![0; 65_536],
             careful: vec![0; 65_536],
@@ -68,11 +68,11 @@ impl Jury {
         careful.fill(0x5A);
         let verdict = self.used[0].inspect_tile(payload, careful).map(drop);
         for used in &mut self.used {
-            let level = used.level();
+            let level = used.simd();
             clean.fill(0);
             dirty.copy_from_slice(&self.secret[..len]);
             assert_eq!(
-                Decoder::with_level(level).decode_tile(payload, clean),
+                Decoder::with_simd(level).decode_tile(payload, clean),
                 verdict,
                 "{level} judges differently"
             );

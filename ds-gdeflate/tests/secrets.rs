@@ -77,7 +77,7 @@ fn used_decoder(level: SimdLevel) -> Decoder {
     let secrets: Vec<_> = (0x80..=0xFF).cycle().take(4000).map(Literal).chain([End]).collect();
     let mut tile = TileWriter::new();
     tile.dynamic(true, &Prefix(lengths), &Prefix::static_distance(), &secrets);
-    let mut decoder = Decoder::with_level(level);
+    let mut decoder = Decoder::with_simd(level);
     decoder.decode_tile(&tile.payload(), &mut [0; 4000]).expect("a good tile");
     decoder
 }
@@ -117,7 +117,7 @@ fn neighbours_do_not_get_into_the_output() {
             let [(verdict, one), (again, other)] = secrets.each_ref().map(|secret| {
                 let mut memory = [secret, &vec![0; len][..], secret].concat();
                 let out = BESIDE..BESIDE + len;
-                let verdict = Decoder::with_level(level).decode_tile(&payload, &mut memory[out.clone()]);
+                let verdict = Decoder::with_simd(level).decode_tile(&payload, &mut memory[out.clone()]);
                 let untouched = memory[..out.start] == *secret && memory[out.end..] == *secret;
                 assert!(untouched, "{level} wrote beside its output");
                 (verdict, memory[out].to_vec())
@@ -139,7 +139,7 @@ fn a_used_workspace_leaves_what_a_new_one_does() {
         for level in SimdLevel::available() {
             let (mut ours, mut fresh) = (vec![0x11; len], vec![0x11; len]);
             let verdict = used_decoder(level).decode_tile(&payload, &mut ours);
-            assert_eq!(Decoder::with_level(level).decode_tile(&payload, &mut fresh), verdict, "{level}");
+            assert_eq!(Decoder::with_simd(level).decode_tile(&payload, &mut fresh), verdict, "{level}");
             assert!(ours == fresh, "{level}, {verdict:?}: the output shows what the workspace held");
             count.add(verdict);
         }
@@ -156,8 +156,8 @@ fn what_was_in_the_output_stays_where_it_was_or_goes() {
         for level in SimdLevel::available() {
             let secrets = random.bytes(len);
             let (mut dirty, mut clean) = (secrets.clone(), vec![0; len]);
-            let verdict = Decoder::with_level(level).decode_tile(&payload, &mut dirty);
-            assert_eq!(Decoder::with_level(level).decode_tile(&payload, &mut clean), verdict, "{level}");
+            let verdict = Decoder::with_simd(level).decode_tile(&payload, &mut dirty);
+            assert_eq!(Decoder::with_simd(level).decode_tile(&payload, &mut clean), verdict, "{level}");
             // Bytes that depend on what was there may be what was there, in a tile that is refused, and nothing else.
             let stale = (0..len).filter(|&at| dirty[at] != clean[at]);
             let leaked = stale.clone().find(|&at| verdict.is_ok() || dirty[at] != secrets[at]);

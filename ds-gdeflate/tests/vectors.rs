@@ -46,7 +46,7 @@ fn check_whole(decoder: &mut Decoder, stream: &TileStream<'_>, Vector { name, ra
 fn check_all(vectors: &[Vector]) {
     for level in SimdLevel::available() {
         println!("{level}:");
-        check_all_with(Decoder::with_level(level), vectors);
+        check_all_with(Decoder::with_simd(level), vectors);
     }
 }
 

@@ -86,7 +86,7 @@ impl Tiles {
 
 fn compare(level: u8, class: &str, content: &[u8], simd: &[SimdLevel], rounds: usize) -> Decode {
     let (theirs, ours) = (Tiles::deflate(level, content), Tiles::gdeflate(level, content));
-    let mut decoders: Vec<_> = simd.iter().map(|&level| Decoder::with_level(level)).collect();
+    let mut decoders: Vec<_> = simd.iter().map(|&level| Decoder::with_simd(level)).collect();
     let mut rival = ds_libdeflate::Decoder::new();
     let mut out = vec![0; content.len()];
     let mut their_time = Fastest::new(content);

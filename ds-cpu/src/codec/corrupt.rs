@@ -82,6 +82,8 @@ pub(super) fn from_tile(tile: usize, error: TileError) -> Corrupt {
 
 #[cfg(test)]
 mod tests {
+    use ds_gdeflate::Decoder;
+
     use super::*;
 
     #[test]
@@ -116,12 +118,9 @@ mod tests {
 
     #[test]
     fn tile_errors_keep_their_numbers() {
-        let error = TileError {
-            kind: TileErrorKind::DistanceTooFar { expected: 10, actual: 12 },
-            lane: 3,
-            input: 132,
-            output: 10,
-        };
+        let mut error = Decoder::new().decode_tile(&[], &mut [0]).expect_err("no payload");
+        error.kind = TileErrorKind::DistanceTooFar { expected: 10, actual: 12 };
+        error.input = 132;
         let wanted = Corrupt {
             reason: CorruptReason::Distance,
             tile: Some(9),

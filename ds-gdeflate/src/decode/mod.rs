@@ -47,7 +47,7 @@ use crate::error::{DecodeError, TileError, TileErrorKind};
 use crate::format::{MAX_TILE_PAYLOAD, TILE_SIZE};
 use crate::inspect::TileReport;
 use crate::simd::SimdLevel;
-use crate::stream::TileStream;
+use crate::stream::{Tile, TileStream};
 use table::Tables;
 use tile::TileDecoder;
 pub(crate) use vector::{Avx2, Avx512, Neon};
@@ -61,26 +61,26 @@ use watch::{Unwatched, Watch};
 pub struct Decoder {
     tables: Tables,
     /// The instructions to use; the machine's best if none.
-    level: Option<SimdLevel>,
+    simd: Option<SimdLevel>,
 }
 
 impl Decoder {
     /// A workspace.
     #[must_use]
     pub const fn new() -> Self {
-        Self { tables: Tables::new(), level: None }
+        Self { tables: Tables::new(), simd: None }
     }
 
-    /// A workspace of a decoder that uses the instructions of `level` rather than the machine's best.
+    /// A workspace of a decoder that uses these instructions rather than the machine's best.
     #[must_use]
-    pub const fn with_level(level: SimdLevel) -> Self {
-        Self { tables: Tables::new(), level: Some(level) }
+    pub const fn with_simd(simd: SimdLevel) -> Self {
+        Self { tables: Tables::new(), simd: Some(simd) }
     }
 
     /// The instructions that this decoder uses.
     #[must_use]
-    pub fn level(&self) -> SimdLevel {
-        self.level.unwrap_or_else(SimdLevel::detect)
+    pub fn simd(&self) -> SimdLevel {
+        self.simd.unwrap_or_else(SimdLevel::detect)
     }
 
     /// A workspace on the heap, made there: no large value crosses the stack.
@@ -126,8 +126,24 @@ impl Decoder {
         if payload.len() > MAX_TILE_PAYLOAD {
             return Err(refused(TileErrorKind::PayloadSize { actual: payload.len() }));
         }
-        let level = self.level();
-        TileDecoder::new(&mut self.tables, words, out, watch, level).run()
+        let simd = self.simd();
+        TileDecoder::new(&mut self.tables, words, out, watch, simd).run()
+    }
+
+    /// Decodes one of a stream's tiles to the start of `out` and returns the size of its content.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::OutputSize`] if `out` is too small, or [`DecodeError::Tile`], of which the same is true as of
+    /// [`decode_tile`](Self::decode_tile)'s. The rest of `out` is left alone.
+    pub fn decode(&mut self, tile: Tile<'_>, out: &mut [u8]) -> Result<usize, DecodeError> {
+        let (size, actual) = (tile.uncompressed_size(), out.len());
+        let out = out
+            .get_mut(..size)
+            .ok_or(DecodeError::OutputSize { expected: size as u64, actual: actual as u64 })?;
+        self.decode_tile(tile.payload(), out)
+            .map_err(|error| DecodeError::Tile { tile: tile.index(), error })?;
+        Ok(size)
     }
 
     /// Decodes every tile of a stream to the start of `out` and returns the size of the content.
@@ -143,8 +159,7 @@ impl Decoder {
             return Err(DecodeError::OutputSize { expected, actual });
         }
         for (tile, out) in stream.tiles().zip(out[..expected as usize].chunks_mut(TILE_SIZE)) {
-            self.decode_tile(tile.payload(), out)
-                .map_err(|error| DecodeError::Tile { tile: tile.index(), error })?;
+            self.decode(tile, out)?;
         }
         Ok(expected as usize)
     }

@@ -53,8 +53,12 @@ impl Tables {
     /// Makes these the tables of static blocks.
     pub(super) fn load_static(&mut self) {
         if !self.is_static {
-            let complete = self.build(&STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS);
-            debug_assert!(complete.is_ok());
+            for part in self.entries[..ROOT_SIZE].as_chunks_mut().0 {
+                *part = STATIC_LITLEN;
+            }
+            for part in self.entries[DISTANCE_AT..].as_chunks_mut().0 {
+                *part = STATIC_DISTANCE;
+            }
             self.is_static = true;
         }
     }
@@ -88,7 +92,8 @@ impl Tables {
         root: usize,
         free: &mut usize,
     ) -> Result<(), TileErrorKind> {
-        let counts = count_lengths(lengths);
+        let halves = count_lengths(lengths);
+        let counts = sum(&halves);
         let first_level = &mut self.entries[root..root + ROOT_SIZE];
         match judge(code, &counts, MAX_CODE_BITS)? {
             Shape::Complete => {}
@@ -106,7 +111,7 @@ impl Tables {
         }
 
         let mut sorted = [0_u16; LITLEN_SYMBOLS];
-        sort(lengths, &counts, &mut sorted);
+        sort(lengths, &halves, &mut sorted);
         let mut sorted = sorted.iter().map(|&symbol| symbols[usize::from(symbol)]);
         let firsts = first_codewords(&counts);
 
@@ -150,6 +155,35 @@ impl Tables {
     }
 }
 
+/// What a table of the static literal/length code consists of: its codewords have 9 bits at most.
+static STATIC_LITLEN: [u32; 1 << 9] = static_entries(&STATIC_LITLEN_BITS, &entry::LITLEN);
+
+/// The same of the static distance code.
+static STATIC_DISTANCE: [u32; 1 << 5] = static_entries(&STATIC_DISTANCE_BITS, &entry::DISTANCE);
+
+/// The entries of a complete code for as many bits as index them. Slower than building tables is, but that is the compiler's time.
+const fn static_entries<const SIZE: usize>(lengths: &[u8], symbols: &[u32]) -> [u32; SIZE] {
+    let mut entries = [entry::UNUSED_ENTRY; SIZE];
+    // Codewords in order, first bit highest, are consecutive parts of all there is.
+    let (mut bits, mut begin) = (1, 0);
+    while bits <= SIZE.ilog2() {
+        let mut symbol = 0;
+        while symbol < lengths.len() {
+            if lengths[symbol] as u32 == bits {
+                let end = begin + (SIZE >> bits);
+                while begin < end {
+                    entries[begin.reverse_bits() >> (usize::BITS - SIZE.ilog2())] =
+                        symbols[symbol] + (bits << entry::DROP_AT);
+                    begin += 1;
+                }
+            }
+            symbol += 1;
+        }
+        bits += 1;
+    }
+    entries
+}
+
 /// Index bits of the subtable that begins with one of `left` codewords of `bits` bits: as many as it takes for
 /// codewords from there on to fill it.
 fn subtable_bits(counts: &[u16; MAX_CODE_BITS + 1], bits: u32, left: usize) -> u32 {
@@ -176,35 +210,49 @@ fn reverse(codeword: u16, bits: u32) -> usize {
     usize::from(codeword.reverse_bits() >> (u16::BITS - bits))
 }
 
+/// A number for each length of codewords, for either half of the symbols.
+type Halves = [[u16; MAX_CODE_BITS + 1]; 2];
+
+/// Says for each symbol its half and its length; the halves by turns. Neighbours are often of the same length: this way what is
+/// done with a number for one of them does not wait for the other.
+#[inline(always)]
+fn by_halves(lengths: &[u8], mut what: impl FnMut(usize, usize, usize)) {
+    let (first, second) = lengths.split_at(lengths.len() / 2);
+    for (symbol, (&one, &other)) in first.iter().zip(second).enumerate() {
+        what(0, symbol, one as usize & MAX_CODE_BITS);
+        what(1, first.len() + symbol, other as usize & MAX_CODE_BITS);
+    }
+    if let Some(&last) = second.get(first.len()) {
+        what(1, 2 * first.len(), last as usize & MAX_CODE_BITS);
+    }
+}
+
 /// How many symbols have codewords of each length; the first number means nothing.
-fn count_lengths(lengths: &[u8]) -> [u16; MAX_CODE_BITS + 1] {
-    // Neighbours are often alike: counted apart, none waits for the one before it.
-    let mut counts = [[0_u16; MAX_CODE_BITS + 1]; 4];
-    let (quads, rest) = lengths.as_chunks::<4>();
-    for quad in quads {
-        for (counts, &bits) in counts.iter_mut().zip(quad) {
-            counts[bits as usize & MAX_CODE_BITS] += 1;
-        }
-    }
-    for &bits in rest {
-        counts[0][bits as usize & MAX_CODE_BITS] += 1;
-    }
-    core::array::from_fn(|bits| counts.iter().map(|counts| counts[bits]).sum())
+fn count_lengths(lengths: &[u8]) -> Halves {
+    let mut counts = Halves::default();
+    by_halves(lengths, |half, _, bits| counts[half][bits] += 1);
+    counts
+}
+
+fn sum(halves: &Halves) -> [u16; MAX_CODE_BITS + 1] {
+    core::array::from_fn(|bits| halves[0][bits] + halves[1][bits])
 }
 
 /// Lists the symbols, shortest codeword first, equals in order, those without one last.
-fn sort(lengths: &[u8], counts: &[u16; MAX_CODE_BITS + 1], sorted: &mut [u16; LITLEN_SYMBOLS]) {
-    let mut places = [0_u16; MAX_CODE_BITS + 1];
+fn sort(lengths: &[u8], counts: &Halves, sorted: &mut [u16; LITLEN_SYMBOLS]) {
+    let mut places = Halves::default();
     let mut used = 0;
     for bits in (1..=MAX_CODE_BITS).chain([0]) {
-        places[bits] = used;
-        used += counts[bits];
+        for half in 0..2 {
+            places[half][bits] = used;
+            used += counts[half][bits];
+        }
     }
-    for (symbol, &bits) in (0..).zip(lengths) {
-        let place = &mut places[bits as usize & MAX_CODE_BITS];
-        sorted[usize::from(*place)] = symbol;
+    by_halves(lengths, |half, symbol, bits| {
+        let place = &mut places[half][bits];
+        sorted[usize::from(*place)] = symbol as u16;
         *place += 1;
-    }
+    });
 }
 
 /// What codes the format allows.
@@ -241,7 +289,7 @@ impl Precode {
     ///
     /// `OverSubscribed` or `Incomplete`.
     pub(super) fn build(lengths: &[u8; PRECODE_SYMBOLS]) -> Result<Self, TileErrorKind> {
-        let counts = count_lengths(lengths);
+        let counts = sum(&count_lengths(lengths));
         judge(Code::CodeLength, &counts, MAX_PRECODE_BITS)?;
         let mut table = Self([entry::UNUSED_ENTRY; 1 << MAX_PRECODE_BITS]);
         let mut codewords = first_codewords(&counts);
@@ -313,6 +361,15 @@ mod tests {
     #[test]
     fn static_tables_agree_with_the_textbook() {
         check(&STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS);
+        // Those that are ready-made, in place of another block's, are those that would have been built.
+        let (mut built, mut ready) = (Tables::new(), Tables::new());
+        built.load_dynamic(&STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS).expect("a complete code");
+        let mut other = [8; 257];
+        other[255..].fill(9);
+        ready.load_dynamic(&other, &[]).expect("a complete code, and an empty one");
+        ready.load_static();
+        assert_eq!(ready.entries[..ROOT_SIZE], built.entries[..ROOT_SIZE]);
+        assert_eq!(ready.entries[DISTANCE_AT..], built.entries[DISTANCE_AT..]);
     }
 
     #[test]

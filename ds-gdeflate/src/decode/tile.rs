@@ -16,6 +16,9 @@ use crate::error::{Code, TileError, TileErrorKind};
 use crate::format::{END_OF_BLOCK, LANES, MIN_MATCH, WORD, max_dynamic_blocks};
 use crate::simd::{SimdLevel, Variant};
 
+/// Bytes of output below which a block is a short one: worth less than getting the fast path going in vain.
+const SHORT_BLOCK: usize = 1024;
+
 /// An error and the lane whose turn met it.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -54,8 +57,10 @@ pub(super) struct TileDecoder<'t, 'i, 'o, W> {
     pub(super) pending: [Pending; LANES],
     /// Dynamic blocks met so far.
     dynamic_blocks: usize,
+    /// The last block of symbols came to little: the tile may be full of its like.
+    after_short_block: bool,
     watch: W,
-    level: SimdLevel,
+    simd: SimdLevel,
 }
 
 impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
@@ -64,7 +69,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         words: &'i [[u8; WORD]],
         out: &'o mut [u8],
         watch: W,
-        level: SimdLevel,
+        simd: SimdLevel,
     ) -> Self {
         Self {
             tables,
@@ -73,8 +78,9 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
             settled: 0,
             pending: [Pending::NONE; LANES],
             dynamic_blocks: 0,
+            after_short_block: false,
             watch,
-            level,
+            simd,
         }
     }
 
@@ -100,6 +106,9 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
 
     /// Decodes one block; returns whether it was the last.
     fn block(&mut self) -> Result<bool, Fault> {
+        if let Some(last) = self.empty_static()? {
+            return Ok(last);
+        }
         let last = self.deal.take(0, 1) == 1;
         let block_type = self.deal.take(0, 2);
         self.deal.refill(0).map_err(Fault::on(0))?;
@@ -120,6 +129,22 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
             _ => return Err(Fault { kind: TileErrorKind::BlockType, lane: 0 }),
         }
         Ok(last)
+    }
+
+    /// Takes a static block of nothing but its end in one go, tables unseen: a tile may have a hundred thousand of them. Returns
+    /// whether it was the last, if it was one.
+    fn empty_static(&mut self) -> Result<Option<bool>, Fault> {
+        // Behind the final bit: type 1, and the end of the block, whose codeword is seven zeros.
+        let bits = self.deal.peek(0);
+        if bits >> 1 & 0x1FF != 1 {
+            return Ok(None);
+        }
+        self.watch.static_codes();
+        self.after_short_block = true;
+        self.deal.take(0, 10);
+        // One refill does for two: lane 0 gets the same word either way, as no other lane comes between.
+        self.deal.refill(0).map_err(Fault::on(0))?;
+        Ok(Some(bits & 1 == 1))
     }
 
     /// Counts a dynamic block, before anything is spent on it.
@@ -145,7 +170,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         self.deal.refill(0).map_err(Fault::on(0))?;
         if !W::SYMBOLS && len >= stored::LEAST {
             let out = &mut self.out[self.settled..end];
-            self.settled += match self.level.0 {
+            self.settled += match self.simd.0 {
                 Variant::Scalar => stored::run(&mut self.deal, out),
                 Variant::Avx2(proof) => proof.run_stored(&mut self.deal, out),
                 Variant::Avx512(proof) => proof.run_stored(&mut self.deal, out),
@@ -164,10 +189,17 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
 
     /// Decodes the symbols of a block whose tables are loaded.
     fn compressed(&mut self) -> Result<(), Fault> {
-        // Tiles may be full of blocks of next to nothing, for which getting the fast path going would take longest.
-        let mut is_first_round = self.ends_in_first_round();
+        let start = self.settled;
+        self.symbols()?;
+        self.after_short_block = self.settled - start < SHORT_BLOCK;
+        Ok(())
+    }
+
+    fn symbols(&mut self) -> Result<(), Fault> {
+        // A tile may be full of blocks of next to nothing, for which getting the fast path going would take longest.
+        let mut is_first_round = self.after_short_block && self.ends_in_first_round();
         if !W::SYMBOLS && !is_first_round {
-            match self.level.0 {
+            match self.simd.0 {
                 Variant::Scalar => rounds::run(self),
                 Variant::Avx2(proof) => proof.run(self),
                 Variant::Avx512(proof) => proof.run(self),

@@ -5,6 +5,9 @@
 
 use ds_gdeflate::{MAX_TILE_PAYLOAD, TILE_SIZE, max_dynamic_blocks};
 
+/// Bytes of content that such tiles are made for, or nearly as many: what a tile may have depends on it.
+pub(crate) const SIZES: [usize; 7] = [TILE_SIZE, 4096, 1024, 512, 256, 64, 8];
+
 use super::writer::Symbol::{self, End, Literal, Match};
 use super::writer::{Length, Prefix, TileWriter};
 
@@ -20,8 +23,8 @@ pub(crate) struct Worst {
     pub(crate) dynamic: usize,
 }
 
-/// All of them.
-pub(crate) fn worst() -> Vec<Worst> {
+/// All of them that can be made with `content` bytes of content at most.
+pub(crate) fn worst(content: usize) -> Vec<Worst> {
     let empty_static = || Block::Static(vec![End]);
     let literals =
         |count: usize| -> Vec<Symbol> { vec![Literal(b'x'); count].into_iter().chain([End]).collect() };
@@ -30,8 +33,9 @@ pub(crate) fn worst() -> Vec<Worst> {
     let mut overlaps = vec![Literal(b'x')];
     overlaps.resize(30_000 / 3, near);
     overlaps.push(End);
-    let by_turns = |block| [block, empty_static()];
-    vec![
+    let by_turns = |block| [block, Block::Static(literals(1))];
+    let repeat = |name, blocks: &[Block]| repeat(name, content, blocks);
+    let tiles = [
         repeat("empty stored blocks", &[Block::Stored(0)]),
         repeat("stored blocks of one byte", &[Block::Stored(1)]),
         repeat("stored blocks of 100 bytes", &[Block::Stored(100)]),
@@ -39,6 +43,7 @@ pub(crate) fn worst() -> Vec<Worst> {
         repeat("static blocks of one literal", &[Block::Static(literals(1))]),
         repeat("static blocks of 31 literals", &[Block::Static(literals(31))]),
         repeat("static blocks of 33 literals", &[Block::Static(literals(33))]),
+        repeat("static blocks of 33 literals, and of one", &by_turns(Block::Static(literals(33)))),
         repeat("one symbol in each code", &[single()]),
         repeat("one symbol in each code, and static codes", &by_turns(single())),
         repeat("four bits a symbol", &[Block::dynamic(flat_4(), vec![End])]),
@@ -50,7 +55,8 @@ pub(crate) fn worst() -> Vec<Worst> {
         repeat("long codewords, one block", &[Block::dynamic(deep(), literals(60_000))]),
         repeat("long codewords, blocks of 100", &[Block::dynamic(deep(), literals(100))]),
         repeat("short matches that overlap", &[Block::Static(overlaps)]),
-    ]
+    ];
+    tiles.into_iter().flatten().collect()
 }
 
 enum Block {
@@ -103,14 +109,17 @@ impl Block {
     }
 }
 
-/// Repeats `blocks` as often as a tile may have them, in payload, content and codes; then comes one stored byte.
+/// Repeats `blocks` as often as a tile may have them, in payload, content and codes; then comes one stored byte. `None` if it
+/// may not have them once.
 ///
 /// How many codes there may be depends on the content. Where blocks give next to none, one before them gives it: a match.
-fn repeat(name: &'static str, blocks: &[Block]) -> Worst {
+fn repeat(name: &'static str, content: usize, blocks: &[Block]) -> Option<Worst> {
     let dynamic = blocks.iter().filter(|block| matches!(block, Block::Dynamic(..))).count();
     let size: usize = blocks.iter().map(Block::size).sum();
-    let most_dynamic = max_dynamic_blocks(TILE_SIZE).checked_div(dynamic).unwrap_or(usize::MAX);
-    let first = if dynamic == 0 { 0 } else { (TILE_SIZE - 1).saturating_sub(most_dynamic * size) };
+    let most_dynamic = max_dynamic_blocks(content).checked_div(dynamic).unwrap_or(usize::MAX);
+    // The last byte is the stored one.
+    let content = content - 1;
+    let first = if dynamic == 0 { 0 } else { content.saturating_sub(most_dynamic * size) };
     let write = |times: usize| {
         let mut tile = TileWriter::new();
         if first != 0 {
@@ -122,11 +131,17 @@ fn repeat(name: &'static str, blocks: &[Block]) -> Worst {
     let bits = write(1).bits();
     // The last block, and up to two words a lane that are not used up.
     let room = 8 * MAX_TILE_PAYLOAD - 32 * 65;
-    let most_content = (TILE_SIZE - 1).checked_div(size).unwrap_or(usize::MAX);
+    let most_content = content.checked_div(size).unwrap_or(usize::MAX);
     let times = (room / bits).min(most_content).min(most_dynamic);
     let payload = write(times).stored(true, 1, b"x").payload();
     let blocks = times * blocks.len() + usize::from(first != 0);
-    Worst { name, payload, len: first + times * size + 1, blocks, dynamic: times * dynamic }
+    (times != 0).then_some(Worst {
+        name,
+        payload,
+        len: first + times * size + 1,
+        blocks,
+        dynamic: times * dynamic,
+    })
 }
 
 /// A static block's symbols for `len` bytes, 4 at least: a literal, and a match with it.

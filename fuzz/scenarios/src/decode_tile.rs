@@ -98,7 +98,7 @@ fn used_decoder(level: SimdLevel) -> Decoder {
     let tokens = (0..=255).map(tile::Token::Literal).collect();
     let codes = tile::Codes { litlen: [vec![8; 255], vec![9, 9]].concat(), distance: vec![1] };
     let payload = tile::write::write(&[tile::Block::Dynamic(codes, tokens)]);
-    let mut decoder = Decoder::with_level(level);
+    let mut decoder = Decoder::with_simd(level);
     decoder.decode_tile(&payload, &mut [0; 256]).expect("a good tile");
     const { assert!(TILE_SIZE == tile::TILE_SIZE) };
     decoder

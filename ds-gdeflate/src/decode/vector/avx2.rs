@@ -1,11 +1,12 @@
-//! Rounds with AVX2: a quarter of the lanes in a vector. And the writing of rounds, which wider vectors do not help.
+//! Rounds with AVX2: a quarter of the lanes in a vector. And what the writing of rounds needs, which wider vectors do not help.
 
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::*;
 
+use super::output;
 use super::stored;
-use super::wide::{self, PATTERNS, ROOM, Round, SplitLanes, Step, distance};
+use super::wide::{self, Round, SplitLanes, Step};
 use crate::decode::entry;
 use crate::decode::lanes::Deal;
 use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
@@ -62,7 +63,10 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         tile,
         lanes,
         |tables, lanes, before, words, round| decode(tables, lanes, before, words, round),
-        |out, round, after| write::<QUARTER>(out, round, after),
+        |out, round, after| {
+            let literals_before = |round: &Round, lane| literals_before(round, lane);
+            output::write(out, round, after, literals_before, |bytes, order| shuffle(bytes, order))
+        },
     );
     tile.deal.lanes = (&store_lanes(&lanes)).into();
 }
@@ -315,163 +319,22 @@ fn store_literals(bytes: &[__m256i; 4], literal: u32, literals: &mut [u8; 2 * LA
     }
 }
 
-/// Writes a round's output, given the turns of the round after it, the distances among them.
-///
-/// Also writes up to [`ROOM`] bytes of no meaning behind it. A round that does not fit, or that copies from before the
-/// output, is written up to there: whoever calls has refused it before.
-///
-/// `WIDTH`, the number of lanes in a caller's vector, gives each caller a copy of its own, which is then inlined: a call
-/// in every round would throw the vectors out of their registers.
+/// How many of a round's literals come before the lane.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-pub(super) fn write<const WIDTH: usize>(out: &mut [u8], round: &Round, after: &[u32; LANES]) {
-    let mut at = round.start;
-    let mut matches = round.matches;
-    let mut literals = 0;
-    let Some(limit) = out.len().checked_sub(ROOM).filter(|&limit| at <= limit) else { return };
-    // At the start of each pass, as here, there are `ROOM` bytes from `at` on.
-    while matches != 0 {
-        let lane = matches.trailing_zeros();
-        matches &= matches - 1;
-        let literals_before = _bzhi_u32(round.literal, lane).count_ones() as usize;
-        let lane = lane as usize;
-        let (len, distance) = (round.match_len(lane), distance(after[lane]));
-        // SAFETY: there is room, see above.
-        unsafe { copy_literals(out, at, round, literals) };
-        at += literals_before - literals;
-        literals = literals_before;
-        if distance > at || at + len > limit {
-            return;
-        }
-        // SAFETY: just checked.
-        unsafe { copy_match(out, at, distance, len) };
-        at += len;
-    }
-    // SAFETY: there is room, see above.
-    unsafe { copy_literals(out, at, round, literals) };
+pub(super) fn literals_before(round: &Round, lane: u32) -> usize {
+    _bzhi_u32(round.literal, lane).count_ones() as usize
 }
 
-/// Copies a run of literals, always as if it were a whole round's.
-///
-/// # Safety
-///
-/// `out` has 32 bytes from `at` on. `from` is 32 at most.
+/// Picks 16 of 16 bytes.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-unsafe fn copy_literals(out: &mut [u8], at: usize, round: &Round, from: usize) {
-    // SAFETY: there are 64 literals.
-    let literals = unsafe { load_32_at(&round.literals, from) };
-    // SAFETY: the caller vouches for it.
-    unsafe { store_32_at(out, at, literals) };
-}
-
-/// Copies a match of `len` bytes to `at`, and fewer than 32 bytes of no meaning behind it.
-///
-/// # Safety
-///
-/// `distance` is 1 to `at`, and `out` has [`ROOM`] bytes behind the match.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-unsafe fn copy_match(out: &mut [u8], at: usize, distance: usize, len: usize) {
-    let from = at - distance;
-    let end = at + len;
-    // What is less than 16 bytes back repeats within them.
-    let shuffle = load_16(&PATTERNS[distance.min(16)].shuffle);
-    // SAFETY: the 16 bytes end before `at + 16`.
-    let chunk = _mm_shuffle_epi8(unsafe { load_16_at(out, from) }, shuffle);
-    // SAFETY: there are `ROOM` bytes from `at` on.
-    unsafe { store_16_at(out, at, chunk) };
-    if len <= 16 {
-        return;
-    }
-    let mut at = at;
-    if distance >= 32 {
-        at += 16;
-        while at < end {
-            // SAFETY: the 32 bytes end before those that are stored.
-            let chunk = unsafe { load_32_at(out, at - distance) };
-            // SAFETY: there are `ROOM` bytes behind the match.
-            unsafe { store_32_at(out, at, chunk) };
-            at += 32;
-        }
-    } else if distance >= 16 {
-        at += 16;
-        while at < end {
-            // SAFETY: the 16 bytes end before those that are stored.
-            let chunk = unsafe { load_16_at(out, at - distance) };
-            // SAFETY: there are `ROOM` bytes behind the match.
-            unsafe { store_16_at(out, at, chunk) };
-            at += 16;
-        }
-    } else {
-        let step = PATTERNS[distance].step;
-        at += step;
-        while at < end {
-            // SAFETY: there are `ROOM` bytes behind the match.
-            unsafe { store_16_at(out, at, chunk) };
-            at += step;
-        }
-    }
-}
-
-/// Loads 16 bytes.
-///
-/// # Safety
-///
-/// There are as many from `at` on.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-unsafe fn load_16_at(bytes: &[u8], at: usize) -> __m128i {
-    debug_assert!(at + 16 <= bytes.len());
-    // SAFETY: the caller vouches for it.
-    let from = unsafe { bytes.as_ptr().add(at) };
-    // SAFETY: as above.
-    unsafe { _mm_loadu_si128(from.cast()) }
-}
-
-/// Stores 16 bytes.
-///
-/// # Safety
-///
-/// There is room for as many from `at` on.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-unsafe fn store_16_at(bytes: &mut [u8], at: usize, vector: __m128i) {
-    debug_assert!(at + 16 <= bytes.len());
-    // SAFETY: the caller vouches for it.
-    let to = unsafe { bytes.as_mut_ptr().add(at) };
-    // SAFETY: as above.
-    unsafe { _mm_storeu_si128(to.cast(), vector) }
-}
-
-/// Loads 32 bytes.
-///
-/// # Safety
-///
-/// There are as many from `at` on.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-unsafe fn load_32_at(bytes: &[u8], at: usize) -> __m256i {
-    debug_assert!(at + 32 <= bytes.len());
-    // SAFETY: the caller vouches for it.
-    let from = unsafe { bytes.as_ptr().add(at) };
-    // SAFETY: as above.
-    unsafe { _mm256_loadu_si256(from.cast()) }
-}
-
-/// Stores 32 bytes.
-///
-/// # Safety
-///
-/// There is room for as many from `at` on.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-unsafe fn store_32_at(bytes: &mut [u8], at: usize, vector: __m256i) {
-    debug_assert!(at + 32 <= bytes.len());
-    // SAFETY: the caller vouches for it.
-    let to = unsafe { bytes.as_mut_ptr().add(at) };
-    // SAFETY: as above.
-    unsafe { _mm256_storeu_si256(to.cast(), vector) }
+pub(super) fn shuffle(bytes: [u8; 16], order: &[u8; 16]) -> [u8; 16] {
+    let picked = _mm_shuffle_epi8(load_16(&bytes), load_16(order));
+    let mut bytes = [0; 16];
+    // SAFETY: 16 bytes, to as many.
+    unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), picked) }
+    bytes
 }
 
 #[inline]

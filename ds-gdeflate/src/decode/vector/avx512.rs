@@ -5,8 +5,8 @@
 use core::arch::x86_64::*;
 
 use super::avx2::{self, Word};
-use super::stored;
 use super::wide::{self, Round, SplitLanes, Step};
+use super::{output, stored};
 use crate::decode::entry;
 use crate::decode::lanes::Deal;
 use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
@@ -58,7 +58,10 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         tile,
         lanes,
         |tables, lanes, before, words, round| decode(tables, lanes, before, words, round),
-        |out, round, after| avx2::write::<HALF>(out, round, after),
+        |out, round, after| {
+            let literals_before = |round: &Round, lane| avx2::literals_before(round, lane);
+            output::write(out, round, after, literals_before, |bytes, order| avx2::shuffle(bytes, order))
+        },
     );
     tile.deal.lanes = (&store_lanes(&lanes)).into();
 }

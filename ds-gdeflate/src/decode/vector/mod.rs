@@ -3,6 +3,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | `wide` | rounds whose turns are taken in vectors, whatever those are |
+//! | `output` | writing what the turns said |
 //! | `avx2`, `avx512` | vectors of 8 and 16 lanes on x86-64 |
 //! | `stored` | stored blocks there |
 //! | `neon` | vectors of 4 lanes on AArch64 |
@@ -13,6 +14,7 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod output;
 #[cfg(target_arch = "x86_64")]
 mod stored;
 mod wide;

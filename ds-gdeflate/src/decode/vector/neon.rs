@@ -10,7 +10,8 @@
 use core::arch::aarch64::*;
 use core::hint;
 
-use super::wide::{self, PATTERNS, ROOM, Round, SplitLanes, Step, distance};
+use super::output;
+use super::wide::{self, Round, SplitLanes, Step};
 use crate::decode::entry;
 use crate::decode::lanes::Deal;
 use crate::decode::stored::{TURNS, dealing_order};
@@ -70,7 +71,10 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
             let step = decode(tables, lanes, after, before, words, round, &opaque)?;
             Some(Step { lanes: 1 - current, ..step })
         },
-        |out, round, after| write(out, round, after),
+        |out, round, after| {
+            let literals_before = |round: &Round, lane| usize::from(round.literals[LANES + lane as usize]);
+            output::write(out, round, after, literals_before, |bytes, order| shuffle(bytes, order))
+        },
     );
     tile.deal.lanes = (&copies[last]).into();
 }
@@ -127,9 +131,11 @@ fn permute(words: &[[u8; WORD]; LANES], order: &[u32; LANES]) -> [uint32x4_t; QU
     })
 }
 
-/// Constants that the compiler must not see through: knowing them, it takes several instructions for what is one.
+/// Constants that the compiler must not know.
 ///
-/// There is one value only, that of [`new`](Self::new).
+/// Where it does, it replaces what is written here by what it takes for cheaper and is not: a sum of neighbours by one shuffle and one
+/// addition for each step, a mask of a vector by masks of its elements one by one. Hidden, `addp` and `orn` remain: instructions saved in
+/// every round, as `docs/decoder-performance.md` tells. No result depends on that: they are what [`new`](Self::new) says, hidden or not.
 #[derive(Clone, Copy)]
 struct Opaque {
     /// What lanes weigh in a sum of four: a bit each in the lower half of a byte, and 1 in the upper half, which counts them.
@@ -145,6 +151,7 @@ struct Opaque {
 impl Opaque {
     #[target_feature(enable = "neon")]
     fn new() -> Self {
+        // Once a block, not once a round: what it costs, a trip through memory, is nothing then.
         hint::black_box(Self {
             quads: vreinterpretq_u8_u32(vdupq_n_u32(u32::from_le_bytes([0x11, 0x12, 0x14, 0x18]))),
             eights: vreinterpretq_u8_u64(vdupq_n_u64(0x8040_2010_0804_0201)),
@@ -435,99 +442,13 @@ static COMPRESS: [[u8; 8]; 1 << 8] = {
     orders
 };
 
-/// Writes a round's output, given the turns of the round after it, the distances among them.
-///
-/// Also writes up to [`ROOM`] bytes of no meaning behind it. A round that does not fit, or that copies from before the
-/// output, is written up to there: whoever calls has refused it before.
+/// Picks 16 of 16 bytes.
 #[inline]
 #[target_feature(enable = "neon")]
-fn write(out: &mut [u8], round: &Round, after: &[u32; LANES]) {
-    let mut at = round.start;
-    let mut matches = round.matches;
-    let mut literals = 0;
-    let Some(limit) = out.len().checked_sub(ROOM).filter(|&limit| at <= limit) else { return };
-    // At the start of each pass, as here, there are `ROOM` bytes from `at` on.
-    while matches != 0 {
-        let lane = matches.trailing_zeros() as usize;
-        matches &= matches - 1;
-        let literals_before = usize::from(round.literals[LANES + lane]);
-        let (len, distance) = (round.match_len(lane), distance(after[lane]));
-        // SAFETY: there is room, see above.
-        unsafe { copy_literals(out, at, round, literals) };
-        at += literals_before - literals;
-        literals = literals_before;
-        if distance > at || at + len > limit {
-            return;
-        }
-        // SAFETY: just checked.
-        unsafe { copy_match(out, at, distance, len) };
-        at += len;
-    }
-    // SAFETY: there is room, see above.
-    unsafe { copy_literals(out, at, round, literals) };
-}
-
-/// Copies a run of literals, always as if it were a whole round's.
-///
-/// # Safety
-///
-/// `out` has 32 bytes from `at` on. `from` is 32 at most.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn copy_literals(out: &mut [u8], at: usize, round: &Round, from: usize) {
-    // SAFETY: there are 64 literals.
-    let literals = unsafe { load_32_at(&round.literals, from) };
-    // SAFETY: the caller vouches for it.
-    unsafe { store_32_at(out, at, literals) };
-}
-
-/// Copies a match of `len` bytes to `at`, and fewer than 32 bytes of no meaning behind it.
-///
-/// # Safety
-///
-/// `distance` is 1 to `at`, and `out` has [`ROOM`] bytes behind the match.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn copy_match(out: &mut [u8], at: usize, distance: usize, len: usize) {
-    let from = at - distance;
-    let end = at + len;
-    // What is less than 16 bytes back repeats within them.
-    let shuffle = load_16(&PATTERNS[distance.min(16)].shuffle);
-    // SAFETY: the 16 bytes end before `at + 16`.
-    let chunk = vqtbl1q_u8(unsafe { load_16_at(out, from) }, shuffle);
-    // SAFETY: there are `ROOM` bytes from `at` on.
-    unsafe { store_16_at(out, at, chunk) };
-    if len <= 16 {
-        return;
-    }
-    let mut at = at;
-    if distance >= 32 {
-        at += 16;
-        while at < end {
-            // SAFETY: the 32 bytes end before those that are stored.
-            let chunk = unsafe { load_32_at(out, at - distance) };
-            // SAFETY: there are `ROOM` bytes behind the match.
-            unsafe { store_32_at(out, at, chunk) };
-            at += 32;
-        }
-    } else if distance >= 16 {
-        at += 16;
-        while at < end {
-            // SAFETY: the 16 bytes end before those that are stored.
-            let chunk = unsafe { load_16_at(out, at - distance) };
-            // SAFETY: there are `ROOM` bytes behind the match.
-            unsafe { store_16_at(out, at, chunk) };
-            at += 16;
-        }
-    } else {
-        let step = PATTERNS[distance].step;
-        at += step;
-        while at < end {
-            // SAFETY: there are `ROOM` bytes behind the match.
-            unsafe { store_16_at(out, at, chunk) };
-            at += step;
-        }
-    }
+fn shuffle(bytes: [u8; 16], order: &[u8; 16]) -> [u8; 16] {
+    let mut picked = [0; 16];
+    store_16(vqtbl1q_u8(load_16(&bytes), load_16(order)), &mut picked);
+    picked
 }
 
 /// Loads 16 bytes.
@@ -543,51 +464,6 @@ unsafe fn load_16_at(bytes: &[u8], at: usize) -> uint8x16_t {
     let from = unsafe { bytes.as_ptr().add(at) };
     // SAFETY: as above.
     unsafe { vld1q_u8(from) }
-}
-
-/// Stores 16 bytes.
-///
-/// # Safety
-///
-/// There is room for as many from `at` on.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn store_16_at(bytes: &mut [u8], at: usize, vector: uint8x16_t) {
-    debug_assert!(at + 16 <= bytes.len());
-    // SAFETY: the caller vouches for it.
-    let to = unsafe { bytes.as_mut_ptr().add(at) };
-    // SAFETY: as above.
-    unsafe { vst1q_u8(to, vector) }
-}
-
-/// Loads 32 bytes.
-///
-/// # Safety
-///
-/// There are as many from `at` on.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn load_32_at(bytes: &[u8], at: usize) -> uint8x16x2_t {
-    debug_assert!(at + 32 <= bytes.len());
-    // SAFETY: the caller vouches for it.
-    let from = unsafe { bytes.as_ptr().add(at) };
-    // SAFETY: as above.
-    unsafe { vld1q_u8_x2(from) }
-}
-
-/// Stores 32 bytes.
-///
-/// # Safety
-///
-/// There is room for as many from `at` on.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn store_32_at(bytes: &mut [u8], at: usize, vectors: uint8x16x2_t) {
-    debug_assert!(at + 32 <= bytes.len());
-    // SAFETY: the caller vouches for it.
-    let to = unsafe { bytes.as_mut_ptr().add(at) };
-    // SAFETY: as above.
-    unsafe { vst1q_u8_x2(to, vectors) }
 }
 
 /// Stores 8 bytes.

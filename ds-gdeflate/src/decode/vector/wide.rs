@@ -173,28 +173,3 @@ pub(super) fn run<W, V>(
     tile.deal.next = tile.deal.words.len() - left;
     lanes
 }
-
-/// How 16 bytes repeat their first few.
-#[derive(Clone, Copy)]
-pub(super) struct Pattern {
-    /// Which of them goes where.
-    pub(super) shuffle: [u8; 16],
-    /// How many of them are whole repeats.
-    pub(super) step: usize,
-}
-
-/// The patterns of distances up to 16.
-pub(super) static PATTERNS: [Pattern; 17] = {
-    let mut patterns = [Pattern { shuffle: [0; 16], step: 0 }; 17];
-    let mut distance = 1;
-    while distance <= 16 {
-        let mut at = 0;
-        while at < 16 {
-            patterns[distance].shuffle[at] = (at % distance) as u8;
-            at += 1;
-        }
-        patterns[distance].step = 16 / distance * distance;
-        distance += 1;
-    }
-    patterns
-};

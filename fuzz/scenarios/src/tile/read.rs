@@ -16,7 +16,7 @@ pub fn read(payload: &[u8], size: usize) -> Option<(Vec<Block>, Vec<u8>)> {
     let mut bits = Bits::new(payload)?;
     let mut content = Content { bytes: Vec::with_capacity(size), size };
     let mut blocks = Vec::new();
-    let mut dynamic_left = 8 + size / 512;
+    let mut dynamic_left = 1 + size / 512;
     loop {
         let last = bits.take(0, 1) == 1;
         let kind = bits.take(0, 2);
