@@ -20,6 +20,7 @@ const TAIL: usize = 7;
 ///
 /// A bucket is the two latest positions whose four bytes hash alike, the latest first. Position 0 also means "none
 /// yet": it comes before any other, and candidates are compared anyway.
+#[inline(never)]
 pub(super) fn parse(buckets: &mut Pairs, window: &Window, tokens: &mut Tokens) {
     buckets.fill([0; 2]);
     let mut insert = |at: u16| {
