@@ -1,9 +1,9 @@
-//! The decoder's promises about memory: a small workspace, and no allocation.
+//! Promises about memory: a small workspace for the decoder, and no allocation for each tile.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use ds_gdeflate::{Decoder, SimdLevel, TileStream};
+use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, SimdLevel, TILE_SIZE, TileStream, tile_bound};
 
 mod support;
 
@@ -57,5 +57,45 @@ fn decoding_allocates_nothing() {
             assert!(decoder.decode_tile(payload, &mut out[..tile.uncompressed_size()]).is_err());
         }
     }
+    assert_eq!(ALLOCATIONS.get(), before);
+}
+
+#[test]
+fn encoding_allocates_at_the_first_near_optimal_tile_only() {
+    let vectors = support::vectors::committed();
+    // A very regular tile, which goes through several parsers, and one that is stored.
+    let noise: Vec<u8> = (0..TILE_SIZE as u32).map(|at| (at.wrapping_mul(0x9E37_79B1) >> 13) as u8).collect();
+    let more = [vec![7; TILE_SIZE], noise];
+    let contents = vectors.iter().map(|vector| &vector.raw[..]).chain(more.iter().map(|raw| &raw[..]));
+    let tiles: Vec<&[u8]> = contents.flat_map(|raw| raw.chunks(TILE_SIZE)).collect();
+    let mut out = vec![0; tile_bound(TILE_SIZE)];
+    let mut encoder = Encoder::boxed();
+    let mut encode_all = |level| {
+        for friendly in [false, true] {
+            let options = EncodeOptions::new(level).decoder_friendly(friendly);
+            for tile in &tiles {
+                encoder.encode_tile(options, tile, &mut out).expect("there is room");
+                // Errors are values too.
+                assert!(encoder.encode_tile(options, tile, &mut out[..4]).is_err());
+                assert!(encoder.encode_tile(options, &[], &mut out).is_err());
+            }
+        }
+    };
+    let levels: Vec<Level> = (0..=12).filter_map(Level::new).collect();
+    let before = ALLOCATIONS.get();
+    levels[..8].iter().for_each(|&level| encode_all(level));
+    assert_eq!(ALLOCATIONS.get(), before, "levels 0 to 7");
+    encode_all(levels[8]);
+    let first = ALLOCATIONS.get();
+    assert_ne!(first, before, "the count works");
+    levels[8..].iter().for_each(|&level| encode_all(level));
+    assert_eq!(ALLOCATIONS.get(), first, "levels 8 to 12");
+}
+
+#[test]
+fn a_tile_that_is_refused_costs_no_memory() {
+    let mut encoder = Encoder::boxed();
+    let before = ALLOCATIONS.get();
+    assert!(encoder.encode_tile(Level::BEST_RATIO, &[], &mut []).is_err());
     assert_eq!(ALLOCATIONS.get(), before);
 }

@@ -22,6 +22,11 @@ pub enum EncodeError {
     },
     /// The level is one of 8 to 12, whose memory the encoder has no allocator to get from.
     NoScratch,
+    /// There is no memory for what levels 8 to 12 need besides the encoder.
+    OutOfMemory {
+        /// Bytes that they need.
+        needed: usize,
+    },
     /// More content than one stream can hold.
     StreamTooLarge {
         /// Bytes of content given.
@@ -40,6 +45,9 @@ impl fmt::Display for EncodeError {
             }
             Self::NoScratch => {
                 f.write_str("levels 8 to 12 need scratch memory: enable the feature `alloc`, or give encode_tile_with a Scratch")
+            }
+            Self::OutOfMemory { needed } => {
+                write!(f, "out of memory: levels 8 to 12 need {needed} bytes besides the encoder")
             }
             Self::StreamTooLarge { actual } => {
                 write!(f, "{actual} bytes of content; one stream holds at most {MAX_STREAM_SIZE}")

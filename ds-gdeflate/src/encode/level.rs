@@ -35,6 +35,8 @@ impl Level {
     pub const STORED: Self = Self(0);
     /// Level 1: what DirectStorage calls `FASTEST`.
     pub const FASTEST: Self = Self(1);
+    /// The last level whose parser is a lazy one.
+    pub(super) const THOROUGH_LAZY: Self = Self(7);
     /// Level 9: what DirectStorage calls `DEFAULT`, and what this project uses unless told otherwise. Level 6 gives most of
     /// it at five times the speed.
     pub const DEFAULT: Self = Self(9);
@@ -82,7 +84,6 @@ impl Level {
     }
 
     /// Whether it takes more memory than the rest.
-    #[cfg(feature = "alloc")]
     pub(super) const fn is_near_optimal(self) -> bool {
         self.0 >= 8
     }

@@ -58,6 +58,7 @@ use codes::Coding;
 use lanes::LaneWriter;
 use level::Parser;
 use optimal::Paths;
+use scratch::{Arrays, Place};
 use tokens::Tokens;
 use window::Window;
 
@@ -86,7 +87,7 @@ pub struct Encoder {
     chains: Chains,
     /// Once it is needed.
     #[cfg(feature = "alloc")]
-    scratch: Option<scratch::HeapScratch>,
+    scratch: Option<Arrays<scratch::Heap>>,
 }
 
 impl Encoder {
@@ -121,8 +122,8 @@ impl Encoder {
     /// # Errors
     ///
     /// [`EncodeError::RawSize`] if `raw` is empty or too large, [`EncodeError::OutputTooSmall`] if the payload does
-    /// not fit, [`EncodeError::NoScratch`] without `alloc` at levels 8 to 12; the contents of `out` are then
-    /// unspecified.
+    /// not fit, [`EncodeError::OutOfMemory`] if the allocation fails, [`EncodeError::NoScratch`] without `alloc` at
+    /// levels 8 to 12; the contents of `out` are then unspecified.
     pub fn encode_tile(
         &mut self,
         options: impl Into<EncodeOptions>,
@@ -130,11 +131,15 @@ impl Encoder {
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
         let options = options.into();
+        check_size(raw)?;
         #[cfg(feature = "alloc")]
         if options.level().is_near_optimal() {
-            let mut scratch = self.scratch.take().unwrap_or_else(scratch::HeapScratch::new);
-            let result = self.encode(options, Some(scratch.paths()), raw, out);
-            self.scratch = Some(scratch);
+            let mut arrays = match self.scratch.take() {
+                Some(arrays) => arrays,
+                None => Arrays::new()?,
+            };
+            let result = self.encode_near_optimal(options, &mut arrays, raw, out);
+            self.scratch = Some(arrays);
             return result;
         }
         self.encode(options, None, raw, out)
@@ -144,7 +149,8 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// As for [`encode_tile`](Self::encode_tile), but never [`EncodeError::NoScratch`].
+    /// As for [`encode_tile`](Self::encode_tile), but never [`EncodeError::NoScratch`] or
+    /// [`EncodeError::OutOfMemory`].
     pub fn encode_tile_with(
         &mut self,
         scratch: &mut Scratch,
@@ -152,9 +158,46 @@ impl Encoder {
         raw: &[u8],
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        self.encode(options.into(), Some(scratch.paths()), raw, out)
+        let options = options.into();
+        check_size(raw)?;
+        if options.level().is_near_optimal() {
+            self.encode_near_optimal(options, &mut scratch.0, raw, out)
+        } else {
+            self.encode(options, None, raw, out)
+        }
     }
 
+    /// Encodes at a level from 8 on, and a very regular tile at two other levels as well.
+    ///
+    /// Such a tile has few tokens, of many kinds that occur once. To be found, the cheapest path would have to know
+    /// what each kind adds to the header, and how a match goes on behind the length that is looked at. A lazy search
+    /// keeps to fewer kinds; one that enters only the ends of long matches comes upon farther ones that go on for
+    /// longer.
+    fn encode_near_optimal<P: Place>(
+        &mut self,
+        options: EncodeOptions,
+        arrays: &mut Arrays<P>,
+        raw: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        let own = options.level();
+        let mut result = self.encode(options, Some(arrays.paths()), raw, out);
+        let (mut best, mut last, mut least) = (own, own, size_of_result(result));
+        if least >= raw.len() / REGULAR {
+            return result;
+        }
+        for level in [Level::THOROUGH_LAZY, Level::DEFAULT].into_iter().filter(|&level| level != own) {
+            result = self.encode(options.at(level), Some(arrays.paths()), raw, out);
+            last = level;
+            let size = size_of_result(result);
+            if size < least {
+                (best, least) = (level, size);
+            }
+        }
+        if best == last { result } else { self.encode(options.at(best), Some(arrays.paths()), raw, out) }
+    }
+
+    /// Encodes a tile of a size that has been checked.
     fn encode(
         &mut self,
         options: EncodeOptions,
@@ -162,9 +205,6 @@ impl Encoder {
         raw: &[u8],
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        if raw.is_empty() || raw.len() > TILE_SIZE {
-            return Err(EncodeError::RawSize { actual: raw.len() });
-        }
         let bound = tile_bound(raw.len());
         let actual = out.len();
         let (words, _) = out[..actual.min(bound)].as_chunks_mut();
@@ -230,6 +270,24 @@ impl Encoder {
         }
         lanes.finish() * WORD
     }
+}
+
+/// A tile is very regular if it takes less than one byte for so many.
+const REGULAR: usize = 16;
+
+/// Bytes that a tile takes, whether or not there was room for them.
+fn size_of_result(result: Result<usize, EncodeError>) -> usize {
+    match result {
+        Ok(size) | Err(EncodeError::OutputTooSmall { needed: size, .. }) => size,
+        Err(_) => usize::MAX,
+    }
+}
+
+fn check_size(raw: &[u8]) -> Result<(), EncodeError> {
+    if raw.is_empty() || raw.len() > TILE_SIZE {
+        return Err(EncodeError::RawSize { actual: raw.len() });
+    }
+    Ok(())
 }
 
 impl Default for Encoder {

@@ -51,6 +51,12 @@ impl EncodeOptions {
         self.level
     }
 
+    /// The same at another level.
+    pub(super) const fn at(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
     /// How codes are chosen.
     pub(super) const fn coding(self) -> Coding {
         let max_bits = if self.decoder_friendly { FRIENDLY_CODE_BITS } else { MAX_CODE_BITS };

@@ -1,5 +1,7 @@
 //! The memory of the near-optimal levels.
 
+use core::borrow::BorrowMut;
+
 use super::matches::{CAPACITY, Match, MatchList};
 use super::optimal::{Paths, PricedBlock};
 use super::tokens::MAX_BLOCKS;
@@ -11,34 +13,19 @@ use crate::format::TILE_SIZE;
 /// Only who has no allocator needs to know of it; see
 /// [`Encoder::encode_tile_with`](super::Encoder::encode_tile_with). Too large for most stacks, it belongs in a
 /// `static`.
-pub struct Scratch {
-    children: [u16; LINKS],
-    matches: [Match; CAPACITY],
-    counts: [u8; TILE_SIZE],
-    costs: [u32; TILE_SIZE + 1],
-    blocks: [PricedBlock; MAX_BLOCKS],
-}
+pub struct Scratch(pub(super) Arrays<Inline>);
 
 impl Scratch {
     /// Memory, ready for any tile.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
+        Self(Arrays {
             children: [0; LINKS],
             matches: [Match::NONE; CAPACITY],
             counts: [0; TILE_SIZE],
             costs: [0; TILE_SIZE + 1],
             blocks: [PricedBlock::NONE; MAX_BLOCKS],
-        }
-    }
-
-    pub(super) fn paths(&mut self) -> Paths<'_> {
-        Paths {
-            trees: Trees { children: &mut self.children },
-            list: MatchList::new(&mut self.matches, &mut self.counts),
-            costs: &mut self.costs,
-            blocks: &mut self.blocks,
-        }
+        })
     }
 }
 
@@ -54,40 +41,67 @@ impl core::fmt::Debug for Scratch {
     }
 }
 
-/// The same on the heap. Array by array, since a boxed [`Scratch`] would be built on the stack first.
+/// Where arrays are kept.
+pub(super) trait Place {
+    /// An array there.
+    type Array<T, const N: usize>: BorrowMut<[T; N]>;
+}
+
+/// In the structure itself.
+pub(super) struct Inline;
+
+impl Place for Inline {
+    type Array<T, const N: usize> = [T; N];
+}
+
+/// The arrays that the search for a path works on. None needs clearing for a new tile.
+pub(super) struct Arrays<P: Place> {
+    children: P::Array<u16, LINKS>,
+    matches: P::Array<Match, CAPACITY>,
+    counts: P::Array<u8, TILE_SIZE>,
+    costs: P::Array<u32, { TILE_SIZE + 1 }>,
+    blocks: P::Array<PricedBlock, MAX_BLOCKS>,
+}
+
+impl<P: Place> Arrays<P> {
+    pub(super) fn paths(&mut self) -> Paths<'_> {
+        Paths {
+            trees: Trees { children: self.children.borrow_mut() },
+            list: MatchList::new(self.matches.borrow_mut(), self.counts.borrow_mut()),
+            costs: self.costs.borrow_mut(),
+            blocks: self.blocks.borrow_mut(),
+        }
+    }
+}
+
+/// Array by array on the heap: a boxed [`Scratch`] would be built on the stack first.
 #[cfg(feature = "alloc")]
-pub(super) struct HeapScratch {
-    children: alloc::boxed::Box<[u16; LINKS]>,
-    matches: alloc::boxed::Box<[Match; CAPACITY]>,
-    counts: alloc::boxed::Box<[u8; TILE_SIZE]>,
-    costs: alloc::boxed::Box<[u32; TILE_SIZE + 1]>,
-    blocks: alloc::boxed::Box<[PricedBlock; MAX_BLOCKS]>,
+pub(super) struct Heap;
+
+#[cfg(feature = "alloc")]
+impl Place for Heap {
+    type Array<T, const N: usize> = alloc::boxed::Box<[T; N]>;
 }
 
 #[cfg(feature = "alloc")]
-impl HeapScratch {
-    pub(super) fn new() -> Self {
-        fn array<T: Clone, const N: usize>(value: T) -> alloc::boxed::Box<[T; N]> {
-            match alloc::vec![value; N].into_boxed_slice().try_into() {
-                Ok(array) => array,
-                Err(_) => unreachable!("N elements make an array of N"),
-            }
-        }
-        Self {
-            children: array(0),
-            matches: array(Match::NONE),
-            counts: array(0),
-            costs: array(0),
-            blocks: array(PricedBlock::NONE),
-        }
+impl Arrays<Heap> {
+    /// The arrays, if there is memory for them.
+    pub(super) fn new() -> Result<Self, super::EncodeError> {
+        Ok(Self {
+            children: boxed(0)?,
+            matches: boxed(Match::NONE)?,
+            counts: boxed(0)?,
+            costs: boxed(0)?,
+            blocks: boxed(PricedBlock::NONE)?,
+        })
     }
+}
 
-    pub(super) fn paths(&mut self) -> Paths<'_> {
-        Paths {
-            trees: Trees { children: &mut self.children },
-            list: MatchList::new(&mut self.matches, &mut self.counts),
-            costs: &mut self.costs,
-            blocks: &mut self.blocks,
-        }
-    }
+#[cfg(feature = "alloc")]
+fn boxed<T: Copy, const N: usize>(value: T) -> Result<alloc::boxed::Box<[T; N]>, super::EncodeError> {
+    let out_of_memory = super::EncodeError::OutOfMemory { needed: size_of::<Scratch>() };
+    let mut array = alloc::vec::Vec::new();
+    array.try_reserve_exact(N).map_err(|_| out_of_memory)?;
+    array.resize(N, value);
+    array.into_boxed_slice().try_into().map_err(|_| out_of_memory)
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // each test binary uses its own part
 
-use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, TILE_SIZE, tile_bound};
+use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, SimdLevel, TILE_SIZE, tile_bound};
 
 /// Every level.
 pub(crate) fn levels() -> impl Iterator<Item = Level> {
@@ -21,19 +21,21 @@ pub(crate) fn stride(n: usize) -> usize {
     if std::env::var_os("DS_TEST_QUICK").is_some() { n } else { 1 }
 }
 
-/// An encoder and the two decoders that judge it.
+/// An encoder and the decoders that judge it: ours at every level of instructions, and the reference's.
 pub(crate) struct Judge {
     encoder: Box<Encoder>,
-    ours: Box<Decoder>,
+    /// One for each level of instructions of the machine.
+    ours: Vec<Decoder>,
     reference: ds_reference::Decoder,
 }
 
 impl Judge {
     pub(crate) fn new() -> Self {
-        Self { encoder: Encoder::boxed(), ours: Decoder::boxed(), reference: ds_reference::Decoder::new() }
+        let ours = SimdLevel::available().map(Decoder::with_level).collect();
+        Self { encoder: Encoder::boxed(), ours, reference: ds_reference::Decoder::new() }
     }
 
-    /// Encodes a tile, decodes it twice, and returns the payload's size.
+    /// Encodes a tile, decodes it with all of them, and returns the payload's size.
     #[track_caller]
     pub(crate) fn check(&mut self, options: impl Into<EncodeOptions>, raw: &[u8], name: &str) -> usize {
         let options = options.into();
@@ -47,9 +49,13 @@ impl Judge {
         assert!(out[bound..].iter().all(|&byte| byte == 0xA5), "{name}, level {level}: wrote past the bound");
 
         let mut back = vec![0x5A; raw.len()];
-        let verdict = self.ours.decode_tile(&out[..len], &mut back);
-        assert_eq!(verdict, Ok(()), "{name}, level {level}");
-        assert!(back == raw, "{name}, level {level}: our decoder reads something else");
+        for decoder in &mut self.ours {
+            back.fill(0x5A);
+            let verdict = decoder.decode_tile(&out[..len], &mut back);
+            let simd = decoder.level();
+            assert_eq!(verdict, Ok(()), "{name}, level {level}, {simd}");
+            assert!(back == raw, "{name}, level {level}: our decoder reads something else at {simd}");
+        }
 
         back.fill(0x5A);
         let verdict = self.reference.decode_tile(&out[..len], &mut back);

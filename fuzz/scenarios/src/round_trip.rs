@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use ds_gdeflate::{Decoder, Encoder, Level, TILE_SIZE, tile_bound};
+use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, SimdLevel, TILE_SIZE, tile_bound};
 
 use crate::Verdict;
 use crate::tile;
@@ -12,26 +12,34 @@ thread_local! {
     static ENCODER: RefCell<Box<Encoder>> = RefCell::new(Encoder::boxed());
 }
 
-/// Runs an input: its first byte chooses the level, the second how often the rest is repeated.
+/// Bit of the first byte that asks for a decoder-friendly tile.
+const FRIENDLY: u8 = 0x80;
+
+/// Runs an input: its first byte chooses the level and, by its highest bit, whether the tile is to be decoder-friendly; the
+/// second says how often the rest is repeated.
 pub fn run(data: &[u8]) -> Verdict {
-    let [level, times, seed @ ..] = data else { return Verdict::Refused("no content".into()) };
+    let [how, times, seed @ ..] = data else { return Verdict::Refused("no content".into()) };
     if seed.is_empty() {
         return Verdict::Refused("no content".into());
     }
-    let level = Level::new(level % 13).expect("0 to 12");
+    let level = Level::new(how % FRIENDLY % 13).expect("0 to 12");
+    let options = EncodeOptions::new(level).decoder_friendly(how & FRIENDLY != 0);
     let size = (seed.len() * (usize::from(*times) + 1)).min(TILE_SIZE);
     let raw: Vec<u8> = seed.iter().copied().cycle().take(size).collect();
 
     let mut payload = vec![0xA5; tile_bound(raw.len())];
-    let len = encode(level, &raw, &mut payload);
+    let len = encode(options, &raw, &mut payload);
     payload.truncate(len);
     let mut again = vec![0; tile_bound(raw.len())];
-    assert_eq!(encode(level, &raw, &mut again), len, "level {level} is not deterministic");
-    assert!(again[..len] == payload, "level {level} is not deterministic");
+    assert_eq!(encode(options, &raw, &mut again), len, "{options:?} is not deterministic");
+    assert!(again[..len] == payload, "{options:?} is not deterministic");
 
     let mut out = vec![0; raw.len()];
-    Decoder::new().decode_tile(&payload, &mut out).expect("what we wrote we read");
-    assert!(out == raw, "level {level} changed the content");
+    for simd in SimdLevel::available() {
+        out.fill(0);
+        Decoder::with_level(simd).decode_tile(&payload, &mut out).expect("what we wrote we read");
+        assert!(out == raw, "{options:?} changed the content for {simd}");
+    }
     let (_, content) = tile::read::read(&payload, raw.len()).expect("the model reads what we wrote");
     assert!(content == raw);
     out.fill(0);
@@ -40,6 +48,6 @@ pub fn run(data: &[u8]) -> Verdict {
     Verdict::Accepted
 }
 
-fn encode(level: Level, raw: &[u8], out: &mut [u8]) -> usize {
-    ENCODER.with_borrow_mut(|encoder| encoder.encode_tile(level, raw, out)).expect("the bound is enough")
+fn encode(options: EncodeOptions, raw: &[u8], out: &mut [u8]) -> usize {
+    ENCODER.with_borrow_mut(|encoder| encoder.encode_tile(options, raw, out)).expect("the bound is enough")
 }
