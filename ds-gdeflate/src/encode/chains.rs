@@ -126,35 +126,35 @@ impl Chains {
         if best.distance == 0 { Match::NONE } else { best }
     }
 
-    /// Adds a position to the chains of three bytes, for [`super::tree`]; returns the candidate before it.
+    /// Where these four bytes were last, for [`super::tree`].
     #[inline(always)]
-    pub(super) fn insert_near(&mut self, word: u32, at: u16) -> u16 {
-        let head = &mut self.short_heads[hash(word << 8, SHORT_HEADS_LOG2)];
-        let before = *head;
-        *head = at;
-        self.earlier[usize::from(at)] = before;
-        before
+    pub(super) fn latest(&self, word: u32) -> Latest {
+        Latest {
+            short: self.short_heads[hash(word << 8, SHORT_HEADS_LOG2)],
+            head: self.heads.as_flattened()[hash(word, HEADS_LOG2)],
+        }
     }
 
-    /// Makes a position the latest of its hash of four bytes, for [`super::tree`]; returns the one before it.
+    /// Adds a position, for [`super::tree`], to the chains of three bytes; `latest` is what was there before.
     #[inline(always)]
-    pub(super) fn replace_head(&mut self, word: u32, at: u16) -> u16 {
-        core::mem::replace(&mut self.heads.as_flattened_mut()[hash(word, HEADS_LOG2)], at)
+    pub(super) fn follow(&mut self, latest: Latest, word: u32, at: u16) {
+        self.short_heads[hash(word << 8, SHORT_HEADS_LOG2)] = at;
+        self.earlier[usize::from(at)] = latest.short;
+        self.heads.as_flattened_mut()[hash(word, HEADS_LOG2)] = at;
     }
 
-    /// Adds a position to the chains of three bytes, and lists the nearest matches, up to `most` bytes long. Returns
+    /// Lists the nearest matches, up to `most` bytes long, of a position that has been added; `candidate` came before it. Returns
     /// the length and distance of the longest.
     #[inline(always)]
     pub(super) fn list_near(
-        &mut self,
+        &self,
         window: &Window,
-        at: u16,
+        (mut candidate, at): (u16, u16),
         depth: u32,
         most: usize,
         list: &mut MatchList<'_>,
     ) -> (usize, u16) {
         let word = window.load32(at);
-        let mut candidate = self.insert_near(word, at);
         if depth == 1 {
             if candidate >= at || (window.load32(candidate) ^ word) << 8 != 0 {
                 return (MIN_MATCH - 1, 0);
@@ -189,6 +189,13 @@ impl Chains {
         *left -= 1;
         (earlier < candidate && *left != 0).then_some(earlier)
     }
+}
+
+/// The places where some bytes were last: three of them, and four.
+#[derive(Clone, Copy)]
+pub(super) struct Latest {
+    pub(super) short: u16,
+    pub(super) head: u16,
 }
 
 /// A match of three bytes, if that is one and near enough.

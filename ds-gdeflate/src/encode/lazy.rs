@@ -22,6 +22,7 @@ pub(super) struct Effort {
 const BLOCK_SIZE: usize = 4096;
 
 /// Splits the tile in the window into tokens.
+#[inline(never)]
 pub(super) fn parse(chains: &mut Chains, window: &Window, effort: Effort, tokens: &mut Tokens) {
     chains.clear();
     tokens.clear();

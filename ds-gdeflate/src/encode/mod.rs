@@ -180,21 +180,34 @@ impl Encoder {
         raw: &[u8],
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
-        let own = options.level();
         let mut result = self.encode(options, Some(arrays.paths()), raw, out);
-        let (mut best, mut last, mut least) = (own, own, size_of_result(result));
+        let mut least = size_of_result(result);
         if least >= raw.len() / REGULAR {
             return result;
         }
-        for level in [Level::THOROUGH_LAZY, Level::DEFAULT].into_iter().filter(|&level| level != own) {
+        // The best so far is the last, or has been put aside.
+        let mut kept = [0; TILE_SIZE / REGULAR];
+        for level in [Level::THOROUGH_LAZY, Level::DEFAULT] {
+            if level == options.level() {
+                continue;
+            }
+            if let Ok(len) = result
+                && len == least
+            {
+                kept[..len].copy_from_slice(&out[..len]);
+            }
             result = self.encode(options.at(level), Some(arrays.paths()), raw, out);
-            last = level;
-            let size = size_of_result(result);
-            if size < least {
-                (best, least) = (level, size);
+            least = least.min(size_of_result(result));
+        }
+        let actual = out.len();
+        match out.get_mut(..least) {
+            _ if size_of_result(result) == least => result,
+            None => Err(EncodeError::OutputTooSmall { needed: least, actual }),
+            Some(out) => {
+                out.copy_from_slice(&kept[..least]);
+                Ok(least)
             }
         }
-        if best == last { result } else { self.encode(options.at(best), Some(arrays.paths()), raw, out) }
     }
 
     /// Encodes a tile of a size that has been checked.

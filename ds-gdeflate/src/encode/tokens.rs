@@ -2,10 +2,13 @@
 
 use super::histogram::Histogram;
 use super::token::Token;
-use crate::format::TILE_SIZE;
+use crate::format::{TILE_SIZE, max_dynamic_blocks};
 
 /// The most blocks that a parser may make of a tile.
 pub(super) const MAX_BLOCKS: usize = 64;
+
+// A decoder takes all of them.
+const _: () = assert!(MAX_BLOCKS <= max_dynamic_blocks(TILE_SIZE));
 
 /// A run of tokens that share their codes.
 #[derive(Clone, Copy)]

@@ -44,6 +44,7 @@ pub(super) struct Trees<'a> {
 
 impl Trees<'_> {
     /// Lists the matches of a whole tile; `chains` lends its tables.
+    #[inline(never)]
     pub(super) fn list_matches(
         &mut self,
         chains: &mut Chains,
@@ -55,13 +56,17 @@ impl Trees<'_> {
         let len = window.len();
         let hashed = len.saturating_sub(3);
         let mut at = 0;
+        // Looked up a position ahead, since memory takes its time.
+        let mut next = chains.latest(window.load32(0));
         while at < hashed {
             let here = at as u16;
+            let latest = next;
+            chains.follow(latest, window.load32(here), here);
+            next = chains.latest(window.load32(here + 1));
             let most = search.nice.min(len - at);
             list.open(at);
-            let near = chains.list_near(window, here, search.near, most, list);
-            let head = chains.replace_head(window.load32(here), here);
-            let root = Root { at: here, head, most };
+            let near = chains.list_near(window, (latest.short, here), search.near, most, list);
+            let root = Root { at: here, head: latest.head, most };
             let (mut longest, distance) =
                 self.insert(window, root, search.depth, near, |len, distance| list.push(len, distance));
             if longest >= search.nice {
@@ -75,13 +80,15 @@ impl Trees<'_> {
                 for inside in at.max(end.saturating_sub(search.tail))..end.min(hashed) {
                     let here = inside as u16;
                     let word = window.load32(here);
-                    chains.insert_near(word, here);
-                    let head = chains.replace_head(word, here);
+                    let latest = chains.latest(word);
+                    chains.follow(latest, word, here);
                     let most = search.nice.min(len - inside);
-                    self.insert(window, Root { at: here, head, most }, search.depth, (most, 0), |_, _| {});
+                    let root = Root { at: here, head: latest.head, most };
+                    self.insert(window, root, search.depth, (most, 0), |_, _| {});
                 }
                 list.skip(at..end);
                 at = end;
+                next = chains.latest(window.load32(at as u16));
             }
         }
         list.skip(at..len);

@@ -31,7 +31,7 @@ pub(crate) struct Judge {
 
 impl Judge {
     pub(crate) fn new() -> Self {
-        let ours = SimdLevel::available().map(Decoder::with_level).collect();
+        let ours = SimdLevel::available().map(Decoder::with_simd).collect();
         Self { encoder: Encoder::boxed(), ours, reference: ds_reference::Decoder::new() }
     }
 
@@ -52,7 +52,7 @@ impl Judge {
         for decoder in &mut self.ours {
             back.fill(0x5A);
             let verdict = decoder.decode_tile(&out[..len], &mut back);
-            let simd = decoder.level();
+            let simd = decoder.simd();
             assert_eq!(verdict, Ok(()), "{name}, level {level}, {simd}");
             assert!(back == raw, "{name}, level {level}: our decoder reads something else at {simd}");
         }
