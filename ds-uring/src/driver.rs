@@ -18,9 +18,9 @@ use crate::ring::{Cqe, Op, Ring, Sqe};
 /// How long to leave a kernel alone that refuses to be entered and has no completions either.
 const NAP: Duration = Duration::from_millis(1);
 
-/// Submissions from one visit to the kernel to the next. The kernel begins a visit's transfers when it has prepared all of them,
-/// so with many at once a device first has nothing to do and then everything, and all of it comes back together. Visits are
-/// cheap beside a transfer.
+/// Transfers begun by one visit to the kernel, and answers given between two visits, once a device has enough to do. The kernel
+/// begins a visit's transfers when it has prepared all of them, so with many at once a device first has nothing to do and then
+/// everything, and all of it comes back together. Visits are cheap beside a transfer.
 const GROUP: u32 = 4;
 
 /// A ring, the jobs it has, and those that wait for it.
@@ -47,6 +47,9 @@ pub(crate) struct Driver<R: Ring> {
     outstanding: usize,
     /// Of these, those since the last visit to the kernel.
     fresh: u32,
+    /// How many transfers to begin at once, and how many answers to give before the next ones are begun: 1 after a sleep, when
+    /// the device is likely to have nothing to do, and up to [`GROUP`] from then on.
+    pace: u32,
     completions: Vec<Cqe>,
     /// Of jobs that the kernel was not asked about, found on an early beginning.
     answers: Vec<Finished>,
@@ -68,6 +71,7 @@ impl<R: Ring> Driver<R> {
             listening: false,
             outstanding: 0,
             fresh: 0,
+            pace: 1,
             completions: Vec::with_capacity(2 * depth),
             answers: Vec::new(),
             complained: false,
@@ -140,7 +144,7 @@ impl<R: Ring> Driver<R> {
             if unsafe { self.ring.push(sqe) }.is_ok() {
                 self.outstanding += 1;
                 self.fresh += 1;
-                if self.fresh >= GROUP {
+                if self.fresh >= self.pace {
                     self.enter(0);
                 }
                 return true;
@@ -182,7 +186,9 @@ impl<R: Ring> Driver<R> {
 
     /// Enters the kernel. A refusal is no end: what is to be submitted stays where it is, and the next turn tries again.
     fn enter(&mut self, want: u32) {
-        self.fresh = 0;
+        if core::mem::take(&mut self.fresh) > 0 {
+            self.pace = (2 * self.pace).min(GROUP);
+        }
         let refused = match self.ring.enter(want) {
             // A signal: perhaps the process was stopped and goes on.
             Ok(()) | Err(Errno::INTR) => return,
@@ -195,14 +201,14 @@ impl<R: Ring> Driver<R> {
                 log::error!("io_uring_enter: {refused}; jobs wait until it works again")
             });
         }
-        self.ring.reap(&mut self.completions);
+        self.ring.reap(&mut self.completions, usize::MAX);
         if self.completions.is_empty() {
             std::thread::sleep(NAP);
         }
     }
 
     fn take_completions(&mut self, finished: &mut Vec<Finished>) {
-        self.ring.reap(&mut self.completions);
+        self.ring.reap(&mut self.completions, self.pace as usize);
         for cqe in self.completions.drain(..) {
             self.outstanding -= 1;
             match Token::unpack(cqe.token) {
@@ -251,8 +257,8 @@ pub(crate) trait Turn {
     /// `finished`, and the engine is stopping.
     fn turn(&mut self, finished: &mut Vec<Finished>, may_wait: bool) -> bool;
 
-    /// Submits what is in the inbox, if that is a group, and leaves the rest for the next turn. For within an answer: with many
-    /// to deliver, a device would have nothing to do meanwhile.
+    /// Submits what is in the inbox, if there are enough for a visit to the kernel, and leaves the rest for the next turn. For within
+    /// an answer: with many to deliver, a device would have nothing to do meanwhile.
     fn begin_early(&mut self);
 }
 
@@ -267,17 +273,22 @@ impl<R: Ring> Turn for Driver<R> {
         if idle && self.lane.is_stopping() && self.lane.inbox.is_empty() {
             return false;
         }
-        let patient = may_wait && finished.is_empty() && self.sleep_is_due();
-        self.enter(u32::from(patient));
+        let ready = self.ring.is_ready();
+        let patient = may_wait && finished.is_empty() && !ready && self.sleep_is_due();
+        // What has come back already is answered before the kernel is asked for more.
+        if self.fresh > 0 || !ready {
+            self.enter(u32::from(patient));
+        }
         if patient {
             self.lane.bell.door.get_up();
+            self.pace = 1;
         }
         self.take_completions(finished);
         true
     }
 
     fn begin_early(&mut self) {
-        if self.backlog.is_empty() && self.lane.inbox.len() >= GROUP as usize {
+        if self.backlog.is_empty() && self.lane.inbox.len() >= self.pace as usize {
             let mut answers = core::mem::take(&mut self.answers);
             self.read_messages(&mut answers);
             self.answers = answers;

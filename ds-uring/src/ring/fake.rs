@@ -225,7 +225,11 @@ impl Ring for FakeRing {
         Ok(())
     }
 
-    fn reap(&mut self, into: &mut Vec<Cqe>) {
-        into.extend(self.completed.drain(..));
+    fn is_ready(&mut self) -> bool {
+        !self.completed.is_empty()
+    }
+
+    fn reap(&mut self, into: &mut Vec<Cqe>, most: usize) {
+        into.extend(self.completed.drain(..most.min(self.completed.len())));
     }
 }

@@ -134,8 +134,12 @@ impl Ring for KernelRing {
         }
     }
 
-    fn reap(&mut self, into: &mut Vec<Cqe>) {
-        into.extend(self.ring.completion().map(|cqe| {
+    fn is_ready(&mut self) -> bool {
+        !self.ring.completion().is_empty()
+    }
+
+    fn reap(&mut self, into: &mut Vec<Cqe>, most: usize) {
+        into.extend(self.ring.completion().take(most).map(|cqe| {
             let result = cqe.result();
             let result = u32::try_from(result).map_err(|_| Errno::from_raw_os_error(-result));
             Cqe { token: cqe.user_data(), result }

@@ -79,6 +79,9 @@ pub(crate) trait Ring {
     /// What the kernel says. Nothing is lost: what was not submitted is still in the queue.
     fn enter(&mut self, want: u32) -> Result<(), Errno>;
 
-    /// Takes all completions there are.
-    fn reap(&mut self, into: &mut Vec<Cqe>);
+    /// Whether there are completions to take.
+    fn is_ready(&mut self) -> bool;
+
+    /// Takes the completions there are, so many at most, oldest first.
+    fn reap(&mut self, into: &mut Vec<Cqe>, most: usize);
 }
