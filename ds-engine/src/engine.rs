@@ -152,8 +152,8 @@ pub unsafe trait Engine: Send + Sync {
     /// Hurries a job. An engine that cannot ignores it, and so does one that does not have that job.
     fn cancel(&self, id: JobId);
 
-    /// Does one waiting job on the calling thread, if there is one that a thread of its own has not taken: a thread that
-    /// waits may as well work. Its outcome goes to this sink. Returns whether there was one.
+    /// Does a waiting job on the calling thread, or a few if they are short, if there are any that no thread of its own has taken:
+    /// a thread that waits may as well work. Their outcomes go to this sink. Returns whether there was one.
     ///
     /// `queue` is whom the thread waits for ([`JobId::queue`]): then a job of another's is left alone, which may take however
     /// long. An engine need not search for one that is not at hand.

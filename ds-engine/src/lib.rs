@@ -19,15 +19,17 @@
 //! 3. [`staging`]: a bounded pool of page-aligned memory, leased to requests;
 //! 4. [`job`]: what an engine is asked for;
 //! 5. [`engine`]: the traits an engine implements, and the sink it answers to;
-//! 6. [`custom`]: decoders an application brings along;
-//! 7. [`contain`](mod@contain): running the application's code on a thread that must survive it;
-//! 8. [`faulty`]: an engine wrapper that injects faults, for tests.
+//! 6. [`intent`]: what a thread that submits is about to do;
+//! 7. [`custom`]: decoders an application brings along;
+//! 8. [`contain`](mod@contain): running the application's code on a thread that must survive it;
+//! 9. [`faulty`]: an engine wrapper that injects faults, for tests.
 
 pub mod contain;
 pub mod custom;
 pub mod direct;
 pub mod engine;
 pub mod faulty;
+pub mod intent;
 pub mod job;
 pub mod memory;
 pub mod staging;
@@ -37,6 +39,7 @@ pub use custom::{CustomDecoder, CustomError};
 pub use direct::Alignment;
 pub use engine::{CodecEngine, CopyEngine, Engine, Finished, IoEngine, Sink, StartContext, StartError};
 pub use faulty::FaultyIo;
+pub use intent::{AboutToDrive, is_about_to_drive};
 pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
 pub use memory::{FileRef, HostBytes, Place};
 pub use staging::{StagingError, StagingPool};

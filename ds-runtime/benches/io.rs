@@ -5,17 +5,18 @@
 //! [--seconds 1] [--workers N] [--batch]`
 //!
 //! The engine `pread` is a plain loop on one thread, without the runtime. With `--batch` all requests of a round are waited for
-//! before the next are made.
+//! before the next are made, at a depth of 1 therefore each; with `--callbacks` each makes the next one.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ds_runtime::{CodecKind, Completion, File, IoKind, Queue, QueueOptions, Request, Runtime, UringConfig};
+use rustix::fs::OFlags;
 use rustix::time::{ClockId, clock_gettime};
 
 struct Cell {
@@ -26,7 +27,6 @@ struct Cell {
     direct: bool,
     batch: bool,
     callbacks: bool,
-    queued: usize,
     seconds: f64,
     workers: Option<NonZeroUsize>,
 }
@@ -41,7 +41,6 @@ impl Cell {
             direct: false,
             batch: false,
             callbacks: false,
-            queued: 1,
             seconds: 1.0,
             workers: None,
         };
@@ -56,7 +55,6 @@ impl Cell {
                 "--seconds" => cell.seconds = value()?.parse()?,
                 "--workers" => cell.workers = Some(value()?.parse()?),
                 "--callbacks" => cell.callbacks = true,
-                "--queued" => cell.queued = value()?.parse()?,
                 "--direct" => cell.direct = true,
                 "--batch" => cell.batch = true,
                 // What Cargo passes to every benchmark.
@@ -91,6 +89,21 @@ struct Tally {
     /// Time from enqueuing to completion, of all reads together.
     latency: Duration,
     path: String,
+    wall: Duration,
+    cpu: Duration,
+}
+
+/// Since when: the time, and the CPU time of the process.
+struct Since(Instant, Duration);
+
+impl Since {
+    fn now() -> Self {
+        Self(Instant::now(), cpu_time())
+    }
+
+    fn end(&self, tally: &mut Tally) {
+        (tally.wall, tally.cpu) = (self.0.elapsed(), cpu_time() - self.1);
+    }
 }
 
 fn cpu_time() -> Duration {
@@ -105,10 +118,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let count = std::fs::metadata(&cell.file)?.len() / cell.block as u64;
-    let blocks = Blocks { state: 1, count };
-    let (start, cpu) = (Instant::now(), cpu_time());
+    // Not the same blocks every time: something below the file system may remember them.
+    let blocks = Blocks { state: std::process::id().into(), count };
     let tally = if cell.engine == "pread" { pread_loop(&cell, blocks)? } else { runtime(&cell, blocks)? };
-    let (wall, cpu) = (start.elapsed().as_secs_f64(), cpu_time() - cpu);
+    let (wall, cpu) = (tally.wall.as_secs_f64(), tally.cpu);
     let mut line = String::new();
     write!(line, "{{\"engine\":\"{}\",\"path\":\"{}\",\"block\":{}", cell.engine, tally.path, cell.block)?;
     write!(line, ",\"iops\":{:.1}", tally.reads as f64 / wall)?;
@@ -120,16 +133,21 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn pread_loop(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
-    let file = std::fs::File::open(&cell.file)?;
-    let mut buffer = vec![0; cell.block];
-    let (mut tally, start) = (Tally { path: "pread".into(), ..Tally::default() }, Instant::now());
-    while start.elapsed().as_secs_f64() < cell.seconds {
-        for _ in 0..32 {
-            file.read_exact_at(&mut buffer, blocks.next() * cell.block as u64)?;
+    const ALIGNMENT: usize = 4096;
+    let flags = if cell.direct { OFlags::DIRECT.bits() } else { 0 };
+    let file = std::fs::File::options().read(true).custom_flags(flags as i32).open(&cell.file)?;
+    let mut memory = vec![0; cell.block + ALIGNMENT];
+    let start = memory.as_ptr().align_offset(ALIGNMENT);
+    let buffer = &mut memory[start..][..cell.block];
+    let (mut tally, since) = (Tally { path: "pread".into(), ..Tally::default() }, Since::now());
+    while since.0.elapsed().as_secs_f64() < cell.seconds {
+        for _ in 0..if cell.direct { 1 } else { 32 } {
+            file.read_exact_at(buffer, blocks.next() * cell.block as u64)?;
+            tally.reads += 1;
         }
-        tally.reads += 32;
     }
-    tally.latency = start.elapsed();
+    since.end(&mut tally);
+    tally.latency = tally.wall;
     Ok(tally)
 }
 
@@ -147,7 +165,7 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
         builder = builder.workers(workers);
     }
     let runtime = builder.build()?;
-    let requests = cell.depth * cell.queued;
+    let requests = cell.depth;
     let options = QueueOptions::default().capacity(2 * requests).auto_submit(false).chunk_size(16 << 20);
     let queue = runtime.queue(options)?;
     let plain = File::open(&cell.file)?;
@@ -156,10 +174,10 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
     if cell.callbacks {
         return by_callbacks(cell, blocks, queue, file, buffers);
     }
-    let (mut tally, start) = (Tally::default(), Instant::now());
+    let (mut tally, since) = (Tally::default(), Since::now());
     let mut in_flight = 0;
     loop {
-        let over = start.elapsed().as_secs_f64() >= cell.seconds;
+        let over = since.0.elapsed().as_secs_f64() >= cell.seconds;
         if over && in_flight == 0 {
             break;
         }
@@ -169,8 +187,8 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
                 queue.post(Request::read(&file, offset, cell.block as u64).into_buffer(buffer))?;
                 in_flight += 1;
             }
-            queue.submit();
         }
+        // Both submit what has been posted.
         if cell.batch {
             queue.wait_all(None)?;
         } else {
@@ -184,8 +202,13 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
             buffers.push(done.buffer);
         }
     }
-    tally.path = queue.stats().paths().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(",");
+    since.end(&mut tally);
+    tally.path = paths(&queue);
     Ok(tally)
+}
+
+fn paths(queue: &Queue) -> String {
+    queue.stats().paths().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// Requests that each make the next one when they are done.
@@ -228,15 +251,15 @@ fn by_callbacks(
     file: File,
     buffers: Vec<Vec<u8>>,
 ) -> Result<Tally, Box<dyn Error>> {
-    let end = Instant::now() + Duration::from_secs_f64(cell.seconds);
+    let since = Since::now();
+    let end = since.0 + Duration::from_secs_f64(cell.seconds);
     let state = Mutex::new((blocks, Tally::default()));
     let flow = Arc::new(Flow { queue, file, block: cell.block as u64, state, end });
     buffers.into_iter().for_each(|buffer| flow.next(buffer));
     std::thread::sleep(end.saturating_duration_since(Instant::now()));
     flow.queue.wait_all(None)?;
-    let tally = core::mem::take(&mut flow.state.lock().expect("nothing panics here").1);
-    Ok(Tally {
-        path: flow.queue.stats().paths().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(","),
-        ..tally
-    })
+    let mut tally = core::mem::take(&mut flow.state.lock().expect("nothing panics here").1);
+    since.end(&mut tally);
+    tally.path = paths(&flow.queue);
+    Ok(tally)
 }

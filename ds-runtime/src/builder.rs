@@ -154,6 +154,13 @@ impl Engines {
         self.each.iter().any(|engine| engine.drive(sink, queue))
     }
 
+    /// Does what is waiting in each of them, or some of it, on this thread.
+    pub(crate) fn drive_each(&self, sink: &dyn Sink, queue: Option<u64>) {
+        for engine in &self.each {
+            engine.drive(sink, queue);
+        }
+    }
+
     /// Stops them all, in the order in which requests go through them.
     pub(crate) fn stop(&self) {
         self.each.iter().rev().for_each(|engine| engine.stop());

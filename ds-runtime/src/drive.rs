@@ -98,6 +98,9 @@ impl Shared {
     }
 
     fn hand_over(&self, state: &mut State, outcomes: &[Finished], round: &mut Round) {
+        if outcomes.is_empty() {
+            return;
+        }
         let before = state.core.transfers_in_flight();
         let now = self.clock.now();
         for finished in outcomes {

@@ -509,7 +509,6 @@ impl Queue {
     /// # Errors
     /// [`TimedOut`].
     pub fn wait_any(&self, timeout: Option<Duration>) -> Result<(), TimedOut> {
-        self.submit();
         self.wait(timeout, |state| !state.inbox.is_empty() || state.core.is_idle())
     }
 
@@ -518,12 +517,13 @@ impl Queue {
     /// # Errors
     /// [`TimedOut`].
     pub fn wait_all(&self, timeout: Option<Duration>) -> Result<(), TimedOut> {
-        self.submit();
         self.wait(timeout, |state| state.core.is_idle())
     }
 
+    /// Submits and waits.
     fn wait(&self, timeout: Option<Duration>, ready: impl FnMut(&mut State) -> bool) -> Result<(), TimedOut> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        submit_and_wait(&self.inner, &self.shared, deadline);
         if self.shared.wait_until(&self.inner, deadline, ready) { Ok(()) } else { Err(TimedOut) }
     }
 
@@ -558,7 +558,6 @@ impl Queue {
     /// # Errors
     /// [`TimedOut`].
     pub fn wait_custom(&self, timeout: Option<Duration>) -> Result<(), TimedOut> {
-        self.submit();
         self.wait(timeout, |state| !state.custom.waiting.is_empty() || state.core.is_idle())
     }
 
@@ -743,6 +742,21 @@ pub(crate) fn enqueue(
 }
 
 pub(crate) fn submit(inner: &Arc<QueueInner>, shared: &Arc<Shared>) -> u32 {
+    submit_and(inner, shared, Shared::poll)
+}
+
+/// As [`submit`], on a thread that waits next, `until` then at most.
+pub(crate) fn submit_and_wait(inner: &Arc<QueueInner>, shared: &Arc<Shared>, until: Option<Instant>) {
+    // As in `wait_until`: a thread with a deadline, or within a call, does not work for this queue.
+    let helps = until.is_none() && !in_a_call();
+    submit_and(inner, shared, if helps { Shared::poll_and_help } else { Shared::poll });
+}
+
+fn submit_and(
+    inner: &Arc<QueueInner>,
+    shared: &Arc<Shared>,
+    poll: fn(&Arc<Shared>, &Arc<QueueInner>),
+) -> u32 {
     let submitted = {
         let mut state = inner.lock();
         // Read with the lock held, so that the queue's time never runs backwards.
@@ -750,7 +764,7 @@ pub(crate) fn submit(inner: &Arc<QueueInner>, shared: &Arc<Shared>) -> u32 {
         state.core.submit(now)
     };
     if submitted > 0 {
-        shared.poll(inner);
+        poll(shared, inner);
     }
     submitted
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ds_core::{Arbiter, Error, ErrorKind, Lane};
-use ds_engine::{Finished, Sink, StagingPool, StartContext};
+use ds_engine::{AboutToDrive, Finished, Sink, StagingPool, StartContext};
 
 use crate::builder::{BuildError, Builder, Engines, Selection};
 use crate::clock::Clock;
@@ -207,6 +207,18 @@ impl Shared {
     /// application what came of it.
     pub(crate) fn poll(self: &Arc<Self>, queue: &Arc<QueueInner>) {
         self.driving(|| self.advance(queue));
+    }
+
+    /// As [`poll`](Self::poll), on a thread that then waits: it begins with doing some of the work, so that for a little nobody else
+    /// need be woken.
+    pub(crate) fn poll_and_help(self: &Arc<Self>, queue: &Arc<QueueInner>) {
+        self.driving(|| {
+            let intent = AboutToDrive::mark();
+            self.advance(queue);
+            drop(intent);
+            // Before anything is told: the application's code may wait for what only this thread knows of.
+            self.engines.drive_each(&Outcomes(Arc::clone(self)), Some(queue.number));
+        });
     }
 
     /// As [`poll`](Self::poll), without telling.

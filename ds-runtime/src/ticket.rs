@@ -11,7 +11,7 @@ use std::time::Instant;
 use ds_core::RequestId;
 
 use crate::completion::Completion;
-use crate::queue::{QueueInner, State, submit};
+use crate::queue::{QueueInner, State, submit, submit_and_wait};
 use crate::runtime::Shared;
 use crate::slots::Delivery;
 
@@ -56,7 +56,7 @@ impl Ticket {
     /// Submits the queue and waits for the request to end.
     #[must_use]
     pub fn wait(mut self) -> Completion {
-        submit(&self.queue, &self.shared);
+        submit_and_wait(&self.queue, &self.shared, None);
         let mut taken = None;
         self.shared.wait_until(&self.queue, None, |state| {
             taken = take(&self.queue, state, self.id);

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::{JoinHandle, ThreadId};
 
-use ds_engine::{Finished, JobId, Sink};
+use ds_engine::{JobId, Sink};
 
 use super::cancelled::Cancelled;
+use super::worker::Hands;
 use super::{BATCH, Taken, cancelled_answer};
 use crate::work::Work;
 
@@ -37,6 +38,10 @@ pub(super) struct Backlog<W> {
     pub(super) stopping: bool,
     /// Threads other than workers that hold tasks.
     pub(super) drivers: Vec<ThreadId>,
+    /// For the next of those: what they hold tasks in keeps its memory.
+    pub(super) spares: Vec<Hands<W>>,
+    /// Whether the only task is left to the thread that has put it there.
+    pub(super) reserved: bool,
     /// Workers that have not ended.
     pub(super) workers: Vec<ThreadId>,
     pub(super) handles: Vec<JoinHandle<()>>,
@@ -58,6 +63,8 @@ impl<W: Work> Backlog<W> {
             waiting: 0,
             stopping: false,
             drivers: Vec::new(),
+            spares: Vec::new(),
+            reserved: false,
             workers: Vec::new(),
             handles: Vec::new(),
             sink: None,
@@ -72,19 +79,22 @@ impl<W: Work> Backlog<W> {
         self.next += (self.tasks.len() - before) as u64;
     }
 
-    /// Takes what one worker should do next: a fair share of short tasks, or one that is not. Cancelled tasks on the way
-    /// are answered.
-    pub(super) fn take(&mut self, batch: &mut VecDeque<Numbered<W>>, finished: &mut Vec<Finished>) {
+    /// Takes what one thread should do next: a fair share of short tasks, or one that is not. Of one queue only, if one is named.
+    /// Cancelled tasks on the way are answered.
+    pub(super) fn take(&mut self, hands: &mut Hands<W>, queue: Option<u64>) {
         // Half of an even share: whoever turns out faster finds something left at the end.
         let share = self.tasks.len().div_ceil(2 * self.crew.get()).min(BATCH);
         for n in 0..share {
+            if queue.is_some_and(|queue| self.is_first_of_another(queue)) {
+                break;
+            }
             let short = self.tasks.front().is_some_and(|queued| queued.task.is_short());
             if n > 0 && !short {
                 break;
             }
             match self.take_one() {
-                Some(Taken::Task(task)) => batch.push_back(task),
-                Some(Taken::Answer(answer)) => finished.push(answer),
+                Some(Taken::Task(task)) => hands.batch.push_back(task),
+                Some(Taken::Answer(answer)) => hands.finished.push(answer),
                 None => break,
             }
             if !short {
@@ -138,6 +148,11 @@ impl<W: Work> Backlog<W> {
         let over =
             self.stopping && self.workers.is_empty() && self.drivers.is_empty() && self.tasks.is_empty();
         if over { self.sink.take() } else { None }
+    }
+
+    /// Whether there is one task only, and a short one: not worth waking anybody for, if this thread is about to drive.
+    pub(super) fn is_lone(&self) -> bool {
+        self.tasks.len() == 1 && self.tasks.front().is_some_and(|queued| queued.task.is_short())
     }
 
     /// Makes a sleeping worker the scout if there is work and no scout. Returns whether to wake one up.

@@ -7,6 +7,7 @@
 //! * Of all idle workers at most one is on its way to look for work, the *scout*. Submitting calls a sleeper only if there is
 //!   no scout; a worker that finds more than it takes calls the next. So n tasks wake at most n workers, tasks that one
 //!   worker can keep up with wake one, and none is woken while a scout is looking anyway.
+//! * A single short task of a thread that is about to drive ([`is_about_to_drive`]) is left to that thread, and nobody is woken.
 //! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately.
 //!
 //! `backlog` is what the lock protects; `cancelled` is the part of it that remembers what nobody wants any more; `worker`
@@ -21,15 +22,16 @@ mod worker;
 mod tests;
 
 use core::num::NonZeroUsize;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use ds_core::{Fault, Path};
-use ds_engine::{Finished, JobId, Sink, StartError, contain};
+use ds_engine::{Finished, JobId, Sink, StartError, contain, is_about_to_drive};
 
 use crate::work::{Turn, Work};
 use backlog::{Backlog, Numbered};
+use worker::Hands;
 
 /// Short tasks that a worker takes at once, at most.
 pub(crate) const BATCH: usize = 16;
@@ -53,7 +55,7 @@ struct Shared<W: Work> {
     calls: Condvar,
     /// Whoever stops the pool waits here for the rest.
     calm: Condvar,
-    /// Whether the backlog has tasks, for a look without the lock.
+    /// What the backlog has, for a look without the lock.
     ready: Ready,
     tools: W::Tools,
 }
@@ -61,7 +63,7 @@ struct Shared<W: Work> {
 /// On a cache line of its own: a scout reads it all the time.
 #[repr(align(128))]
 #[derive(Default)]
-struct Ready(AtomicBool);
+struct Ready(AtomicU8);
 
 /// What the queue's front gave.
 enum Taken<W> {
@@ -130,9 +132,10 @@ impl<W: Work> Pool<W> {
         lock(&self.shared.backlog).cancel(id);
     }
 
-    /// Does the first task on the calling thread, unless it is of another queue than `queue`. Returns whether it did.
+    /// Does the first task on the calling thread, or the first few if they are short, unless they are of another queue than
+    /// `queue`. Returns whether it did.
     pub(crate) fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool {
-        self.shared.ready.get() && self.shared.drive(sink, queue)
+        self.shared.ready.get() != Ready::NOTHING && self.shared.drive(sink, queue)
     }
 
     /// Has all tasks finished and the threads ended.
@@ -151,12 +154,18 @@ impl<W: Work> Drop for Pool<W> {
 }
 
 impl Ready {
-    fn get(&self) -> bool {
+    const NOTHING: u8 = 0;
+    /// One task, which the thread that has put it there is about to do itself.
+    const RESERVED: u8 = 1;
+    /// Tasks for anybody.
+    const TASKS: u8 = 2;
+
+    fn get(&self) -> u8 {
         self.0.load(Ordering::Relaxed)
     }
 
     /// The lock's holder says how it is now. No order with anything is needed: who acts on it takes the lock.
-    fn set(&self, ready: bool) {
+    fn set(&self, ready: u8) {
         if self.get() != ready {
             self.0.store(ready, Ordering::Relaxed);
         }
@@ -167,12 +176,18 @@ impl<W: Work> Shared<W> {
     fn push(&self, tasks: impl Iterator<Item = W>) {
         let mut backlog = lock(&self.backlog);
         backlog.extend(tasks);
-        self.share(backlog);
+        if is_about_to_drive() && backlog.is_lone() && !backlog.stopping {
+            backlog.reserved = true;
+            self.ready.set(Ready::RESERVED);
+        } else {
+            self.share(backlog);
+        }
     }
 
     /// Ends a change that may have left tasks for others: lets go of the lock, and calls a sleeper if one is needed.
     fn share(&self, mut backlog: MutexGuard<'_, Backlog<W>>) {
-        self.ready.set(!backlog.tasks.is_empty());
+        backlog.reserved = false;
+        self.ready.set(if backlog.tasks.is_empty() { Ready::NOTHING } else { Ready::TASKS });
         let call = backlog.call();
         let stopping = backlog.stopping;
         drop(backlog);
@@ -207,25 +222,22 @@ impl<W: Work> Shared<W> {
 
     fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool {
         let mut backlog = lock(&self.backlog);
-        if queue.is_some_and(|queue| backlog.is_first_of_another(queue)) {
+        let mut hands = backlog.spares.pop().unwrap_or_default();
+        backlog.take(&mut hands, queue);
+        if hands.are_empty() {
+            backlog.spares.push(hands);
+            // What this thread had for itself, it has left to others.
+            if backlog.reserved {
+                self.share(backlog);
+            }
             return false;
         }
-        let Some(taken) = backlog.take_one() else { return false };
-        let held = Held { shared: self, thread: std::thread::current().id() };
+        let mut held = Held { shared: self, thread: std::thread::current().id(), hands };
         backlog.busy += 1;
         backlog.drivers.push(held.thread);
         self.share(backlog);
-        let finished = match taken {
-            Taken::Task(queued) => {
-                let id = queued.task.id();
-                contain(|| self.turn(queued.task, Path::INLINE)).unwrap_or_else(|_| id.map(panicked_answer))
-            }
-            Taken::Answer(finished) => Some(finished),
-        };
-        if let Some(finished) = finished {
-            sink.complete(&[finished]);
-        }
-        drop(held);
+        held.hands.perform(self, Path::INLINE);
+        held.hands.deliver(sink);
         true
     }
 
@@ -277,6 +289,7 @@ impl<W: Work> Shared<W> {
 struct Held<'a, W: Work> {
     shared: &'a Shared<W>,
     thread: ThreadId,
+    hands: Hands<W>,
 }
 
 impl<W: Work> Drop for Held<'_, W> {
@@ -286,6 +299,8 @@ impl<W: Work> Drop for Held<'_, W> {
         if let Some(place) = backlog.drivers.iter().rposition(|&driver| driver == self.thread) {
             backlog.drivers.swap_remove(place);
         }
+        self.hands.finished.clear();
+        backlog.spares.push(core::mem::take(&mut self.hands));
         let sink = backlog.spare_sink();
         if backlog.stopping {
             self.shared.calm.notify_all();

@@ -3,14 +3,14 @@
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::time::Instant;
 
 use ds_core::{Done, Fault, OpId, Path};
-use ds_engine::{Finished, JobId, Sink, StartError};
+use ds_engine::{AboutToDrive, Finished, JobId, Sink, StartError};
 
 use super::backlog::Backlog;
+use super::worker::Hands;
 use super::{Pool, Taken, lock};
 use crate::work::{Turn, Work};
 
@@ -173,12 +173,12 @@ fn a_second_start_fails_and_leaves_the_first_as_it_was() {
 }
 
 #[test]
-fn driving_does_one_task_here_and_says_so() {
+fn driving_does_some_tasks_here_and_says_so() {
     let (pool, log) = (pool(1), Log::default());
     assert!(!pool.drive(&log, None));
-    pool.submit((0..2).map(Test::Short));
+    pool.submit((0..3).map(Test::Short));
     assert!(pool.drive(&log, None));
-    assert_eq!(log.numbers(), [0]);
+    assert_eq!(log.numbers(), [0, 1], "half of what there is: the rest is for others");
     assert!(!pool.drive(&log, Some(1)), "queue 1 has no task");
     assert!(pool.drive(&log, Some(0)));
     assert!(!pool.drive(&log, None));
@@ -262,17 +262,18 @@ fn an_empty_queue_keeps_no_names() {
 #[test]
 fn a_task_that_goes_back_can_be_cancelled_and_keeps_its_number() {
     let mut backlog = Backlog::new(NonZeroUsize::MIN);
-    let (mut early, mut late, mut finished) = (VecDeque::new(), VecDeque::new(), Vec::new());
+    let (mut early, mut late) = (Hands::default(), Hands::default());
     // A batch is half of what there is: 0 to 3, then 4 to 6.
     backlog.extend((0..8).map(Test::Short));
-    backlog.take(&mut early, &mut finished);
+    backlog.take(&mut early, None);
     backlog.cancel(id(1));
     backlog.extend((1..2).map(Test::Short));
-    backlog.take(&mut late, &mut finished);
-    assert_eq!((early.len(), late.len(), finished.len()), (4, 3, 0));
+    backlog.take(&mut late, None);
+    let finished = early.finished.len() + late.finished.len();
+    assert_eq!((early.batch.len(), late.batch.len(), finished), (4, 3, 0));
     // Whoever is last to put back decides the order. Names go by when a task was queued, not by where it is now.
-    backlog.put_back(&mut early);
-    backlog.put_back(&mut late);
+    backlog.put_back(&mut early.batch);
+    backlog.put_back(&mut late.batch);
     let mut order = Vec::new();
     while let Some(taken) = backlog.take_one() {
         match taken {
@@ -325,6 +326,54 @@ fn one_task_wakes_one_worker_at_most() {
     pool.shared.calls.notify_one();
     pool.stop();
     assert_each_once(&log, 2);
+}
+
+/// Of threads that sleep, so that one that is woken shows.
+fn asleep(workers: usize, log: &Arc<Log>) -> Pool<Test> {
+    let pool = pool(workers);
+    start(&pool, log);
+    while lock(&pool.shared.backlog).asleep < workers {
+        std::thread::yield_now();
+    }
+    pool
+}
+
+#[test]
+fn a_short_task_of_a_thread_about_to_drive_wakes_nobody() {
+    let log = Arc::new(Log::default());
+    let pool = asleep(2, &log);
+    let intent = AboutToDrive::mark();
+    pool.submit(core::iter::once(Test::Short(0)));
+    drop(intent);
+    assert_eq!(lock(&pool.shared.backlog).asleep, 2);
+    assert!(pool.drive(&*log, Some(0)));
+    assert_eq!(log.numbers(), [0]);
+    let intent = AboutToDrive::mark();
+    pool.submit(core::iter::once(Test::Long(1)));
+    drop(intent);
+    pool.stop();
+    assert_each_once(&log, 2);
+}
+
+#[test]
+fn what_a_thread_has_kept_for_itself_and_does_not_want_goes_to_others() {
+    let log = Arc::new(Log::default());
+    let pool = asleep(1, &log);
+    let intent = AboutToDrive::mark();
+    pool.submit(core::iter::once(Test::Short(0)));
+    drop(intent);
+    assert!(!pool.drive(&*log, Some(1)), "it is another queue's");
+    while log.numbers().is_empty() {
+        std::thread::yield_now();
+    }
+    // A second task ends the first one's privacy.
+    let intent = AboutToDrive::mark();
+    (1..3).for_each(|n| pool.submit(core::iter::once(Test::Short(n))));
+    drop(intent);
+    while log.numbers().len() < 3 {
+        std::thread::yield_now();
+    }
+    assert_each_once(&log, 3);
 }
 
 /// Does something to the pool from within its sink.

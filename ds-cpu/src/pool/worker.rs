@@ -10,7 +10,7 @@ use ds_engine::{Finished, JobId, Sink, contain};
 
 use super::backlog::{Backlog, Numbered};
 use super::patience::Patience;
-use super::{BATCH, Shared, lock, panicked_answer};
+use super::{Ready, Shared, lock, panicked_answer};
 use crate::work::Work;
 
 /// How long a batch of short tasks may take before its answers are due and its rest goes back.
@@ -20,17 +20,13 @@ const LOOK_EVERY: usize = 8;
 
 /// Works until the pool stops and nothing is left.
 pub(super) fn run<W: Work>(shared: &Shared<W>, sink: Arc<dyn Sink>) {
-    let mut worker = Worker {
-        shared,
-        batch: VecDeque::with_capacity(BATCH),
-        current: None,
-        finished: Vec::with_capacity(BATCH),
-        patience: Patience::default(),
-    };
+    let mut worker = Worker { shared, hands: Hands::default(), patience: Patience::default() };
     let mut backlog = lock(&shared.backlog);
     while worker.take(backlog) {
-        worker.perform();
-        worker.deliver(&*sink);
+        worker.hands.perform(shared, Path::NONE);
+        // A panic in the sink has been told by the panic hook and ends here: other requests need this thread.
+        let _ = contain(|| worker.hands.deliver(&*sink));
+        worker.hands.finished.clear();
         backlog = lock(&shared.backlog);
         backlog.busy -= 1;
         if backlog.stopping {
@@ -44,10 +40,7 @@ pub(super) fn run<W: Work>(shared: &Shared<W>, sink: Arc<dyn Sink>) {
 
 struct Worker<'a, W: Work> {
     shared: &'a Shared<W>,
-    batch: VecDeque<Numbered<W>>,
-    /// The job whose task is having its turn, if it is the one to answer it.
-    current: Option<JobId>,
-    finished: Vec<Finished>,
+    hands: Hands<W>,
     patience: Patience,
 }
 
@@ -56,8 +49,8 @@ impl<'a, W: Work> Worker<'a, W> {
     fn take(&mut self, mut backlog: MutexGuard<'a, Backlog<W>>) -> bool {
         let mut looked = false;
         loop {
-            backlog.take(&mut self.batch, &mut self.finished);
-            if !(self.batch.is_empty() && self.finished.is_empty()) {
+            backlog.take(&mut self.hands, None);
+            if !self.hands.are_empty() {
                 backlog.busy += 1;
                 self.shared.share(backlog);
                 return true;
@@ -73,7 +66,7 @@ impl<'a, W: Work> Worker<'a, W> {
             if !looked && !backlog.scout && self.patience.is_left() {
                 backlog.scout = true;
                 drop(backlog);
-                self.patience.look(|| self.shared.ready.get());
+                self.patience.look(|| self.shared.ready.get() == Ready::TASKS);
                 backlog = lock(&self.shared.backlog);
                 backlog.scout = false;
                 looked = true;
@@ -99,40 +92,58 @@ impl<'a, W: Work> Worker<'a, W> {
         }
         backlog
     }
+}
+
+/// What a thread has taken from the queue, and what came of it.
+pub(super) struct Hands<W> {
+    pub(super) batch: VecDeque<Numbered<W>>,
+    /// The job whose task is having its turn, if it is the one to answer it.
+    current: Option<JobId>,
+    pub(super) finished: Vec<Finished>,
+}
+
+impl<W> Default for Hands<W> {
+    fn default() -> Self {
+        Self { batch: VecDeque::new(), current: None, finished: Vec::new() }
+    }
+}
+
+impl<W: Work> Hands<W> {
+    pub(super) fn are_empty(&self) -> bool {
+        self.batch.is_empty() && self.finished.is_empty()
+    }
 
     /// Does what was taken, or as much of it as goes quickly.
-    fn perform(&mut self) {
+    pub(super) fn perform(&mut self, shared: &Shared<W>, by: Path) {
         // Around the batch and not around each task, which would take a tenth of the time of a short one.
-        while contain(|| self.perform_batch()).is_err() {
+        while contain(|| self.perform_batch(shared, by)).is_err() {
             self.finished.extend(self.current.take().map(panicked_answer));
         }
     }
 
-    fn perform_batch(&mut self) {
+    fn perform_batch(&mut self, shared: &Shared<W>, by: Path) {
         let start = (self.batch.len() > 1).then(Instant::now);
         let mut done = 0_usize;
         while let Some(queued) = self.batch.pop_front() {
             self.current = queued.task.id();
-            if let Some(finished) = self.shared.turn(queued.task, Path::NONE) {
+            if let Some(finished) = shared.turn(queued.task, by) {
                 self.finished.push(finished);
             }
             // The first task tells whether it is that kind of batch; a look at the clock is not free.
             let look = done.is_multiple_of(LOOK_EVERY);
             done += 1;
             if look && !self.batch.is_empty() && start.is_some_and(|start| start.elapsed() > SLOW) {
-                let mut backlog = lock(&self.shared.backlog);
+                let mut backlog = lock(&shared.backlog);
                 backlog.put_back(&mut self.batch);
-                self.shared.share(backlog);
+                shared.share(backlog);
             }
         }
     }
 
-    /// Answers what is done. A panic in the sink has been told by the panic hook and ends here: other requests need this
-    /// thread.
-    fn deliver(&mut self, sink: &dyn Sink) {
+    /// Answers what is done.
+    pub(super) fn deliver(&self, sink: &dyn Sink) {
         if !self.finished.is_empty() {
-            let _ = contain(|| sink.complete(&self.finished));
-            self.finished.clear();
+            sink.complete(&self.finished);
         }
     }
 }
