@@ -50,6 +50,7 @@ pub(crate) struct Driver<R: Ring> {
     /// How many transfers to begin at once, and how many answers to give before the next ones are begun: 1 after a sleep, when
     /// the device is likely to have nothing to do, and up to [`GROUP`] from then on.
     pace: u32,
+    /// Completions taken from the ring and not looked at: to make room for more while it refuses to be entered.
     completions: Vec<Cqe>,
     /// Of jobs that the kernel was not asked about, found on an early beginning.
     answers: Vec<Finished>,
@@ -273,7 +274,7 @@ impl<R: Ring> Turn for Driver<R> {
         if idle && self.lane.is_stopping() && self.lane.inbox.is_empty() {
             return false;
         }
-        let ready = self.ring.is_ready();
+        let ready = !self.completions.is_empty() || self.ring.is_ready();
         let patient = may_wait && finished.is_empty() && !ready && self.sleep_is_due();
         // What has come back already is answered before the kernel is asked for more.
         if self.fresh > 0 || !ready {

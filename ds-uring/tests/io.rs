@@ -99,6 +99,20 @@ fn reads_writes_and_syncs() {
     });
 }
 
+/// What a ring is taken out of to make room, while it refuses to be entered, is answered although nothing else comes of it.
+#[test]
+fn one_job_at_a_time_is_answered_however_often_the_ring_refuses() {
+    let config = UringConfig::default().fake(FakeFaults { seed: 3, refused: 120, ..FakeFaults::default() });
+    let (engine, log, real) = (UringIo::new(config), Arc::new(Log::default()), numbered(8));
+    engine.start(&StartContext::new(log.clone())).unwrap();
+    let memory = Memory::new(8);
+    for n in 0..500 {
+        engine.submit(&mut vec![IoJob { id: id(n), op: read(file(&real), n % 8 * 512, &memory) }]);
+        assert_eq!(log.wait(id(n)).result, Ok(Done::Moved(8)));
+        assert_eq!(memory.bytes(), [(n % 8) as u8; 8]);
+    }
+}
+
 #[test]
 fn what_cannot_be_read_or_written_says_why() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,8 +1,10 @@
-//! `cargo xtask bench io`: the engines beside fio's io_uring engine, on one file, as a table, a file of results and a chart.
+//! `cargo xtask bench io`: the engines beside fio's io_uring engine and beside a plain `pread` loop, on one file, as a table, a file
+//! of results and a chart.
 //!
-//! Every contestant makes random reads of one size at one depth for a while, each in a process of its own: fio, a plain `pread`
-//! loop, and this project's engines through the whole runtime, queue included. Rounds are interleaved, and what counts is the
-//! median. A run that did not keep half the depth in flight that it was asked for is marked as invalid.
+//! Every contestant makes random reads of one size for a while, each in a process of its own; this project's engines through the
+//! whole runtime, queue included. In one kind of cell every read that ends begins the next, so that a depth is kept, as fio keeps
+//! it; in the other a batch is enqueued, submitted and waited for, which is what a loop is compared with. Rounds are interleaved,
+//! and what counts is the median. A run that was to keep a depth and did not keep half of it is marked as invalid.
 
 mod chart;
 mod contestant;
@@ -17,7 +19,7 @@ use serde::Serialize;
 
 use crate::tools::{self, FIO, Provision};
 use crate::workspace::Project;
-use contestant::{CONTESTANTS, Run};
+use contestant::{Contestant, KEEPING_DEPTH, Run, WAITING};
 
 /// What to measure, and where.
 #[derive(Args)]
@@ -29,11 +31,14 @@ pub(crate) struct IoArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
     /// Seconds for each contestant in each cell and round
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
     seconds: f64,
-    /// Reads in flight
+    /// Reads in flight, where a depth is kept
     #[arg(long, value_name = "N", default_value_t = 32)]
     depth: u32,
+    /// Sizes of batches, where batches are waited for
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [64, 1])]
+    batches: Vec<u32>,
     /// Sizes of reads, in KiB
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [4, 64, 1024])]
     blocks: Vec<u32>,
@@ -47,13 +52,26 @@ const FILE_BYTES: u64 = 2 << 30;
 struct Cell {
     block_bytes: u32,
     direct: bool,
+    /// Reads in flight, or in a batch.
     depth: u32,
+    /// Whether all of a batch is waited for before the next is made.
+    batch: bool,
 }
 
 impl Cell {
     fn name(&self) -> String {
         let way = if self.direct { "O_DIRECT" } else { "hot" };
-        format!("{} KiB {way}", self.block_bytes / 1024)
+        let how = if self.batch { "batch" } else { "depth" };
+        format!("{} KiB {way}, {how} {}", self.block_bytes / 1024, self.depth)
+    }
+
+    /// Who takes part; the rival first.
+    const fn contestants(&self) -> &'static [Contestant] {
+        if self.batch { &WAITING } else { &KEEPING_DEPTH }
+    }
+
+    fn is_valid(&self, run: &Run) -> bool {
+        self.batch || run.mean_depth * 2.0 >= f64::from(self.depth)
     }
 }
 
@@ -66,9 +84,9 @@ struct Entry {
     /// Medians.
     #[serde(flatten)]
     run: Run,
-    /// Its reads per second over fio's.
-    over_fio: f64,
-    /// Whether at least half the depth was in flight.
+    /// Its reads per second over those of the cell's rival: fio, or the loop.
+    over_rival: f64,
+    /// Whether at least half the depth was in flight, if one was to be kept.
     valid: bool,
 }
 
@@ -94,18 +112,15 @@ pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
         make(&file).with_context(|| file.display().to_string())?;
     }
     let ours = contestant::build(project)?;
-    let cells: Vec<Cell> = [false, true]
-        .into_iter()
-        .flat_map(|direct| args.blocks.iter().map(move |&kib| (direct, kib)))
-        .map(|(direct, kib)| Cell { block_bytes: kib * 1024, direct, depth: args.depth })
-        .collect();
+    let cells = cells(args);
     // Once from end to end, so that "hot" is true.
     io::copy(&mut File::open(&file)?, &mut io::sink())?;
-    let mut runs: Vec<Vec<Vec<Run>>> = vec![vec![Vec::new(); CONTESTANTS.len()]; cells.len()];
+    let mut runs: Vec<Vec<Vec<Run>>> =
+        cells.iter().map(|cell| vec![Vec::new(); cell.contestants().len()]).collect();
     for round in 1..=args.rounds {
         println!("round {round} of {}", args.rounds);
         for (cell, runs) in cells.iter().zip(&mut runs) {
-            for (contestant, runs) in CONTESTANTS.iter().zip(runs).filter(|(who, _)| who.takes_part(cell)) {
+            for (contestant, runs) in cell.contestants().iter().zip(runs) {
                 let run = contestant.run(project, &ours, &file, cell, args.seconds);
                 runs.push(run.with_context(|| format!("{}, {}", contestant.name, cell.name()))?);
             }
@@ -113,16 +128,15 @@ pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
     }
     let mut results = Vec::new();
     for (cell, runs) in cells.iter().zip(&runs) {
-        let fio = contestant::median(&runs[0]).context("fio takes part in every cell")?;
-        for (contestant, runs) in CONTESTANTS.iter().zip(runs) {
+        let rival = contestant::median(&runs[0]).context("there is at least one round")?;
+        for (contestant, runs) in cell.contestants().iter().zip(runs) {
             let Some(run) = contestant::median(runs) else { continue };
-            let valid = contestant.is_loop || run.mean_depth * 2.0 >= f64::from(cell.depth);
-            let over_fio = run.iops / fio.iops;
-            results.push(Entry { cell: *cell, contestant: contestant.name, run, over_fio, valid });
+            let (over_rival, valid) = (run.iops / rival.iops, cell.is_valid(&run));
+            results.push(Entry { cell: *cell, contestant: contestant.name, run, over_rival, valid });
         }
     }
     let results = Results {
-        schema: "ds-runtime bench io 1",
+        schema: "ds-runtime bench io 2",
         system: xshell::cmd!(project.sh, "uname -sr").quiet().read()?,
         cores: std::thread::available_parallelism()?.get(),
         rounds: args.rounds,
@@ -137,6 +151,22 @@ pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
     fs::write(&svg, chart::draw(&results))?;
     println!("\nresults in {} and {}", json.display(), svg.display());
     Ok(())
+}
+
+/// What is measured, in this order.
+fn cells(args: &IoArgs) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for direct in [false, true] {
+        let sized = |depth, batch| {
+            args.blocks.iter().map(move |&kib| Cell { block_bytes: kib * 1024, direct, depth, batch })
+        };
+        cells.extend(sized(args.depth, false));
+        // Past the page cache one read at a time shows the disk and nothing else.
+        for &batch in args.batches.iter().filter(|&&batch| batch > 1 || !direct) {
+            cells.extend(sized(batch, true));
+        }
+    }
+    cells
 }
 
 /// Makes a file that no file system can compress or leave out.
@@ -157,18 +187,32 @@ fn make(path: &Path) -> Result<()> {
 
 fn show(results: &Results) {
     println!(
-        "\n{:<18} {:<8} {:>9} {:>7} {:>8} {:>7} {:>7}",
-        "cell", "who", "reads/s", "GB/s", "CPU ns", "depth", "/ fio"
+        "\n{:<28} {:<8} {:>9} {:>7} {:>8} {:>7} {:>7}",
+        "cell", "who", "reads/s", "GB/s", "CPU ns", "depth", "/ rival"
     );
-    for Entry { cell, contestant, run, over_fio, valid } in &results.results {
+    for Entry { cell, contestant, run, over_rival, valid } in &results.results {
         let gigabytes = run.iops * f64::from(cell.block_bytes) / 1e9;
         println!(
-            "{:<18} {contestant:<8} {:>9.0} {gigabytes:>7.2} {:>8.0} {:>7.1} {over_fio:>7.2}{}",
+            "{:<28} {contestant:<8} {:>9.0} {gigabytes:>7.2} {:>8.0} {:>7.1} {over_rival:>7.2}{}",
             cell.name(),
             run.iops,
             run.cpu_ns,
             run.mean_depth,
             if *valid { "" } else { "  INVALID: under half the depth" }
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_depth_that_was_not_kept_makes_a_run_invalid_and_a_batch_keeps_none() {
+        let kept = Cell { block_bytes: 4096, direct: true, depth: 32, batch: false };
+        let run = |mean_depth| Run { iops: 1.0, cpu_ns: 1.0, mean_depth };
+        assert!(kept.is_valid(&run(16.0)) && !kept.is_valid(&run(15.9)));
+        assert!(Cell { batch: true, ..kept }.is_valid(&run(1.0)));
+        assert_eq!(kept.name(), "4 KiB O_DIRECT, depth 32");
     }
 }

@@ -24,25 +24,33 @@ pub(super) struct Run {
 /// Somebody who reads.
 pub(super) struct Contestant {
     pub(super) name: &'static str,
-    /// Reads one at a time, whatever the depth.
-    pub(super) is_loop: bool,
+    /// The bench program's arguments; none for fio.
+    args: &'static [&'static str],
 }
 
-/// All of them, the rival to compare with first.
-pub(super) const CONTESTANTS: [Contestant; 5] = [
-    Contestant { name: "fio", is_loop: false },
-    Contestant { name: "uring", is_loop: false },
-    Contestant { name: "cpu", is_loop: false },
-    Contestant { name: "auto", is_loop: false },
-    Contestant { name: "pread", is_loop: true },
+const fn ours(name: &'static str, args: &'static [&'static str]) -> Contestant {
+    Contestant { name, args }
+}
+
+/// Those who keep a depth.
+pub(super) const KEEPING_DEPTH: [Contestant; 4] = [
+    Contestant { name: "fio", args: &[] },
+    ours("uring", &["--engine", "uring", "--callbacks"]),
+    ours("cpu", &["--engine", "cpu", "--callbacks"]),
+    ours("auto", &["--engine", "auto", "--callbacks"]),
+];
+
+/// Those who wait for each batch.
+pub(super) const WAITING: [Contestant; 6] = [
+    ours("pread", &["--engine", "pread"]),
+    ours("cpu-1", &["--engine", "cpu", "--workers", "1", "--batch"]),
+    ours("cpu-2", &["--engine", "cpu", "--workers", "2", "--batch"]),
+    ours("cpu-4", &["--engine", "cpu", "--workers", "4", "--batch"]),
+    ours("uring", &["--engine", "uring", "--batch"]),
+    ours("auto", &["--engine", "auto", "--batch"]),
 ];
 
 impl Contestant {
-    /// A loop needs aligned memory to go past the page cache, and has none.
-    pub(super) const fn takes_part(&self, cell: &Cell) -> bool {
-        !(self.is_loop && cell.direct)
-    }
-
     pub(super) fn run(
         &self,
         project: &Project,
@@ -51,10 +59,10 @@ impl Contestant {
         cell: &Cell,
         seconds: f64,
     ) -> Result<Run> {
-        let Cell { block_bytes, direct, depth } = *cell;
+        let Cell { block_bytes, direct, depth, .. } = *cell;
         let (block, depth, seconds) = (block_bytes.to_string(), depth.to_string(), seconds.to_string());
         let sh = &project.sh;
-        if self.name == "fio" {
+        if self.args.is_empty() {
             let direct = if direct { "1" } else { "0" };
             let said = cmd!(
                 sh,
@@ -63,11 +71,11 @@ impl Contestant {
             );
             return of_fio(&said.quiet().ignore_stderr().read()?);
         }
-        let engine = self.name;
+        let args = self.args;
         let direct: &[&str] = if direct { &["--direct"] } else { &[] };
         let said = cmd!(
             sh,
-            "{ours} --engine {engine} --file {file} --block {block} --depth {depth} --seconds {seconds} --callbacks {direct...}"
+            "{ours} {args...} --file {file} --block {block} --depth {depth} --seconds {seconds} {direct...}"
         );
         Ok(serde_json::from_str(&said.quiet().read()?)?)
     }
