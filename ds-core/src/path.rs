@@ -26,9 +26,15 @@ impl Path {
     pub const COPY_VULKAN: Self = Self(1 << 6);
     /// The work was done by the thread that waited for it, not by one of the engine's own.
     pub const INLINE: Self = Self(1 << 7);
+    /// Beside [`IO_URING`](Self::IO_URING): by a file registered with the ring.
+    pub const IO_FIXED_FILE: Self = Self(1 << 8);
+    /// Beside [`IO_URING`](Self::IO_URING): with memory registered with the ring.
+    pub const IO_FIXED_BUFFER: Self = Self(1 << 9);
+    /// Beside [`IO_URING`](Self::IO_URING): through the page cache, and leaving nothing behind in it.
+    pub const IO_UNCACHED: Self = Self(1 << 10);
 
     /// How many different bits there are; [`Path::bit`] is always smaller.
-    pub const BITS: usize = 8;
+    pub const BITS: usize = 11;
 
     const NAMES: [&'static str; Self::BITS] = [
         "io:cpu",
@@ -39,6 +45,9 @@ impl Path {
         "copy:host",
         "copy:vulkan",
         "inline",
+        "fixed-file",
+        "fixed-buffer",
+        "uncached",
     ];
 
     /// Whether every engine of `other` is in this set.

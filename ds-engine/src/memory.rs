@@ -1,5 +1,6 @@
 //! Host bytes and file descriptors, lent to an engine for one job.
 
+use core::num::NonZeroU64;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use ds_core::DeviceId;
@@ -136,6 +137,7 @@ impl Place {
 pub struct FileRef {
     fd: RawFd,
     positional: bool,
+    known_as: Option<NonZeroU64>,
     direct: Option<(RawFd, Alignment)>,
 }
 
@@ -146,13 +148,26 @@ impl FileRef {
     /// The descriptor stays open from now until the outcome of the job it is put into has been delivered.
     #[must_use]
     pub unsafe fn new(fd: BorrowedFd<'_>) -> Self {
-        Self { fd: fd.as_raw_fd(), positional: false, direct: None }
+        Self { fd: fd.as_raw_fd(), positional: false, known_as: None, direct: None }
     }
 
     /// The same file, known to have positions: no pipe, socket or terminal.
     #[must_use]
     pub const fn positional(self) -> Self {
         Self { positional: true, ..self }
+    }
+
+    /// The same file, with a number below 2^63 that no other file in this process has or ever had. An engine may keep what it has
+    /// found out about the file under that number, and the file open; a descriptor's number names another file some day.
+    #[must_use]
+    pub const fn called(self, number: NonZeroU64) -> Self {
+        Self { known_as: Some(number), ..self }
+    }
+
+    /// The file's number, if it has one.
+    #[must_use]
+    pub const fn known_as(self) -> Option<NonZeroU64> {
+        self.known_as
     }
 
     /// The same file, to be read and written past the page cache, through a second descriptor for it that is open for that.

@@ -6,13 +6,13 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use ds_runtime::{File, IoKind, QueueOptions, Request, Runtime, UringConfig, probe_uring};
+use ds_runtime::{File, IoKind, QueueOptions, Request, Runtime, UringConfig, UringFeatures, probe_uring};
 
 const BLOCK: u64 = 4096;
 const READS: u64 = 1000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    match probe_uring() {
+    match probe_uring(UringFeatures::DEFAULT) {
         Ok(report) => println!("this kernel grants: {}", report.features),
         Err(refused) => {
             println!("no ring here: {refused}");

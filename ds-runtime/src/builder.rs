@@ -408,7 +408,7 @@ type Transforming = (Arc<dyn CodecEngine>, Arc<dyn CopyEngine>);
 /// Whether this machine has rings at all; `Auto` asks before it relies on one.
 #[cfg(feature = "uring")]
 fn is_uring_allowed() -> Result<(), Refusal> {
-    match ds_uring::probe() {
+    match ds_uring::probe(ds_uring::Features::DEFAULT) {
         Ok(_) => Ok(()),
         Err(error) => Err(Refusal { engine: "uring", reason: error.to_string() }),
     }

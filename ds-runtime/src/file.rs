@@ -1,5 +1,7 @@
 //! Files as requests know them: owned, shared, kept open while anything is in flight.
 
+use core::num::NonZeroU64;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -24,7 +26,12 @@ struct Inner {
     writable: bool,
     /// Whether it has positions, as pipes and sockets have not.
     positional: bool,
+    /// As no other file in this process is or was.
+    number: NonZeroU64,
 }
+
+/// The next file's number.
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// The way past the page cache.
 #[derive(Debug)]
@@ -65,6 +72,8 @@ impl File {
         let inner = Inner {
             fd,
             positional,
+            // It never comes round to 0.
+            number: NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap_or(NonZeroU64::MIN),
             path,
             readable: mode == OFlags::RDONLY || mode == OFlags::RDWR,
             writable: mode == OFlags::WRONLY || mode == OFlags::RDWR,
@@ -113,7 +122,7 @@ impl File {
     /// This handle, or a clone of it, is kept until the outcome of the job has been delivered.
     pub(crate) unsafe fn lend(&self) -> FileRef {
         // SAFETY: the handle keeps the descriptor open.
-        let file = unsafe { FileRef::new(self.as_fd()) };
+        let file = unsafe { FileRef::new(self.as_fd()) }.called(self.inner.number);
         let file = if self.inner.positional { file.positional() } else { file };
         match &self.direct {
             // SAFETY: the handle keeps this one open as well.

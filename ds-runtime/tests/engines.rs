@@ -45,15 +45,25 @@ fn shallow_rings() -> Runtime {
 }
 
 fn uring_of_linux_6_6() -> Runtime {
-    with_rings(UringConfig::default().features(Features::LINUX_6_6))
+    with_rings(UringConfig::default().features(Features::LINUX_6_6.and(Features::DEFAULT)))
 }
 
 fn uring_of_linux_6_1() -> Runtime {
-    with_rings(UringConfig::default().features(Features::LINUX_6_1))
+    with_rings(UringConfig::default().features(Features::LINUX_6_1.and(Features::DEFAULT)))
 }
 
 fn uring_of_linux_5_15() -> Runtime {
-    with_rings(UringConfig::default().features(Features::LINUX_5_15))
+    with_rings(UringConfig::default().features(Features::LINUX_5_15.and(Features::DEFAULT)))
+}
+
+/// With whatever else this kernel can do, but for polling.
+fn extended_ring() -> Runtime {
+    with_rings(UringConfig::default().features(Features::ALL - Features::SQPOLL))
+}
+
+/// Fed by a thread of the kernel's.
+fn polled_ring() -> Runtime {
+    with_rings(UringConfig::default().features(Features::DEFAULT | Features::SQPOLL))
 }
 
 /// A ring that is short, late, full, out of order and interrupted.
@@ -121,4 +131,4 @@ macro_rules! every_engine {
     };
 }
 
-every_engine! { cpu cramped faulty uring shallow_rings uring_of_linux_6_6 uring_of_linux_6_1 uring_of_linux_5_15 nasty_ring front }
+every_engine! { cpu cramped faulty uring shallow_rings uring_of_linux_6_6 uring_of_linux_6_1 uring_of_linux_5_15 extended_ring polled_ring nasty_ring front }

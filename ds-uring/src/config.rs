@@ -46,7 +46,7 @@ impl UringConfig {
         self
     }
 
-    /// Uses none but these; all unless told. For finding out what a feature is worth, and for tests.
+    /// Asks for these; [`Features::DEFAULT`] unless told.
     pub const fn features(mut self, features: Features) -> Self {
         self.features = features;
         self
@@ -65,7 +65,7 @@ impl Default for UringConfig {
         Self {
             rings: NonZeroUsize::MIN,
             depth: Self::DEFAULT_DEPTH,
-            features: Features::ALL,
+            features: Features::DEFAULT,
             source: Source::Kernel,
         }
     }

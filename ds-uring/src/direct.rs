@@ -1,5 +1,6 @@
 //! How a job goes to the kernel: straight, by a detour through aligned memory, or not at all.
 
+use core::ptr::NonNull;
 use std::os::fd::AsRawFd;
 
 use ds_core::{Done, Fault, LeaseId};
@@ -7,7 +8,7 @@ use ds_engine::{Alignment, FileRef, HostBytes, IoOp, StagingError, StagingPool};
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
-use crate::ring::Op;
+use crate::ring::{Op, Target};
 
 /// Aligned memory that a job's bytes go through.
 #[derive(Debug)]
@@ -45,12 +46,17 @@ impl Hangar {
         Ok(Self { pool: StagingPool::new(Self::SIZE)? })
     }
 
+    /// Where the aligned memory is, all of it, for the kernel to know.
+    pub(crate) const fn mapping(&self) -> NonNull<[u8]> {
+        self.pool.mapping()
+    }
+
     /// Decides how a job goes to the kernel.
     pub(crate) fn plan(&mut self, op: &IoOp) -> Plan {
         match *op {
             IoOp::Read { file, offset, into } => self.plan_read(file, offset, into),
             IoOp::Write { file, offset, from } => self.plan_write(file, offset, from),
-            IoOp::Sync { file, data_only } => Plan::Go(Op::Sync { fd: raw(file), data_only }, None),
+            IoOp::Sync { file, data_only } => Plan::Go(Op::Sync { file: plain(file), data_only }, None),
         }
     }
 
@@ -58,11 +64,11 @@ impl Hangar {
         if let Some(fault) = refusal(file, offset) {
             return Plan::Answer(fault);
         }
-        let Some((fd, alignment)) = raw_direct(file) else {
-            return Plan::Go(Op::Read { fd: raw(file), offset, into }, None);
+        let Some((target, alignment)) = direct(file) else {
+            return Plan::Go(Op::Read { file: plain(file), offset, into }, None);
         };
         if alignment.fits_range(offset, into.len() as u64) && alignment.fits_memory(into.as_ptr()) {
-            return Plan::Go(Op::Read { fd, offset, into }, None);
+            return Plan::Go(Op::Read { file: target, offset, into }, None);
         }
         let len = (into.len() as u64).min(Self::SHARE - u64::from(alignment.offset()));
         let Some((start, len)) = alignment.around(offset, len) else {
@@ -72,7 +78,7 @@ impl Hangar {
         self.lease(len).map_or_else(
             |refused| refused,
             |(lease, bytes)| {
-                Plan::Go(Op::Read { fd, offset: start, into: bytes }, Some(Detour { lease, head }))
+                Plan::Go(Op::Read { file: target, offset: start, into: bytes }, Some(Detour { lease, head }))
             },
         )
     }
@@ -81,22 +87,22 @@ impl Hangar {
         if let Some(fault) = refusal(file, offset) {
             return Plan::Answer(fault);
         }
-        let Some((fd, alignment)) = raw_direct(file) else {
-            return Plan::Go(Op::Write { fd: raw(file), offset, from }, None);
+        let Some((target, alignment)) = direct(file) else {
+            return Plan::Go(Op::Write { file: plain(file), offset, from }, None);
         };
         if !alignment.fits_range(offset, from.len() as u64) {
             // To write part of a block is to read, change and write the whole, which others may be writing as well.
             return Plan::Answer(Fault::Unsupported("a write past the page cache of parts of blocks"));
         }
         if alignment.fits_memory(from.as_ptr()) {
-            return Plan::Go(Op::Write { fd, offset, from }, None);
+            return Plan::Go(Op::Write { file: target, offset, from }, None);
         }
         let len = (from.len() as u64).min(Self::SHARE);
         self.lease(len).map_or_else(
             |refused| refused,
             |(lease, bytes)| {
                 copy(from, bytes);
-                Plan::Go(Op::Write { fd, offset, from: bytes }, Some(Detour { lease, head: 0 }))
+                Plan::Go(Op::Write { file: target, offset, from: bytes }, Some(Detour { lease, head: 0 }))
             },
         )
     }
@@ -168,12 +174,16 @@ fn refusal(file: FileRef, offset: u64) -> Option<Fault> {
     streams.then_some(Fault::Os(Errno::SPIPE.raw_os_error()))
 }
 
-fn raw(file: FileRef) -> i32 {
+fn plain(file: FileRef) -> Target {
     // SAFETY: the job has not been answered, so the descriptor is open.
-    unsafe { file.as_fd() }.as_raw_fd()
+    let fd = unsafe { file.as_fd() }.as_raw_fd();
+    Target { fd, known_as: file.known_as(), direct: false }
 }
 
-fn raw_direct(file: FileRef) -> Option<(i32, Alignment)> {
+fn direct(file: FileRef) -> Option<(Target, Alignment)> {
     // SAFETY: the job has not been answered, so the descriptor is open.
-    unsafe { file.as_direct_fd() }.map(|(fd, alignment)| (fd.as_raw_fd(), alignment))
+    let (fd, alignment) = unsafe { file.as_direct_fd() }?;
+    // The same file, open for the second time.
+    let known_as = file.known_as().map(|number| number | 1 << 63);
+    Some((Target { fd: fd.as_raw_fd(), known_as, direct: true }, alignment))
 }

@@ -59,15 +59,15 @@ pub(crate) struct Driver<R: Ring> {
 }
 
 impl<R: Ring> Driver<R> {
-    pub(crate) fn new(ring: R, lane: Arc<Lane>, depth: usize) -> std::io::Result<Self> {
-        Ok(Self {
+    pub(crate) fn new(ring: R, lane: Arc<Lane>, depth: usize, hangar: Hangar) -> Self {
+        Self {
             ring,
             lane,
             flights: Flights::new(depth),
             backlog: VecDeque::new(),
             doomed: HashSet::new(),
             cancels: Vec::new(),
-            hangar: Hangar::new()?,
+            hangar,
             count: Count::new(),
             listening: false,
             outstanding: 0,
@@ -76,7 +76,7 @@ impl<R: Ring> Driver<R> {
             completions: Vec::with_capacity(2 * depth),
             answers: Vec::new(),
             complained: false,
-        })
+        }
     }
 
     /// Takes what the inbox has: cancellations take effect at once, jobs queue up.
@@ -122,39 +122,43 @@ impl<R: Ring> Driver<R> {
                 finished.push(Finished { id: job.id, result: Err(fault), path: Path::IO_URING });
             }
             Plan::Go(op, detour) => {
-                let token = self.flights.board(Flight { id: job.id, op: job.op, detour });
+                let flight = Flight { id: job.id, op: job.op, detour, path: Path::IO_URING };
+                let token = self.flights.board(flight);
+                let Token::Job { seat, generation } = token else { return };
                 // SAFETY: the job says that its file and memory are there for it until it is answered, which happens when its
                 // completion is taken; a detour's memory is released then, and not before.
-                if !unsafe { self.push(Sqe { token: token.pack(), op }) } {
-                    let Token::Job { seat, generation } = token else { return };
-                    let flight = self.flights.leave(seat, generation);
-                    self.hangar.abandon(flight.and_then(|flight| flight.detour));
-                    self.backlog.push_front(job);
+                match unsafe { self.push(Sqe { token: token.pack(), op }) } {
+                    Some(path) => self.flights.note(seat, path),
+                    None => {
+                        let flight = self.flights.leave(seat, generation);
+                        self.hangar.abandon(flight.and_then(|flight| flight.detour));
+                        self.backlog.push_front(job);
+                    }
                 }
             }
         }
     }
 
-    /// Puts an operation into the submission queue, making room if need be. Returns whether it is there.
+    /// Puts an operation into the submission queue, making room if need be. If it is there, returns what [`Ring::push`] says.
     ///
     /// # Safety
     /// That of [`Ring::push`].
-    unsafe fn push(&mut self, sqe: Sqe) -> bool {
+    unsafe fn push(&mut self, sqe: Sqe) -> Option<Path> {
         for attempt in 0..2 {
             // SAFETY: the caller's promise, passed on.
-            if unsafe { self.ring.push(sqe) }.is_ok() {
+            if let Ok(path) = unsafe { self.ring.push(sqe) } {
                 self.outstanding += 1;
                 self.fresh += 1;
                 if self.fresh >= self.pace {
                     self.enter(0);
                 }
-                return true;
+                return Some(path);
             }
             if attempt == 0 {
                 self.enter(0);
             }
         }
-        false
+        None
     }
 
     fn cancel(&mut self, id: JobId) {
@@ -170,7 +174,7 @@ impl<R: Ring> Driver<R> {
         while let Some(token) = self.cancels.pop() {
             let cancel = Sqe { token: Token::Cancel.pack(), op: Op::Cancel { token: token.pack() } };
             // SAFETY: it names no memory.
-            if !unsafe { self.push(cancel) } {
+            if unsafe { self.push(cancel) }.is_none() {
                 self.cancels.push(token);
                 break;
             }
@@ -181,7 +185,7 @@ impl<R: Ring> Driver<R> {
         if !self.listening {
             let listen = Sqe { token: Token::Bell.pack(), op: self.count.listen(&self.lane.bell) };
             // SAFETY: the event and the count are the driver's own, which waits for the completion before it goes.
-            self.listening = unsafe { self.push(listen) };
+            self.listening = unsafe { self.push(listen) }.is_some();
         }
     }
 
@@ -217,14 +221,22 @@ impl<R: Ring> Driver<R> {
                 Token::Cancel => {}
                 Token::Job { seat, generation } => {
                     let Some(flight) = self.flights.leave(seat, generation) else { continue };
+                    let Flight { id, op, detour, path } = flight;
                     let result = match cqe.result {
-                        Ok(moved) => Ok(self.hangar.arrive(&flight.op, flight.detour, u64::from(moved))),
+                        Err(Errno::OPNOTSUPP) if path.contains(Path::IO_UNCACHED) => {
+                            // Only the flag can be to blame: without it every file system reads.
+                            self.ring.keep_cached();
+                            self.hangar.abandon(detour);
+                            self.backlog.push_back(IoJob { id, op });
+                            continue;
+                        }
+                        Ok(moved) => Ok(self.hangar.arrive(&op, detour, u64::from(moved))),
                         Err(errno) => {
-                            self.hangar.abandon(flight.detour);
+                            self.hangar.abandon(detour);
                             Err(fault(errno))
                         }
                     };
-                    finished.push(Finished { id: flight.id, result, path: Path::IO_URING });
+                    finished.push(Finished { id, result, path });
                 }
             }
         }
@@ -302,6 +314,10 @@ impl<R: Ring> Driver<R> {
     fn sleep_is_due(&self) -> bool {
         // Without a bell it could not be woken; the next turn tries to hang one again.
         if !self.listening || !self.cancels.is_empty() {
+            return false;
+        }
+        // Nor does anything come of jobs that the ring had no room for.
+        if self.flights.is_empty() && !self.backlog.is_empty() {
             return false;
         }
         self.lane.bell.door.lie_down();

@@ -1,6 +1,7 @@
 //! The engine: rings, their threads, and the way to them.
 
 use core::num::NonZeroUsize;
+use core::ptr::NonNull;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -9,6 +10,7 @@ use ds_core::Path;
 use ds_engine::{Engine, IoEngine, IoJob, JobId, Sink, StartContext, StartError};
 
 use crate::config::{Source, UringConfig};
+use crate::direct::Hangar;
 use crate::driver::{Driver, Turn};
 use crate::features::Features;
 use crate::inbox::Message;
@@ -81,14 +83,15 @@ impl UringIo {
         self.lanes.get().map_or(&[], |lanes| lanes)
     }
 
-    fn start_threads(&self, lanes: &[Arc<Lane>], sink: &Arc<dyn Sink>) -> Result<Report, StartError> {
+    fn start_threads(&self, lanes: &[Arc<Lane>], context: &StartContext) -> Result<Report, StartError> {
         let (send, receive) = sync_channel(lanes.len());
         let mut life = self.crew.lock();
         for (n, lane) in lanes.iter().enumerate() {
             let thread = Thread {
                 config: self.config,
                 lane: Arc::clone(lane),
-                sink: Arc::clone(sink),
+                sink: Arc::clone(context.sink()),
+                staging: Mapping(context.staging()),
                 crew: Arc::clone(&self.crew),
                 ready: send.clone(),
             };
@@ -122,16 +125,23 @@ struct Thread {
     config: UringConfig,
     lane: Arc<Lane>,
     sink: Arc<dyn Sink>,
+    staging: Mapping,
     crew: Arc<Crew>,
     ready: SyncSender<Ready>,
 }
 
+/// Where memory is, for a thread to know.
+struct Mapping(NonNull<[u8]>);
+
+// SAFETY: an address and a length, which nobody here reads or writes through.
+unsafe impl Send for Mapping {}
+
 impl Thread {
     fn run(self, engine: usize) {
-        let Self { config, lane, sink, crew, ready } = self;
+        let Self { config, lane, sink, staging, crew, ready } = self;
         let ends = Ends(crew);
         // Here and not where the engine is started: a ring belongs to the thread that makes it.
-        match driver(&config, &lane) {
+        match driver(&config, &lane, staging.0) {
             Ok((driver, features)) => {
                 // Nobody listens any more if another thread has failed; then the engine stops.
                 let _ = ready.send(Ok(features));
@@ -157,20 +167,25 @@ impl Drop for Ends {
     }
 }
 
-fn driver(config: &UringConfig, lane: &Arc<Lane>) -> Result<(Box<dyn Turn>, Features), StartError> {
+fn driver(
+    config: &UringConfig,
+    lane: &Arc<Lane>,
+    staging: NonNull<[u8]>,
+) -> Result<(Box<dyn Turn>, Features), StartError> {
     let (lane, depth) = (Arc::clone(lane), config.depth.get());
     let no_memory = |source| StartError::Os { what: "aligned memory for direct transfers", source };
+    let hangar = Hangar::new().map_err(no_memory)?;
     match config.source {
         Source::Kernel => {
-            let (ring, features) = KernelRing::new(config)?;
-            let driver = Driver::new(ring, lane, depth).map_err(no_memory)?;
-            Ok((Box::new(driver), features))
+            // SAFETY: the driver drops its ring before its hangar. The staging memory is there until the engine has been stopped,
+            // by when its threads have ended, and their rings with them.
+            let (ring, features) = unsafe { KernelRing::new(config, &[hangar.mapping(), staging]) }?;
+            Ok((Box::new(Driver::new(ring, lane, depth, hangar)), features))
         }
         #[cfg(any(test, feature = "__faults"))]
         Source::Fake(faults) => {
             let ring = crate::ring::fake::FakeRing::new(faults);
-            let driver = Driver::new(ring, lane, depth).map_err(no_memory)?;
-            Ok((Box::new(driver), Features::NONE))
+            Ok((Box::new(Driver::new(ring, lane, depth, hangar)), Features::NONE))
         }
     }
 }
@@ -187,7 +202,7 @@ unsafe impl Engine for UringIo {
         if core::mem::replace(&mut self.crew.lock().used, true) {
             return Err(StartError::AlreadyUsed);
         }
-        let result = self.make_lanes().and_then(|lanes| self.start_threads(lanes, context.sink()));
+        let result = self.make_lanes().and_then(|lanes| self.start_threads(lanes, context));
         match result {
             Ok(report) => {
                 log::debug!("io_uring engine: {report}");
@@ -293,12 +308,17 @@ impl Drop for UringIo {
 
 const _: () = assert!(UringConfig::MAX_RINGS <= u64::BITS as usize, "`submit` has a bit for each");
 
-/// Makes a ring as an engine would, and says what the kernel grants. For telling people; an engine asks by itself.
+/// Makes a ring as an engine would, and says what the kernel grants of these features. For telling people; an engine asks by
+/// itself.
 ///
 /// # Errors
 /// As [`UringIo`] when it is started.
-pub fn probe() -> Result<Report, StartError> {
-    let config = UringConfig::default().depth(NonZeroUsize::MIN);
-    let (_ring, features) = KernelRing::new(&config)?;
+pub fn probe(features: Features) -> Result<Report, StartError> {
+    let config = UringConfig::default().depth(NonZeroUsize::MIN).features(features);
+    let hangar = Hangar::new()
+        .map_err(|source| StartError::Os { what: "aligned memory for direct transfers", source })?;
+    // SAFETY: the ring goes before the hangar.
+    let (ring, features) = unsafe { KernelRing::new(&config, &[hangar.mapping()]) }?;
+    drop(ring);
     Ok(Report { rings: config.rings, depth: config.depth, features })
 }

@@ -3,8 +3,9 @@
 use core::fmt;
 use core::ops::{BitOr, BitOrAssign, Sub};
 
-/// A set of abilities of the kernel that make rings cheaper. Each is optional: a ring is set up with as many as the kernel
-/// grants, and [`Report`](crate::Report) says which those are.
+/// A set of abilities of the kernel that make rings cheaper, or may. Each is optional: a ring is set up with as many of those asked
+/// for as the kernel grants, and [`Report`](crate::Report) says which those are. Unless told, [`DEFAULT`](Self::DEFAULT) are asked
+/// for; the others cost something as well, and are worth it for some.
 ///
 /// Leaving some out of [`UringConfig::features`](crate::UringConfig::features) makes an engine behave as on a kernel that
 /// lacks them: [`LINUX_5_15`](Self::LINUX_5_15) and its like name what those kernels have.
@@ -25,24 +26,54 @@ impl Features {
     pub const DEFER_TASKRUN: Self = Self(1 << 3);
     /// Submissions without an array of indices in between. Linux 6.6.
     pub const NO_SQARRAY: Self = Self(1 << 4);
+    /// A thread of the kernel's takes submissions, so that none is a system call. It spins while there are any, on a core of its
+    /// own, and for a while after. Excludes [`COOP_TASKRUN`](Self::COOP_TASKRUN) and [`DEFER_TASKRUN`](Self::DEFER_TASKRUN).
+    pub const SQPOLL: Self = Self(1 << 5);
+    /// The engine's aligned memory and the runtime's staging memory are registered: the kernel need not look up their pages for
+    /// each transfer. They count as locked memory (`ulimit -l`) as long as the engine lives; where that is too much, the engine
+    /// goes without, with a warning in the log.
+    pub const FIXED_BUFFERS: Self = Self(1 << 6);
+    /// Files are registered as they are used, so that the kernel need not look them up for each transfer. A ring keeps the last
+    /// 64 of them open, even if everybody else has closed them.
+    pub const FIXED_FILES: Self = Self(1 << 7);
+    /// Reads through the page cache leave nothing behind in it (`RWF_DONTCACHE`): for data that is read once. Linux 6.14, and
+    /// not on every file system.
+    pub const UNCACHED: Self = Self(1 << 8);
 
     /// What Linux 5.15 has, the oldest kernel supported.
-    pub const LINUX_5_15: Self = Self::NONE;
+    pub const LINUX_5_15: Self = Self(Self::SQPOLL.0 | Self::FIXED_BUFFERS.0 | Self::FIXED_FILES.0);
     /// What Linux 6.1 has.
-    pub const LINUX_6_1: Self =
-        Self(Self::SUBMIT_ALL.0 | Self::COOP_TASKRUN.0 | Self::SINGLE_ISSUER.0 | Self::DEFER_TASKRUN.0);
+    pub const LINUX_6_1: Self = Self(
+        Self::LINUX_5_15.0
+            | Self::SUBMIT_ALL.0
+            | Self::COOP_TASKRUN.0
+            | Self::SINGLE_ISSUER.0
+            | Self::DEFER_TASKRUN.0,
+    );
     /// What Linux 6.6 has.
     pub const LINUX_6_6: Self = Self(Self::LINUX_6_1.0 | Self::NO_SQARRAY.0);
     /// All of them.
-    pub const ALL: Self = Self::LINUX_6_6;
+    pub const ALL: Self = Self(Self::LINUX_6_6.0 | Self::UNCACHED.0);
+    /// Those that cost nothing.
+    pub const DEFAULT: Self = Self(
+        Self::SUBMIT_ALL.0
+            | Self::COOP_TASKRUN.0
+            | Self::SINGLE_ISSUER.0
+            | Self::DEFER_TASKRUN.0
+            | Self::NO_SQARRAY.0,
+    );
 
     /// Each with its name, oldest kernel first.
-    const NAMES: [(Self, &'static str); 5] = [
+    const NAMES: [(Self, &'static str); 9] = [
+        (Self::SQPOLL, "sqpoll"),
+        (Self::FIXED_BUFFERS, "fixed_buffers"),
+        (Self::FIXED_FILES, "fixed_files"),
         (Self::SUBMIT_ALL, "submit_all"),
         (Self::COOP_TASKRUN, "coop_taskrun"),
         (Self::SINGLE_ISSUER, "single_issuer"),
         (Self::DEFER_TASKRUN, "defer_taskrun"),
         (Self::NO_SQARRAY, "no_sqarray"),
+        (Self::UNCACHED, "uncached"),
     ];
 
     /// Whether all of `other` are in this set.
@@ -57,6 +88,11 @@ impl Features {
         Self(self.0 & other.0)
     }
 
+    /// Each of those in this set by itself, oldest kernel first.
+    pub fn each(self) -> impl Iterator<Item = Self> {
+        Self::NAMES.into_iter().filter_map(move |(feature, _)| self.contains(feature).then_some(feature))
+    }
+
     /// The names of those in this set, oldest kernel first.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         Self::NAMES.into_iter().filter_map(move |(feature, name)| self.contains(feature).then_some(name))
@@ -64,12 +100,24 @@ impl Features {
 
     /// Those that are asked for when a ring is set up, and that an older kernel answers with a refusal of the whole, newest
     /// kernel first.
-    pub(crate) const SET_UP: [Self; 5] =
-        [Self::NO_SQARRAY, Self::DEFER_TASKRUN, Self::SINGLE_ISSUER, Self::COOP_TASKRUN, Self::SUBMIT_ALL];
+    pub(crate) const SET_UP: [Self; 6] = [
+        Self::NO_SQARRAY,
+        Self::DEFER_TASKRUN,
+        Self::SINGLE_ISSUER,
+        Self::COOP_TASKRUN,
+        Self::SUBMIT_ALL,
+        Self::SQPOLL,
+    ];
 
-    /// Without those that lack what they need.
+    /// Without those that lack what they need, or that others exclude.
     pub(crate) fn coherent(self) -> Self {
-        if self.contains(Self::SINGLE_ISSUER) { self } else { self - Self::DEFER_TASKRUN }
+        if self.contains(Self::SQPOLL) {
+            self - Self::COOP_TASKRUN - Self::DEFER_TASKRUN
+        } else if self.contains(Self::SINGLE_ISSUER) {
+            self
+        } else {
+            self - Self::DEFER_TASKRUN
+        }
     }
 }
 
@@ -124,6 +172,8 @@ mod tests {
     #[test]
     fn deferred_work_needs_a_single_issuer() {
         assert_eq!(Features::DEFER_TASKRUN.coherent(), Features::NONE);
-        assert_eq!(Features::ALL.coherent(), Features::ALL);
+        assert_eq!(Features::DEFAULT.coherent(), Features::DEFAULT);
+        let polled = (Features::DEFAULT | Features::SQPOLL).coherent();
+        assert_eq!(polled.to_string(), "sqpoll submit_all single_issuer no_sqarray");
     }
 }

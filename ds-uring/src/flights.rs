@@ -1,5 +1,6 @@
 //! Jobs that the kernel has, and the tokens they go by.
 
+use ds_core::Path;
 use ds_engine::{IoOp, JobId};
 
 use crate::direct::Detour;
@@ -43,6 +44,8 @@ pub(crate) struct Flight {
     pub(crate) op: IoOp,
     /// Where its bytes go on the way, unless they go straight.
     pub(crate) detour: Option<Detour>,
+    /// What to say about how it went.
+    pub(crate) path: Path,
 }
 
 #[derive(Debug)]
@@ -86,6 +89,13 @@ impl Flights {
         Token::Job { seat, generation: taken.generation }
     }
 
+    /// Adds to what is to be said about how a job went.
+    pub(crate) fn note(&mut self, seat: u32, path: Path) {
+        if let Some(flight) = &mut self.seats[seat as usize].flight {
+            flight.path |= path;
+        }
+    }
+
     /// Takes the job that has this seat in this generation.
     pub(crate) fn leave(&mut self, seat: u32, generation: u16) -> Option<Flight> {
         let taken = self.seats.get_mut(seat as usize).filter(|taken| taken.generation == generation)?;
@@ -114,7 +124,7 @@ mod tests {
         // SAFETY: no job is made of it.
         let file = unsafe { FileRef::new(std::io::stdin().as_fd()) };
         let id = JobId { queue: 7, op: OpId::from_u64(n) };
-        Flight { id, op: IoOp::Sync { file, data_only: true }, detour: None }
+        Flight { id, op: IoOp::Sync { file, data_only: true }, detour: None, path: Path::NONE }
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //! 5. `driver`: one turn: messages, submissions, one system call, completions;
 //! 6. `direct`: how a job goes to the kernel: straight, or by a detour through aligned memory;
 //! 7. `flights`: the jobs the kernel has, and the tokens they go by;
-//! 8. `ring`: the queues: the kernel's, or a simulation's that goes wrong on purpose;
+//! 8. `ring`: the queues: the kernel's, with what it has been told of in advance, or a simulation's that goes wrong on purpose;
 //! 9. [`config`], [`features`], [`report`]: what to set up, what a kernel may grant, what came of it.
 //!
 //! # What callers can rely on

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use common::{Log, Memory, file, id};
 use ds_core::{Done, Fault};
 use ds_engine::{Engine, IoEngine, IoJob, IoOp, StartContext, StartError};
-use ds_uring::{UringConfig, UringIo, probe};
+use ds_uring::{Features, UringConfig, UringIo, probe};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
@@ -63,7 +63,7 @@ fn where_it_is_forbidden_it_says_so_in_one_sentence() {
         return;
     }
     forbid();
-    for refused in [probe().map(drop), start().map(drop)] {
+    for refused in [probe(Features::DEFAULT).map(drop), start().map(drop)] {
         let StartError::Os { what, source } = refused.unwrap_err() else { panic!("it is the kernel's") };
         assert_eq!(source.raw_os_error(), Some(libc::EPERM));
         assert!(what.starts_with("io_uring, which "), "{what}");

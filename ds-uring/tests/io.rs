@@ -20,12 +20,14 @@ use rustix::io::Errno;
 /// A kernel, by the name of what it can do.
 type World = (&'static str, fn(UringConfig) -> UringConfig);
 
-/// The kernels there have been, and one that is simulated.
-const WORLDS: [World; 5] = [
+/// The kernels there have been, this one with what it can do beyond, and one that is simulated.
+const WORLDS: [World; 7] = [
     ("this kernel", |config| config),
-    ("Linux 6.6", |config| config.features(Features::LINUX_6_6)),
-    ("Linux 6.1", |config| config.features(Features::LINUX_6_1)),
-    ("Linux 5.15", |config| config.features(Features::LINUX_5_15)),
+    ("Linux 6.6", |config| config.features(Features::LINUX_6_6.and(Features::DEFAULT))),
+    ("Linux 6.1", |config| config.features(Features::LINUX_6_1.and(Features::DEFAULT))),
+    ("Linux 5.15", |config| config.features(Features::LINUX_5_15.and(Features::DEFAULT))),
+    ("all but polling", |config| config.features(Features::ALL - Features::SQPOLL)),
+    ("polling", |config| config.features(Features::ALL)),
     ("simulated", |config| {
         config.fake(FakeFaults { seed: 1, refused: 40, partial: 60, ..FakeFaults::all(1) })
     }),

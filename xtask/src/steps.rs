@@ -26,8 +26,8 @@ const AARCH64_NEEDS: &[&Tool] = if cfg!(target_arch = "aarch64") {
     &[&AARCH64_LINUX, &AARCH64_GCC, &AARCH64_LIBC, &QEMU_USER]
 };
 
-/// The program that runs under valgrind, and its arguments: short, and through every layer. Not by io_uring: valgrind lets one
-/// thread run at a time, and up to 3.19 does not know that one in `io_uring_enter` may wait for the others.
+/// The program that runs under valgrind, and its arguments: short, and through every layer. Not by io_uring, which the step `asan`
+/// is for.
 const VALGRIND_PROGRAM: (&str, &[&str]) = ("ds", &["demo", "--quick", "--engine", "cpu"]);
 
 /// Steps that read the code without running it.
@@ -105,7 +105,7 @@ static STEPS: &[Step] = &[
     },
     Step {
         name: "asan",
-        about: "the codec's tests touch no memory that is not theirs",
+        about: "the tests of the codec and of io_uring touch no memory that is not theirs",
         needs: &[&NIGHTLY],
         run: nightly::asan,
     },

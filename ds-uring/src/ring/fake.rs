@@ -10,6 +10,8 @@ use std::os::fd::BorrowedFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use ds_core::Path;
+
 use super::{Cqe, Full, Op, Ring, Sqe};
 
 /// How often what goes wrong, each out of 256 times, and the seed of the choice.
@@ -172,31 +174,33 @@ fn run(op: Op) -> Result<usize, Errno> {
     // SAFETY: whoever submitted it keeps it open.
     let borrow = |fd| unsafe { BorrowedFd::borrow_raw(fd) };
     match op {
-        Op::Read { fd, offset, into } => {
+        Op::Read { file, offset, into } => {
             // SAFETY: `push` asks for memory that is there and that nobody else touches.
             let into = unsafe { into.as_mut_slice() };
-            rustix::io::pread(borrow(fd), into, offset)
+            rustix::io::pread(borrow(file.fd), into, offset)
         }
-        Op::Write { fd, offset, from } => {
+        Op::Write { file, offset, from } => {
             // SAFETY: `push` asks for memory that is there and that nobody writes.
             let from = unsafe { from.as_slice() };
-            rustix::io::pwrite(borrow(fd), from, offset)
+            rustix::io::pwrite(borrow(file.fd), from, offset)
         }
-        Op::Sync { fd, data_only: true } => rustix::fs::fdatasync(borrow(fd)).map(|()| 0),
-        Op::Sync { fd, data_only: false } => rustix::fs::fsync(borrow(fd)).map(|()| 0),
+        Op::Sync { file, data_only: true } => rustix::fs::fdatasync(borrow(file.fd)).map(|()| 0),
+        Op::Sync { file, data_only: false } => rustix::fs::fsync(borrow(file.fd)).map(|()| 0),
         Op::Bell { fd, .. } => rustix::io::read(borrow(fd), &mut [0_u8; 8]),
         Op::Cancel { .. } => Ok(0),
     }
 }
 
 impl Ring for FakeRing {
-    unsafe fn push(&mut self, sqe: Sqe) -> Result<(), Full> {
+    unsafe fn push(&mut self, sqe: Sqe) -> Result<Path, Full> {
         if self.submitted.len() == ENTRIES {
             return Err(Full);
         }
         self.submitted.push_back(sqe);
-        Ok(())
+        Ok(Path::NONE)
     }
+
+    fn keep_cached(&mut self) {}
 
     fn enter(&mut self, want: u32) -> Result<(), Errno> {
         if self.happens(self.faults.refused) {

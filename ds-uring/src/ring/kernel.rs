@@ -5,30 +5,50 @@
 //! The crate `io-uring` maps the queues and keeps their barriers; the one thing it leaves to its users is that memory and
 //! descriptors named by a submission stay good until its completion, which [`Ring::push`] in turn asks of its callers.
 
+use core::ptr::NonNull;
+
+use ds_core::Path;
+use ds_engine::{HostBytes, StartError};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types};
 use rustix::io::Errno;
 
-use ds_engine::StartError;
-
-use super::{Cqe, Full, Op, Ring, Sqe};
+use super::files::Files;
+use super::{Cqe, Full, Op, Ring, Sqe, Target};
 use crate::config::UringConfig;
 use crate::features::Features;
 
 /// The most the kernel moves at once.
 const MAX_TRANSFER: usize = 0x7FFF_F000;
 
+/// Files that a ring is told of at most.
+const FILES: u32 = 64;
+/// How long the kernel's thread looks for submissions before it sleeps, in milliseconds.
+const SQPOLL_IDLE: u32 = 10;
+/// `RWF_DONTCACHE`: older versions of `libc` do not know it.
+const DONTCACHE: i32 = 0x80;
+
 /// A ring of the kernel's.
 pub(crate) struct KernelRing {
     ring: IoUring<squeue::Entry, cqueue::Entry>,
+    /// Memory it has been told of: the first address, and the first after it.
+    buffers: Vec<(usize, usize)>,
+    files: Option<Files>,
+    uncached: bool,
 }
 
 impl KernelRing {
     /// Makes a ring with as many of the features as the kernel grants, and says which those are. The calling thread becomes
-    /// its only user.
+    /// its only user. `buffers` is memory that transfers may name.
     ///
     /// # Errors
     /// The kernel refuses any ring, or lacks an operation the engine cannot do without.
-    pub(crate) fn new(config: &UringConfig) -> Result<(Self, Features), StartError> {
+    ///
+    /// # Safety
+    /// The buffers stay mapped as long as the ring lives.
+    pub(crate) unsafe fn new(
+        config: &UringConfig,
+        buffers: &[NonNull<[u8]>],
+    ) -> Result<(Self, Features), StartError> {
         let mut features = config.features.coherent();
         let ring = loop {
             match build(config, features) {
@@ -46,8 +66,134 @@ impl KernelRing {
             }
         };
         check_operations(&ring)?;
-        Ok((Self { ring }, features))
+        let mut ring = Self { ring, buffers: Vec::new(), files: None, uncached: false };
+        if features.contains(Features::FIXED_BUFFERS) {
+            // SAFETY: the caller's promise, passed on.
+            let told = unsafe { ring.tell_of_buffers(buffers) };
+            features = without_if_refused(features, Features::FIXED_BUFFERS, told);
+        }
+        if features.contains(Features::FIXED_FILES) {
+            let told = ring.ring.submitter().register_files(&[-1; FILES as usize]);
+            features = without_if_refused(features, Features::FIXED_FILES, told);
+            ring.files = features.contains(Features::FIXED_FILES).then(|| Files::new(FILES));
+        }
+        ring.uncached = features.contains(Features::UNCACHED);
+        Ok((ring, features))
     }
+
+    /// # Safety
+    /// The buffers stay mapped as long as the ring lives.
+    unsafe fn tell_of_buffers(&mut self, buffers: &[NonNull<[u8]>]) -> std::io::Result<()> {
+        let buffers: Vec<_> = buffers.iter().filter(|buffer| !buffer.is_empty()).collect();
+        let all = buffers
+            .iter()
+            .map(|buffer| libc::iovec { iov_base: buffer.cast().as_ptr(), iov_len: buffer.len() });
+        // SAFETY: the caller vouches that they stay mapped; what is in them only jobs say.
+        unsafe { self.ring.submitter().register_buffers(&all.collect::<Vec<_>>()) }?;
+        let range = |buffer: &&NonNull<[u8]>| {
+            let start = buffer.cast::<u8>().addr().get();
+            (start, start + buffer.len())
+        };
+        self.buffers = buffers.iter().map(range).collect();
+        Ok(())
+    }
+
+    /// The number of the buffer that these bytes are part of.
+    fn buffer_of(&self, bytes: HostBytes) -> Option<u16> {
+        let start = bytes.as_ptr().addr();
+        let is_inside = |&(first, end): &(usize, usize)| first <= start && start + bytes.len() <= end;
+        self.buffers.iter().position(is_inside).and_then(|number| u16::try_from(number).ok())
+    }
+
+    /// The place of a file among those the ring has been told of, if it is there or can be put there.
+    fn place_of(&mut self, file: Target) -> Option<u32> {
+        let files = self.files.as_mut()?;
+        let submitter = self.ring.submitter();
+        let register = |place, fd| submitter.register_files_update(place, &[fd]).is_ok_and(|done| done == 1);
+        files.place(file.known_as?, file.fd, register)
+    }
+
+    /// An entry for an operation, and which of the features it uses.
+    fn entry(&mut self, op: Op) -> (squeue::Entry, Path) {
+        match op {
+            Op::Read { file, offset, into } => {
+                let mut path = Path::NONE;
+                let mut flags = 0;
+                if self.uncached && !file.direct {
+                    (flags, path) = (DONTCACHE, Path::IO_UNCACHED);
+                }
+                self.entry_on(
+                    file,
+                    path,
+                    |fd, buffer| match buffer {
+                        Some(buffer) => {
+                            let read = opcode::ReadFixed::new(fd, into.as_ptr(), len(into), buffer);
+                            read.offset(offset).rw_flags(flags).build()
+                        }
+                        None => opcode::Read::new(fd, into.as_ptr(), len(into))
+                            .offset(offset)
+                            .rw_flags(flags)
+                            .build(),
+                    },
+                    into,
+                )
+            }
+            Op::Write { file, offset, from } => self.entry_on(
+                file,
+                Path::NONE,
+                |fd, buffer| match buffer {
+                    Some(buffer) => {
+                        opcode::WriteFixed::new(fd, from.as_ptr(), len(from), buffer).offset(offset).build()
+                    }
+                    None => opcode::Write::new(fd, from.as_ptr(), len(from)).offset(offset).build(),
+                },
+                from,
+            ),
+            Op::Sync { file, data_only } => {
+                let flags = if data_only { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
+                let sync = |fd, _| opcode::Fsync::new(fd).flags(flags).build();
+                self.entry_on(file, Path::NONE, sync, HostBytes::EMPTY)
+            }
+            Op::Cancel { token } => (opcode::AsyncCancel::new(token).build(), Path::NONE),
+            Op::Bell { fd, into } => {
+                let read = opcode::Read::new(types::Fd(fd), into.as_ptr().cast(), size_of::<u64>() as u32);
+                (read.build(), Path::NONE)
+            }
+        }
+    }
+
+    /// An entry for an operation on a file and some memory, each by its number if it has one, and which of the features it uses.
+    fn entry_on(
+        &mut self,
+        file: Target,
+        mut path: Path,
+        make: impl FnOnce(types::Fd, Option<u16>) -> squeue::Entry,
+        bytes: HostBytes,
+    ) -> (squeue::Entry, Path) {
+        let buffer = self.buffer_of(bytes);
+        if buffer.is_some() {
+            path |= Path::IO_FIXED_BUFFER;
+        }
+        match self.place_of(file) {
+            Some(place) => {
+                let entry = make(types::Fd(place as i32), buffer).flags(squeue::Flags::FIXED_FILE);
+                (entry, path | Path::IO_FIXED_FILE)
+            }
+            None => (make(types::Fd(file.fd), buffer), path),
+        }
+    }
+}
+
+/// The length of a transfer of these bytes: as much as the kernel moves at once.
+fn len(bytes: HostBytes) -> u32 {
+    bytes.len().min(MAX_TRANSFER) as u32
+}
+
+/// The features without one that the kernel has refused to be told about, and says so: it was asked for.
+fn without_if_refused(features: Features, feature: Features, told: std::io::Result<()>) -> Features {
+    let Err(error) = told else { return features };
+    let _ = ds_engine::contain(|| log::warn!("io_uring goes without {feature}: {error}"));
+    features - feature
 }
 
 fn check_operations(ring: &IoUring) -> Result<(), StartError> {
@@ -79,6 +225,9 @@ fn build(config: &UringConfig, features: Features) -> std::io::Result<IoUring> {
     if features.contains(Features::DEFER_TASKRUN) {
         builder.setup_defer_taskrun().setup_taskrun_flag();
     }
+    if features.contains(Features::SQPOLL) {
+        builder.setup_sqpoll(SQPOLL_IDLE);
+    }
     if features.contains(Features::NO_SQARRAY) {
         builder.setup_no_sqarray();
     }
@@ -105,30 +254,24 @@ fn refusal(source: std::io::Error) -> StartError {
 }
 
 impl Ring for KernelRing {
-    unsafe fn push(&mut self, sqe: Sqe) -> Result<(), Full> {
-        let len = |bytes: ds_engine::HostBytes| bytes.len().min(MAX_TRANSFER) as u32;
-        let entry = match sqe.op {
-            Op::Read { fd, offset, into } => {
-                opcode::Read::new(types::Fd(fd), into.as_ptr(), len(into)).offset(offset).build()
-            }
-            Op::Write { fd, offset, from } => {
-                opcode::Write::new(types::Fd(fd), from.as_ptr(), len(from)).offset(offset).build()
-            }
-            Op::Sync { fd, data_only } => {
-                let flags = if data_only { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
-                opcode::Fsync::new(types::Fd(fd)).flags(flags).build()
-            }
-            Op::Cancel { token } => opcode::AsyncCancel::new(token).build(),
-            Op::Bell { fd, into } => {
-                opcode::Read::new(types::Fd(fd), into.as_ptr().cast(), size_of::<u64>() as u32).build()
-            }
-        };
+    unsafe fn push(&mut self, sqe: Sqe) -> Result<Path, Full> {
+        let (entry, path) = self.entry(sqe.op);
         // SAFETY: the caller vouches for what the entry names.
-        unsafe { self.ring.submission().push(&entry.user_data(sqe.token)) }.map_err(|_| Full)
+        unsafe { self.ring.submission().push(&entry.user_data(sqe.token)) }.map_err(|_| Full)?;
+        Ok(path)
+    }
+
+    fn keep_cached(&mut self) {
+        self.uncached = false;
     }
 
     fn enter(&mut self, want: u32) -> Result<(), Errno> {
-        match self.ring.submit_and_wait(want as usize) {
+        let mut entered = self.ring.submit_and_wait(want as usize);
+        // A thread of the kernel's takes submissions in its own time, once it is awake.
+        if self.ring.params().is_setup_sqpoll() && self.ring.submission().is_full() && entered.is_ok() {
+            entered = self.ring.submitter().squeue_wait();
+        }
+        match entered {
             Ok(_) => Ok(()),
             Err(error) => Err(error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)),
         }

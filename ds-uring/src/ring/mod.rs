@@ -1,13 +1,16 @@
 //! A submission queue and a completion queue: what the engine needs of them, and who provides it.
 
+mod files;
 pub(crate) mod kernel;
 
 #[cfg(any(test, feature = "__faults"))]
 pub(crate) mod fake;
 
+use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use std::os::fd::RawFd;
 
+use ds_core::Path;
 use ds_engine::HostBytes;
 use rustix::io::Errno;
 
@@ -19,21 +22,31 @@ pub(crate) struct Sqe {
     pub(crate) op: Op,
 }
 
+/// A file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) fd: RawFd,
+    /// A number that this open file has, and no other that there ever was: descriptors are used again.
+    pub(crate) known_as: Option<NonZeroU64>,
+    /// Whether transfers go past the page cache.
+    pub(crate) direct: bool,
+}
+
 /// A kind of operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Op {
     Read {
-        fd: RawFd,
+        file: Target,
         offset: u64,
         into: HostBytes,
     },
     Write {
-        fd: RawFd,
+        file: Target,
         offset: u64,
         from: HostBytes,
     },
     Sync {
-        fd: RawFd,
+        file: Target,
         data_only: bool,
     },
     /// Have the operation with this token end soon.
@@ -62,7 +75,7 @@ pub(crate) struct Full;
 
 /// A ring, used by one thread.
 pub(crate) trait Ring {
-    /// Puts an operation into the submission queue.
+    /// Puts an operation into the submission queue. Returns what to add to the path of its outcome: which of the features it uses.
     ///
     /// # Errors
     /// [`Full`], and nothing has changed.
@@ -70,7 +83,10 @@ pub(crate) trait Ring {
     /// # Safety
     /// Once this has returned `Ok`, and until the operation's completion has been taken: what it names is open and allocated;
     /// nobody else touches what it writes, and nobody writes what it reads.
-    unsafe fn push(&mut self, sqe: Sqe) -> Result<(), Full>;
+    unsafe fn push(&mut self, sqe: Sqe) -> Result<Path, Full>;
+
+    /// Reads through the page cache as usual from now on: a file system has refused to do it in passing.
+    fn keep_cached(&mut self);
 
     /// Submits what is in the submission queue, or as much of it as the kernel takes now, and then waits until there are so
     /// many completions, or until something else comes up.
