@@ -2,7 +2,7 @@
 //! one line of JSON. `cargo xtask bench io` runs it beside fio and draws the picture.
 //!
 //! `cargo bench -p ds-runtime --features uring --bench io -- --engine uring --file FILE --block 4096 --depth 32 [--direct]
-//! [--seconds 1] [--workers N] [--batch]`
+//! [--seconds 1] [--workers N] [--batch] [--feature NAME]...`
 //!
 //! The engine `pread` is a plain loop on one thread, without the runtime. With `--batch` all requests of a round are waited for
 //! before the next are made, at a depth of 1 therefore each; with `--callbacks` each makes the next one.
@@ -15,7 +15,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ds_runtime::{CodecKind, Completion, File, IoKind, Queue, QueueOptions, Request, Runtime, UringConfig};
+use ds_runtime::{
+    CodecKind, Completion, File, IoKind, Queue, QueueOptions, Request, Runtime, UringConfig, UringFeatures,
+};
 use rustix::fs::OFlags;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -29,6 +31,7 @@ struct Cell {
     callbacks: bool,
     seconds: f64,
     workers: Option<NonZeroUsize>,
+    features: UringFeatures,
 }
 
 impl Cell {
@@ -43,6 +46,7 @@ impl Cell {
             callbacks: false,
             seconds: 1.0,
             workers: None,
+            features: UringFeatures::DEFAULT,
         };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
@@ -55,6 +59,11 @@ impl Cell {
                 "--seconds" => cell.seconds = value()?.parse()?,
                 "--workers" => cell.workers = Some(value()?.parse()?),
                 "--callbacks" => cell.callbacks = true,
+                "--feature" => {
+                    let name = value()?;
+                    let named = UringFeatures::ALL.each().find(|feature| feature.to_string() == name);
+                    cell.features |= named.ok_or_else(|| format!("no feature is called {name}"))?;
+                }
                 "--direct" => cell.direct = true,
                 "--batch" => cell.batch = true,
                 // What Cargo passes to every benchmark.
@@ -159,8 +168,10 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
         other => return Err(format!("no engine is called {other}").into()),
     };
     let depth = NonZeroUsize::new(cell.depth).ok_or("a depth of 0 reads nothing")?;
-    let mut builder =
-        Runtime::builder().io(io).codec(CodecKind::Cpu).uring(UringConfig::default().depth(depth));
+    let mut builder = Runtime::builder()
+        .io(io)
+        .codec(CodecKind::Cpu)
+        .uring(UringConfig::default().depth(depth).features(cell.features));
     if let Some(workers) = cell.workers {
         builder = builder.workers(workers);
     }

@@ -100,6 +100,32 @@ fn out_of_descriptors_it_does_not_start_and_what_runs_goes_on() {
 }
 
 #[test]
+fn with_too_little_locked_memory_it_goes_without_registered_buffers() {
+    if !alone("with_too_little_locked_memory_it_goes_without_registered_buffers") {
+        return;
+    }
+    setrlimit(Resource::Memlock, Rlimit { current: Some(1 << 20), maximum: Some(1 << 20) }).unwrap();
+    // Who may lock as much as they like are not held to the limit.
+    let nothing = rustix::thread::CapabilitySet::empty();
+    let none =
+        rustix::thread::CapabilitySets { effective: nothing, permitted: nothing, inheritable: nothing };
+    rustix::thread::set_capabilities(None, none).unwrap();
+    let (real, log, memory) = (tempfile::tempfile().unwrap(), Arc::new(Log::default()), Memory::new(100));
+    real.write_all_at(&[9; 100], 0).unwrap();
+    let wanted = Features::DEFAULT | Features::FIXED_BUFFERS | Features::FIXED_FILES;
+    let engine = UringIo::new(UringConfig::default().features(wanted));
+    engine.start(&StartContext::new(log.clone())).unwrap();
+    let granted = engine.report().unwrap().features;
+    assert!(
+        !granted.contains(Features::FIXED_BUFFERS) && granted.contains(Features::FIXED_FILES),
+        "{granted}"
+    );
+    let op = IoOp::Read { file: file(&real), offset: 0, into: memory.lend() };
+    engine.submit(&mut vec![IoJob { id: id(0), op }]);
+    assert_eq!(log.wait(id(0)).result, Ok(Done::Moved(100)));
+}
+
+#[test]
 fn a_full_disk_takes_what_it_can_and_says_so() {
     if !alone("a_full_disk_takes_what_it_can_and_says_so") {
         return;

@@ -3,7 +3,7 @@
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod common;
 
-use core::num::NonZeroUsize;
+use core::num::{NonZeroU64, NonZeroUsize};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use common::{Log, Memory, errno, file, id, read, write};
 use ds_core::{Done, Fault, Path};
-use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, StartContext};
+use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, StagingPool, StartContext};
 use ds_uring::{FakeFaults, Features, UringConfig, UringIo};
 use rustix::io::Errno;
 
@@ -113,6 +113,68 @@ fn one_job_at_a_time_is_answered_however_often_the_ring_refuses() {
         assert_eq!(log.wait(id(n)).result, Ok(Done::Moved(8)));
         assert_eq!(memory.bytes(), [(n % 8) as u8; 8]);
     }
+}
+
+/// Outcomes say which of the features were used, and only by jobs that could.
+#[test]
+fn registered_files_and_memory_show_in_the_path() {
+    let wanted = Features::DEFAULT | Features::FIXED_FILES | Features::FIXED_BUFFERS;
+    let engine = UringIo::new(UringConfig::default().features(wanted));
+    let (log, real, staging) = (Arc::new(Log::default()), numbered(256), StagingPool::new(1 << 20).unwrap());
+    // SAFETY: the pool goes after the engine has been stopped.
+    let context = unsafe { StartContext::new(log.clone()).with_staging(staging.mapping()) };
+    engine.start(&context).unwrap();
+    let granted = engine.report().unwrap().features;
+    let expected = |feature, path| if granted.contains(feature) { path } else { Path::NONE };
+    let fixed_file = expected(Features::FIXED_FILES, Path::IO_FIXED_FILE);
+    let fixed_buffer = expected(Features::FIXED_BUFFERS, Path::IO_FIXED_BUFFER);
+    let mut staging = staging;
+    let lease = staging.lease(512).unwrap();
+    let staged = staging.bytes(lease).unwrap().part(0, 512).unwrap();
+    let memory = Memory::new(512);
+    let path = |op| run(&engine, &log, op).path;
+    let known = file(&real).called(NonZeroU64::new(1).unwrap());
+    assert_eq!(path(read(file(&real), 0, &memory)), Path::IO_URING);
+    assert_eq!(path(read(known, 0, &memory)), Path::IO_URING | fixed_file);
+    let into_staging = IoOp::Read { file: known, offset: 512, into: staged };
+    assert_eq!(path(into_staging), Path::IO_URING | fixed_file | fixed_buffer);
+    // SAFETY: the job has been answered, and the lease is held.
+    assert!(unsafe { staged.as_slice() }.iter().all(|&byte| byte == 1));
+    let back = IoOp::Write { file: file(&real), offset: 0, from: staged };
+    assert_eq!(path(back), Path::IO_URING | fixed_buffer);
+    // More files than a ring is told of, each under its own number and read twice.
+    for n in 2..200 {
+        let other = numbered(1);
+        other.write_all_at(&[n as u8; 512], 0).unwrap();
+        let known = file(&other).called(NonZeroU64::new(n).unwrap());
+        for _ in 0..2 {
+            assert_eq!(path(read(known, 0, &memory)), Path::IO_URING | fixed_file);
+            assert_eq!(memory.bytes(), [n as u8; 512]);
+        }
+    }
+    engine.stop();
+}
+
+/// On a file system that reads in passing, and on one that does not.
+#[test]
+fn reads_in_passing_fall_back_where_there_are_none() {
+    let engine = UringIo::new(UringConfig::default().features(Features::DEFAULT | Features::UNCACHED));
+    let log = Arc::new(Log::default());
+    engine.start(&StartContext::new(log.clone())).unwrap();
+    let memory = Memory::new(512);
+    let mut paths = Vec::new();
+    for folder in [std::env::temp_dir(), "/dev/shm".into()] {
+        let Ok(real) = tempfile::tempfile_in(&folder) else {
+            eprintln!("SKIPPED: no files in {}", folder.display());
+            continue;
+        };
+        real.write_all_at(&[7; 512], 0).unwrap();
+        let done = run(&engine, &log, read(file(&real), 0, &memory));
+        assert_eq!(done.result, Ok(Done::Moved(512)), "{}", folder.display());
+        paths.push(done.path);
+    }
+    assert!(paths.iter().all(|path| path.contains(Path::IO_URING)));
+    println!("{paths:?}");
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn refusal(source: std::io::Error) -> StartError {
         }
         (Some(Errno::PERM | Errno::ACCESS), _) => "io_uring, which a sandbox forbids (containers often do)",
         (Some(Errno::NOSYS), _) => "io_uring, which it was built without, or is too old for",
-        (Some(Errno::NOMEM), _) => "memory for a ring (before Linux 5.12 it counts as locked: ulimit -l)",
+        (Some(Errno::NOMEM), _) => "memory for a ring (many kernels count it as locked: ulimit -l)",
         _ => "a ring",
     };
     StartError::Os { what, source }
