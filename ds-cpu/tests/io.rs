@@ -1,20 +1,18 @@
 //! File I/O on real files, and on what only looks like one.
 
 mod common;
+#[path = "common/refusals.rs"]
+mod refusals;
 
 use core::num::NonZeroUsize;
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use common::{Log, Memory, Threads, errno, file, id, read, write};
+use common::{Log, Memory, Threads, file, id, read, write};
 use ds_core::{Done, Fault, Path};
 use ds_cpu::{CpuEngine, CpuIo};
 use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, StartContext};
-use rustix::io::Errno;
 
 /// Runs a test on both engines that do file I/O.
 fn on_each_engine(workers: usize, test: impl Fn(&dyn IoEngine, &Arc<Log>)) {
@@ -66,47 +64,10 @@ fn reads_writes_and_syncs() {
 #[test]
 fn the_kernel_s_refusals_come_through() {
     on_each_engine(1, |engine, log| {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file");
-        std::fs::write(&path, b"content").unwrap();
-        let memory = Memory::new(16);
-        let refused = |op| run(engine, log, op).result;
-
-        let read_only = File::open(&path).unwrap();
-        assert_eq!(refused(write(file(&read_only), 0, &memory)), errno(Errno::BADF), "opened for reading");
-        let write_only = File::options().write(true).open(&path).unwrap();
-        assert_eq!(refused(read(file(&write_only), 0, &memory)), errno(Errno::BADF), "opened for writing");
-        let folder = File::open(directory.path()).unwrap();
-        assert_eq!(refused(read(file(&folder), 0, &memory)), errno(Errno::ISDIR));
-        let (end, mut other) = UnixStream::pair().unwrap();
-        other.write_all(b"x").unwrap();
-        assert_eq!(refused(read(file(&end), 0, &memory)), errno(Errno::SPIPE), "socket");
-        let (pipe, _other) = std::io::pipe().unwrap();
-        assert_eq!(refused(read(file(&pipe), 0, &memory)), errno(Errno::SPIPE), "pipe");
-        let sync = IoOp::Sync { file: file(&pipe), data_only: false };
-        assert_eq!(refused(sync), errno(Errno::INVAL), "a pipe cannot be made durable");
-        assert_eq!(refused(read(file(&read_only), u64::MAX, &memory)), errno(Errno::INVAL), "no such offset");
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        assert_eq!(refused(write(file(&full), 0, &memory)), errno(Errno::NOSPC));
-        let high = i64::MAX as u64 - 7;
-        let far = run(engine, log, read(file(&read_only), high, &memory)).result;
-        assert!(far == Ok(Done::Moved(0)) || far == errno(Errno::INVAL), "{far:?}");
+        let answer = |op| run(engine, log, op).result;
+        refusals::assert_told(&answer);
+        refusals::assert_closed_is_told(&answer);
     });
-}
-
-#[test]
-fn a_descriptor_that_is_closed_is_an_error_and_no_more() {
-    // A number that nothing in this process will ever get: the limit on descriptors is far below.
-    // SAFETY: the number names no descriptor, so nothing is closed twice; that nobody owns it is the point of the test.
-    let none = unsafe { OwnedFd::from_raw_fd(0x3FFF_FFFF) };
-    on_each_engine(1, |engine, log| {
-        let memory = Memory::new(16);
-        assert_eq!(run(engine, log, read(file(&none), 0, &memory)).result, errno(Errno::BADF));
-        assert_eq!(run(engine, log, write(file(&none), 0, &memory)).result, errno(Errno::BADF));
-        let sync = IoOp::Sync { file: file(&none), data_only: true };
-        assert_eq!(run(engine, log, sync).result, errno(Errno::BADF));
-    });
-    let _ = none.into_raw_fd();
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Once warm, no job allocates.
 
+#[path = "common/allocations.rs"]
+mod allocations;
 mod common;
 
-use core::alloc::{GlobalAlloc, Layout};
 use core::num::NonZeroUsize;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::alloc::System;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
+use allocations::{Counting, assert_settles};
 use common::{Memory, file, id, text};
 use ds_core::{Done, Transform};
 use ds_cpu::{CpuCodec, CpuIo};
@@ -16,24 +17,6 @@ use ds_engine::{
     StartContext,
 };
 use ds_gdeflate::{CodecId, Level, TILE_SIZE, compress};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -81,7 +64,7 @@ fn no_job_allocates_once_warm() {
     let outputs: Vec<_> = (0..JOBS).map(|_| Memory::new(raw.len())).collect();
     let (mut reads, mut steps, mut copies) = (Vec::new(), Vec::new(), Vec::new());
 
-    let mut round = || {
+    let round = || {
         for n in 0..JOBS {
             let into = blocks.part(n * 4096, 4096);
             let op = IoOp::Read { file: file(&real), offset: n as u64 * 100, into };
@@ -105,21 +88,7 @@ fn no_job_allocates_once_warm() {
         codec.submit_copies(&mut copies);
         count.wait(JOBS / 2);
     };
-    // Warm up: until every thread has decoded, and no queue or set of fans has had to grow for a while.
-    let mut quiet = 0;
-    for _ in 0..200 {
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        round();
-        quiet = if ALLOCATIONS.load(Ordering::Relaxed) == before { quiet + 1 } else { 0 };
-        if quiet == 20 {
-            break;
-        }
-    }
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    for _ in 0..20 {
-        round();
-    }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    assert_settles(round);
     io.stop();
     codec.stop();
     assert!(outputs[0].bytes() == raw);

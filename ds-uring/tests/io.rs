@@ -2,13 +2,13 @@
 
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod common;
+#[path = "../../ds-cpu/tests/common/refusals.rs"]
+mod refusals;
 
 use core::num::{NonZeroU64, NonZeroUsize};
 use std::fs::File;
-use std::io::Write;
-use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use common::{Log, Memory, errno, file, id, read, write};
@@ -179,49 +179,11 @@ fn reads_in_passing_fall_back_where_there_are_none() {
 
 #[test]
 fn what_cannot_be_read_or_written_says_why() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("file");
-    std::fs::write(&path, b"content").unwrap();
     in_every_world(1, 4, |engine, log| {
-        let memory = Memory::new(16);
-        let refused = |op| run(engine, log, op).result;
-        let read_only = File::open(&path).unwrap();
-        assert_eq!(refused(write(file(&read_only), 0, &memory)), errno(Errno::BADF), "opened for reading");
-        let write_only = File::options().write(true).open(&path).unwrap();
-        assert_eq!(refused(read(file(&write_only), 0, &memory)), errno(Errno::BADF), "opened for writing");
-        let folder = File::open(directory.path()).unwrap();
-        assert_eq!(refused(read(file(&folder), 0, &memory)), errno(Errno::ISDIR));
-        let (end, mut other) = UnixStream::pair().unwrap();
-        other.write_all(b"x").unwrap();
-        assert_eq!(refused(read(file(&end), 0, &memory)), errno(Errno::SPIPE), "socket");
-        let (pipe, _other) = std::io::pipe().unwrap();
-        assert_eq!(refused(read(file(&pipe), 0, &memory)), errno(Errno::SPIPE), "pipe");
-        let sync = IoOp::Sync { file: file(&pipe), data_only: false };
-        assert_eq!(refused(sync), errno(Errno::INVAL), "a pipe cannot be made durable");
-        assert_eq!(refused(read(file(&read_only), u64::MAX, &memory)), errno(Errno::INVAL), "no such offset");
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        assert_eq!(refused(write(file(&full), 0, &memory)), errno(Errno::NOSPC));
-        let high = i64::MAX as u64 - 7;
-        let far = refused(read(file(&read_only), high, &memory));
-        assert!(far == Ok(Done::Moved(0)) || far == errno(Errno::INVAL), "{far:?}");
-        let far = refused(write(file(&write_only), i64::MAX as u64 - 100, &memory));
-        assert_eq!(far, errno(Errno::FBIG), "larger than files can be");
+        let answer = |op| run(engine, log, op).result;
+        refusals::assert_told(&answer);
+        refusals::assert_closed_is_told(&answer);
     });
-}
-
-#[test]
-fn a_descriptor_that_is_closed_is_an_error_and_no_more() {
-    // A number that nothing in this process will ever get: the limit on descriptors is far below.
-    // SAFETY: the number names no descriptor, so nothing is closed twice; that nobody owns it is the point of the test.
-    let none = unsafe { OwnedFd::from_raw_fd(0x3FFF_FFFF) };
-    in_every_world(1, 4, |engine, log| {
-        let memory = Memory::new(16);
-        assert_eq!(run(engine, log, read(file(&none), 0, &memory)).result, errno(Errno::BADF));
-        assert_eq!(run(engine, log, write(file(&none), 0, &memory)).result, errno(Errno::BADF));
-        let sync = IoOp::Sync { file: file(&none), data_only: true };
-        assert_eq!(run(engine, log, sync).result, errno(Errno::BADF));
-    });
-    let _ = none.into_raw_fd();
 }
 
 /// Content in which every block of 512 bytes says its number.

@@ -1,37 +1,20 @@
 //! Once warm, no job allocates.
 
+#[path = "../../ds-cpu/tests/common/allocations.rs"]
+mod allocations;
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod common;
 
-use core::alloc::{GlobalAlloc, Layout};
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::alloc::System;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::Arc;
 
+use allocations::{Counting, assert_settles};
 use common::{Memory, id};
 use ds_core::Done;
 use ds_engine::{Alignment, Engine, FileRef, Finished, IoEngine, IoJob, IoOp, Sink, StartContext};
 use ds_uring::{UringConfig, UringIo};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -70,7 +53,7 @@ fn no_job_allocates_once_warm() {
     };
     let memory = Memory::new(JOBS * 4000);
     let mut jobs = Vec::new();
-    let mut round = || {
+    let round = || {
         for n in 0..JOBS {
             let op = IoOp::Read { file: file(n), offset: n as u64 * 100, into: memory.part(n * 4000, 4000) };
             jobs.push(IoJob { id: id(n as u64), op });
@@ -81,18 +64,7 @@ fn no_job_allocates_once_warm() {
         }
         count.0.store(0, Ordering::Relaxed);
     };
-    let mut quiet = 0;
-    for _ in 0..500 {
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        round();
-        quiet = if ALLOCATIONS.load(Ordering::Relaxed) == before { quiet + 1 } else { 0 };
-        if quiet == 30 {
-            break;
-        }
-    }
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    (0..30).for_each(|_| round());
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    assert_settles(round);
     engine.stop();
     assert!(memory.bytes().iter().all(|&byte| byte == 5));
 }
