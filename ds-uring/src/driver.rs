@@ -23,6 +23,10 @@ const NAP: Duration = Duration::from_millis(1);
 /// everything, and all of it comes back together. Visits are cheap beside a transfer.
 const GROUP: u32 = 4;
 
+/// As many at once where they have come to their ends by the time they have begun: the page cache has the bytes, and no device
+/// waits.
+const CACHED: u32 = 32;
+
 /// A ring, the jobs it has, and those that wait for it.
 ///
 /// # Safety
@@ -48,7 +52,7 @@ pub(crate) struct Driver<R: Ring> {
     /// Of these, those since the last visit to the kernel.
     fresh: u32,
     /// How many transfers to begin at once, and how many answers to give before the next ones are begun: 1 after a sleep, when
-    /// the device is likely to have nothing to do, and up to [`GROUP`] from then on.
+    /// the device is likely to have nothing to do, and up to [`GROUP`] or [`CACHED`] from then on.
     pace: u32,
     /// Completions taken from the ring and not looked at: to make room for more while it refuses to be entered.
     completions: Vec<Cqe>,
@@ -191,10 +195,15 @@ impl<R: Ring> Driver<R> {
 
     /// Enters the kernel. A refusal is no end: what is to be submitted stays where it is, and the next turn tries again.
     fn enter(&mut self, want: u32) {
-        if core::mem::take(&mut self.fresh) > 0 {
-            self.pace = (2 * self.pace).min(GROUP);
+        let fresh = core::mem::take(&mut self.fresh) as usize;
+        let ready = self.ring.ready();
+        let entered = self.ring.enter(want);
+        if fresh > 0 {
+            let at_once = self.ring.ready() >= ready + fresh;
+            let most = if at_once { CACHED } else { GROUP };
+            self.pace = (2 * self.pace).min(most);
         }
-        let refused = match self.ring.enter(want) {
+        let refused = match entered {
             // A signal: perhaps the process was stopped and goes on.
             Ok(()) | Err(Errno::INTR) => return,
             Err(errno) => errno,
@@ -286,7 +295,7 @@ impl<R: Ring> Turn for Driver<R> {
         if idle && self.lane.is_stopping() && self.lane.inbox.is_empty() {
             return false;
         }
-        let ready = !self.completions.is_empty() || self.ring.is_ready();
+        let ready = !self.completions.is_empty() || self.ring.ready() > 0;
         let patient = may_wait && finished.is_empty() && !ready && self.sleep_is_due();
         // What has come back already is answered before the kernel is asked for more.
         if self.fresh > 0 || !ready {

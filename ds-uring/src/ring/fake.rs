@@ -229,8 +229,8 @@ impl Ring for FakeRing {
         Ok(())
     }
 
-    fn is_ready(&mut self) -> bool {
-        !self.completed.is_empty()
+    fn ready(&mut self) -> usize {
+        self.completed.len()
     }
 
     fn reap(&mut self, into: &mut Vec<Cqe>, most: usize) {

@@ -277,8 +277,8 @@ impl Ring for KernelRing {
         }
     }
 
-    fn is_ready(&mut self) -> bool {
-        !self.ring.completion().is_empty()
+    fn ready(&mut self) -> usize {
+        self.ring.completion().len()
     }
 
     fn reap(&mut self, into: &mut Vec<Cqe>, most: usize) {

@@ -95,8 +95,8 @@ pub(crate) trait Ring {
     /// What the kernel says. Nothing is lost: what was not submitted is still in the queue.
     fn enter(&mut self, want: u32) -> Result<(), Errno>;
 
-    /// Whether there are completions to take.
-    fn is_ready(&mut self) -> bool;
+    /// How many completions there are to take.
+    fn ready(&mut self) -> usize;
 
     /// Takes the completions there are, so many at most, oldest first.
     fn reap(&mut self, into: &mut Vec<Cqe>, most: usize);
