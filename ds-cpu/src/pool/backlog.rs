@@ -150,9 +150,9 @@ impl<W: Work> Backlog<W> {
         if over { self.sink.take() } else { None }
     }
 
-    /// Whether there is one task only, and a short one: not worth waking anybody for, if this thread is about to drive.
+    /// Whether there is one task only: there is nobody to wake for it, if this thread is about to drive.
     pub(super) fn is_lone(&self) -> bool {
-        self.tasks.len() == 1 && self.tasks.front().is_some_and(|queued| queued.task.is_short())
+        self.tasks.len() == 1
     }
 
     /// Makes a sleeping worker the scout if there is work and no scout. Returns whether to wake one up.

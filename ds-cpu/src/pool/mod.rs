@@ -7,7 +7,7 @@
 //! * Of all idle workers at most one is on its way to look for work, the *scout*. Submitting calls a sleeper only if there is
 //!   no scout; a worker that finds more than it takes calls the next. So n tasks wake at most n workers, tasks that one
 //!   worker can keep up with wake one, and none is woken while a scout is looking anyway.
-//! * A single short task of a thread that is about to drive ([`is_about_to_drive`]) is left to that thread, and nobody is woken.
+//! * A single task of a thread that is about to drive ([`is_about_to_drive`]) is left to that thread, and nobody is woken.
 //! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately.
 //!
 //! `backlog` is what the lock protects; `cancelled` is the part of it that remembers what nobody wants any more; `worker`

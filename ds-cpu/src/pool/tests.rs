@@ -339,7 +339,7 @@ fn asleep(workers: usize, log: &Arc<Log>) -> Pool<Test> {
 }
 
 #[test]
-fn a_short_task_of_a_thread_about_to_drive_wakes_nobody() {
+fn a_single_task_of_a_thread_about_to_drive_wakes_nobody() {
     let log = Arc::new(Log::default());
     let pool = asleep(2, &log);
     let intent = AboutToDrive::mark();
@@ -351,6 +351,7 @@ fn a_short_task_of_a_thread_about_to_drive_wakes_nobody() {
     let intent = AboutToDrive::mark();
     pool.submit(core::iter::once(Test::Long(1)));
     drop(intent);
+    // It is stopped instead, which leaves nothing undone.
     pool.stop();
     assert_each_once(&log, 2);
 }
