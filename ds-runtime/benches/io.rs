@@ -7,6 +7,7 @@
 //! The engine `pread` is a plain loop on one thread, without the runtime. With `--batch` all requests of a round are waited for
 //! before the next are made, at a depth of 1 therefore each; with `--callbacks` each makes the next one.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -20,6 +21,32 @@ use ds_runtime::{
 };
 use rustix::fs::OFlags;
 use rustix::time::{ClockId, clock_gettime};
+
+/// The system's allocator, but blocks begin at pages: the memory that fio reads into does as well, and what goes past the page cache
+/// then needs no copy.
+struct Aligned;
+
+const PAGE: usize = 4096;
+
+fn aligned(layout: Layout) -> Layout {
+    if layout.size() < PAGE { layout } else { layout.align_to(PAGE).unwrap_or(layout) }
+}
+
+// SAFETY: everything is passed on to the system's allocator, a block's layout changed alike both times.
+unsafe impl GlobalAlloc for Aligned {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(aligned(layout)) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(memory, aligned(layout)) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Aligned = Aligned;
 
 struct Cell {
     engine: String,
@@ -142,13 +169,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn pread_loop(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
-    const ALIGNMENT: usize = 4096;
     let flags = if cell.direct { OFlags::DIRECT.bits() } else { 0 };
     let file = std::fs::File::options().read(true).custom_flags(flags as i32).open(&cell.file)?;
     // As many buffers as the engines have: what a processor's cache holds is read into faster.
-    let mut memory = vec![0; cell.depth * cell.block + ALIGNMENT];
-    let start = memory.as_ptr().align_offset(ALIGNMENT);
-    let mut buffers = memory[start..].chunks_exact_mut(cell.block).collect::<Vec<_>>();
+    let mut buffers: Vec<Vec<u8>> = (0..cell.depth).map(|_| vec![0; cell.block]).collect();
     let (mut tally, since) = (Tally { path: "pread".into(), ..Tally::default() }, Since::now());
     while since.0.elapsed().as_secs_f64() < cell.seconds {
         for buffer in &mut buffers {
