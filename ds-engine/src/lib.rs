@@ -16,7 +16,7 @@
 //!
 //! 1. [`memory`]: host bytes and file descriptors, lent to an engine for one job;
 //! 2. [`direct`]: what transfers past the page cache must be aligned to;
-//! 3. [`staging`]: a bounded pool of page-aligned memory, leased to requests;
+//! 3. [`staging`]: a bounded pool of page-aligned memory, leased to requests; [`ranges`]: which parts of it are free;
 //! 4. [`job`]: what an engine is asked for;
 //! 5. [`engine`]: the traits an engine implements, and the sink it answers to;
 //! 6. [`custom`]: decoders an application brings along;
@@ -30,6 +30,7 @@ pub mod engine;
 pub mod faulty;
 pub mod job;
 pub mod memory;
+pub mod ranges;
 pub mod staging;
 
 pub use contain::{Panicked, contain};
@@ -39,4 +40,5 @@ pub use engine::{CodecEngine, CopyEngine, Engine, Finished, IoEngine, Sink, Star
 pub use faulty::FaultyIo;
 pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
 pub use memory::{FileRef, HostBytes, Place};
+pub use ranges::Ranges;
 pub use staging::{StagingError, StagingPool};

@@ -9,6 +9,7 @@ use crate::features;
 use crate::nightly;
 use crate::readme;
 use crate::runner::{Ending, Step};
+use crate::shaders;
 use crate::tools::{
     AARCH64_GCC, AARCH64_LIBC, AARCH64_LINUX, CARGO_DENY, CARGO_FUZZ, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS,
     NIGHTLY, OLDEST_RUST, QEMU_ARM, QEMU_USER, RUSTFMT, THUMBV7EM, THUMBV7EM_HARD_FLOAT, Tool, VALGRIND,
@@ -81,6 +82,12 @@ static STEPS: &[Step] = &[
         about: "the committed lists of public interfaces are those of the code",
         needs: api::NEEDS,
         run: api_listed,
+    },
+    Step {
+        name: "shaders",
+        about: "the committed SPIR-V is valid and what the sources come to",
+        needs: shaders::NEEDS,
+        run: shaders_compiled,
     },
     Step { name: "deny", about: "licences and sources of dependencies", needs: &[&CARGO_DENY], run: deny },
     Step {
@@ -262,6 +269,11 @@ fn docs(project: &Project) -> Result<Ending> {
 
 fn api_listed(project: &Project) -> Result<Ending> {
     api::check(project)?;
+    Ok(Ending::Passed)
+}
+
+fn shaders_compiled(project: &Project) -> Result<Ending> {
+    shaders::check(project)?;
     Ok(Ending::Passed)
 }
 

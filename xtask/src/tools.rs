@@ -107,6 +107,16 @@ pub(crate) static VALGRIND: Tool =
     Tool { name: "valgrind", why: "to run the demo under a memory checker", source: Source::Debian };
 pub(crate) static FIO: Tool =
     Tool { name: "fio", why: "to measure file I/O beside it", source: Source::Debian };
+pub(crate) static GLSLANG: Tool = Tool {
+    name: "glslang-tools",
+    why: "to compile shaders",
+    source: Source::DebianWith { file: "glslangValidator" },
+};
+pub(crate) static SPIRV_TOOLS: Tool = Tool {
+    name: "spirv-tools",
+    why: "to validate compiled shaders",
+    source: Source::DebianWith { file: "spirv-val" },
+};
 pub(crate) static CARGO_DENY: Tool = Tool {
     name: "cargo-deny",
     why: "to check the licences, sources and advisories of dependencies",
