@@ -19,7 +19,7 @@
 //! 3. [`staging`]: a bounded pool of page-aligned memory, leased to requests; [`ranges`]: which parts of it are free;
 //! 4. [`job`]: what an engine is asked for;
 //! 5. [`engine`]: the traits an engine implements, and the sink it answers to;
-//! 6. [`custom`]: decoders an application brings along;
+//! 6. [`gdeflate`]: what the steps of a GDeflate request come to, and its errors; [`custom`]: decoders an application brings along;
 //! 7. [`contain`](mod@contain): running the application's code on a thread that must survive it;
 //! 8. [`faulty`]: an engine wrapper that injects faults, for tests.
 
@@ -28,6 +28,7 @@ pub mod custom;
 pub mod direct;
 pub mod engine;
 pub mod faulty;
+pub mod gdeflate;
 pub mod job;
 pub mod memory;
 pub mod ranges;
@@ -36,7 +37,7 @@ pub mod staging;
 pub use contain::{Panicked, contain};
 pub use custom::{CustomDecoder, CustomError};
 pub use direct::Alignment;
-pub use engine::{CodecEngine, CopyEngine, Engine, Finished, IoEngine, Sink, StartContext, StartError};
+pub use engine::{CodecEngine, CopyEngine, DeviceEngine, Engine, Finished, IoEngine, Sink, StartContext, StartError};
 pub use faulty::FaultyIo;
 pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
 pub use memory::{FileRef, HostBytes, Place};

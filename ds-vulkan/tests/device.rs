@@ -1,6 +1,8 @@
 //! Devices: opened, borrowed, chosen; their memory; and nothing left behind.
 
 mod common;
+#[path = "../../ds-cpu/tests/common/mod.rs"]
+mod jobs;
 
 use ds_vulkan::{Device, DeviceChoice, DeviceOptions, GpuBuffer, OpenError, PipelineCache};
 

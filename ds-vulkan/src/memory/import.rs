@@ -37,10 +37,11 @@ impl Import {
         }
     }
 
-    /// Where the device finds these bytes: in which buffer, and at which offset. `None` if they are not part of the import.
-    pub(crate) fn find(&self, bytes: HostBytes) -> Option<(vk::Buffer, u64)> {
+    /// Where the device finds these bytes: in which buffer, at which offset, and at which address. `None` if they are not part of
+    /// the import.
+    pub(crate) fn find(&self, bytes: HostBytes) -> Option<(vk::Buffer, u64, u64)> {
         let start = bytes.as_ptr().addr().checked_sub(self.host)? as u64;
         let end = start.checked_add(bytes.len() as u64)?;
-        (end <= self.memory.size).then_some((self.memory.buffer, start))
+        (end <= self.memory.size).then(|| (self.memory.buffer, start, self.memory.address + start))
     }
 }

@@ -89,3 +89,15 @@ push_constants! {
         destination_len: u32,
     }
 }
+
+impl CopyBytes {
+    /// Bytes that a workgroup copies: 16 for each invocation.
+    const SHARE: u32 = super::shaders::BUFFER_COPY.local_size[0] * 16;
+    /// The most that a copy moves: as many workgroups as every device starts in one go.
+    pub(crate) const MOST: u64 = Self::SHARE as u64 * 65_535;
+
+    /// Workgroups for so many bytes.
+    pub(crate) const fn workgroups(len: u32) -> u32 {
+        len.div_ceil(Self::SHARE)
+    }
+}

@@ -32,10 +32,12 @@ pub(crate) struct Shader {
     /// Its push constants: name, offset and size in bytes.
     pub(crate) push_constants: &'static [(&'static str, usize, usize)],
     /// Its specialisation constants: number, name, and the value of one that is not given.
+    #[cfg(test)]
     pub(crate) constants: &'static [(u32, &'static str, u32)],
     /// Invocations in a workgroup, in each direction; where that is specialised, unless told.
     pub(crate) local_size: [u32; 3],
     /// What it asks of the device, in the words of SPIR-V.
+    #[cfg(test)]
     pub(crate) capabilities: &'static [&'static str],
 }
 

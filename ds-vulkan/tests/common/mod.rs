@@ -1,6 +1,8 @@
 //! What the tests of devices share.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub(crate) mod bench;
+
 use ds_vulkan::{Device, DeviceOptions, Messages, OpenError, PipelineCache};
 
 /// A device that the validation layer watches; `None`, said aloud, where there is no Vulkan. `DS_REQUIRE_VULKAN=1` makes that a

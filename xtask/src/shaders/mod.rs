@@ -129,8 +129,10 @@ fn describe(shaders: &[(String, u64, Reflection)]) -> String {
                  name: {name:?},\n    \
                  spirv: include_bytes!(\"../../shaders/spirv/{name}.spv\"),\n    \
                  push_constants: &{:?},\n    \
+                 #[cfg(test)]\n    \
                  constants: &{:?},\n    \
                  local_size: {:?},\n    \
+                 #[cfg(test)]\n    \
                  capabilities: &{:?},\n\
              }};\n",
             reflection.push_constants, reflection.constants, reflection.local_size, reflection.capabilities

@@ -12,7 +12,8 @@ const fn entry(tile: usize) -> u64 {
 }
 
 /// What is wrong with a container.
-pub(super) fn from_stream(error: StreamError) -> Corrupt {
+#[must_use]
+pub fn from_stream(error: StreamError) -> Corrupt {
     use CorruptReason as Reason;
     let (reason, tile, position, expected, actual) = match error {
         StreamError::HeaderTruncated { expected, actual }
@@ -51,8 +52,9 @@ pub(super) fn from_stream(error: StreamError) -> Corrupt {
     Corrupt { reason, tile: tile.map(|tile| tile as u32), position, expected, actual }
 }
 
-/// What is wrong with a tile.
-pub(super) fn from_tile(tile: usize, error: TileError) -> Corrupt {
+/// What is wrong with a tile, counted from 0.
+#[must_use]
+pub fn from_tile(tile: usize, error: TileError) -> Corrupt {
     use CorruptReason as Reason;
     let (reason, expected, actual) = match error.kind {
         TileErrorKind::OutputSize { actual } => (Reason::Size, TILE_SIZE, actual),

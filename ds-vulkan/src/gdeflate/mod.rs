@@ -1,0 +1,83 @@
+//! The GDeflate shaders from the host's side: their structures, their dispatch, their verdicts.
+
+mod resident;
+mod status;
+
+use ash::vk;
+use ds_gdeflate::TILE_SIZE;
+
+use crate::device::Device;
+use crate::engine::config::DecoderPath;
+use crate::error::CallError;
+use crate::pipeline::constants::push_constants;
+use crate::pipeline::shaders;
+
+pub(crate) use resident::{StreamTable, stream_verdict, table_pipeline};
+pub(crate) use status::{UNTOUCHED, verdict};
+
+push_constants! {
+    /// All tiles of a dispatch.
+    Dispatch for GDEFLATE: {
+        tiles: u64,
+        status: u64,
+        scratch: u64,
+        tile_count: u32,
+        reserved: u32,
+    }
+}
+
+/// One tile, as the shader reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Tile {
+    pub(crate) source: u64,
+    pub(crate) destination: u64,
+    pub(crate) source_len: u32,
+    pub(crate) destination_len: u32,
+    pub(crate) flags: u32,
+    pub(crate) reserved: u32,
+}
+
+impl Tile {
+    /// Bytes of one.
+    pub(crate) const SIZE: u64 = size_of::<Self>() as u64;
+}
+
+const _: () = assert!(Tile::SIZE == 32 && TILE_SIZE == 65_536, "the shader knows these numbers");
+
+/// A way through the shader, chosen once for a device.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decoder {
+    pub(crate) pipeline: vk::Pipeline,
+    tiles_per_workgroup: u32,
+}
+
+/// The size of subgroups that the fast way is for: as many lanes as a tile has.
+const LANES: u32 = 32;
+
+impl Decoder {
+    /// The decoder for a device.
+    pub(crate) fn new(device: &Device, path: DecoderPath) -> Result<Self, CallError> {
+        let features = device.info().features;
+        let (least, most) = features.subgroup_sizes;
+        let wide = path == DecoderPath::Auto && least <= LANES && LANES <= most;
+        let tiles_per_workgroup = if wide { 4 } else { 1 };
+        let size = if wide { LANES } else { 0 };
+        // A size that is fixed need not be asked for.
+        let ask = (wide && features.subgroup_size_control).then_some(LANES);
+        let inner = &device.inner;
+        let constants = [size, tiles_per_workgroup];
+        let pipeline = inner.pipelines.get(&inner.raw, &shaders::GDEFLATE.code(), &constants, ask)?;
+        Ok(Self { pipeline, tiles_per_workgroup })
+    }
+
+    /// Workgroups for so many tiles.
+    pub(crate) const fn workgroups(&self, tiles: u32) -> u32 {
+        tiles.div_ceil(self.tiles_per_workgroup)
+    }
+}
+
+/// Bytes that a dispatch of so many tiles wants to remember things in.
+pub(crate) const fn scratch_bytes(_tiles: u32) -> u64 {
+    0
+}
