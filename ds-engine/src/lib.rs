@@ -15,7 +15,7 @@
 //! Modules, along the data path:
 //!
 //! 1. [`memory`]: host bytes and file descriptors, lent to an engine for one job;
-//! 2. [`direct`]: what transfers past the page cache must be aligned to;
+//! 2. [`direct`]: what transfers past the page cache must be aligned to; [`device`]: ranges of what devices own;
 //! 3. [`staging`]: a bounded pool of page-aligned memory, leased to requests; [`ranges`]: which parts of it are free;
 //! 4. [`job`]: what an engine is asked for;
 //! 5. [`engine`]: the traits an engine implements, and the sink it answers to;
@@ -25,6 +25,7 @@
 
 pub mod contain;
 pub mod custom;
+pub mod device;
 pub mod direct;
 pub mod engine;
 pub mod faulty;
@@ -36,8 +37,11 @@ pub mod staging;
 
 pub use contain::{Panicked, contain};
 pub use custom::{CustomDecoder, CustomError};
+pub use device::DeviceRange;
 pub use direct::Alignment;
-pub use engine::{CodecEngine, CopyEngine, DeviceEngine, Engine, Finished, IoEngine, Sink, StartContext, StartError};
+pub use engine::{
+    CodecEngine, CopyEngine, DeviceEngine, Engine, Finished, IoEngine, Sink, StartContext, StartError,
+};
 pub use faulty::FaultyIo;
 pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
 pub use memory::{FileRef, HostBytes, Place};

@@ -77,7 +77,10 @@ impl Decoder {
     }
 }
 
+/// Bytes in which the shader remembers the symbols of a tile's codes, in the order of their codewords.
+const SCRATCH_BYTES: u64 = 640;
+
 /// Bytes that a dispatch of so many tiles wants to remember things in.
-pub(crate) const fn scratch_bytes(_tiles: u32) -> u64 {
-    0
+pub(crate) const fn scratch_bytes(tiles: u32) -> u64 {
+    tiles as u64 * SCRATCH_BYTES
 }

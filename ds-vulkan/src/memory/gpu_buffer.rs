@@ -1,9 +1,12 @@
 //! Buffers that requests read from and write to.
 
+use core::any::Any;
 use core::fmt;
+use core::ops::Range;
 use std::sync::Arc;
 
 use ash::vk;
+use ds_engine::DeviceRange;
 
 use super::allocation::Allocation;
 use super::registry::Known;
@@ -95,6 +98,14 @@ impl GpuBuffer {
         self.inner.known.size
     }
 
+    /// Part of it, for a request; [`DeviceRange::from`] makes one of all of it.
+    #[must_use]
+    pub fn range(&self, range: Range<u64>) -> DeviceRange {
+        let len = range.end.saturating_sub(range.start);
+        let keeps: Arc<dyn Any + Send + Sync> = Arc::<Inner>::clone(&self.inner);
+        DeviceRange::new(self.inner.device.id(), self.inner.name, self.size(), (range.start, len), keeps)
+    }
+
     /// The buffer's handle; null if it was named by its address.
     #[must_use]
     pub fn raw(&self) -> vk::Buffer {
@@ -117,6 +128,12 @@ impl GpuBuffer {
     #[must_use]
     pub fn name(&self) -> u64 {
         self.inner.name
+    }
+}
+
+impl From<&GpuBuffer> for DeviceRange {
+    fn from(buffer: &GpuBuffer) -> Self {
+        buffer.range(0..buffer.size())
     }
 }
 

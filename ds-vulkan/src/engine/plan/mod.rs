@@ -117,6 +117,9 @@ pub(crate) struct Means {
     unified: bool,
 }
 
+/// The address of no bytes.
+const NOWHERE: u64 = 0;
+
 /// Where a job's bytes are, on this device.
 #[derive(Clone, Copy)]
 enum Spot {
@@ -234,8 +237,11 @@ impl Means {
         Ok(found)
     }
 
-    /// Brings host bytes to where shaders read them well. The address, a multiple of 4 where `bytes` are not in place.
+    /// Brings host bytes to where shaders read them well, and says where that is.
     fn shader_input(&self, bytes: HostBytes, draft: &mut Draft) -> Result<u64, Obstacle> {
+        if bytes.is_empty() {
+            return Ok(NOWHERE);
+        }
         let (buffer, offset, address) = self.host_buffer(bytes, &mut draft.pieces)?;
         if self.unified {
             return Ok(address);
@@ -253,6 +259,9 @@ impl Means {
 
     /// Where shaders write `len` bytes that belong at `start` of a place. What it takes to bring them there is in the draft.
     fn shader_output(&self, into: Spot, start: u64, len: u64, draft: &mut Draft) -> Result<u64, Obstacle> {
+        if len == 0 {
+            return Ok(NOWHERE);
+        }
         let bytes = match into {
             Spot::Device { address: Some(address), .. } => return Ok(address + start),
             Spot::Device { buffer, offset, .. } => {
