@@ -159,7 +159,7 @@ impl Engines {
     }
 
     /// The name of whoever decodes.
-    fn codec_name(&self) -> &'static str {
+    pub(crate) fn codec_name(&self) -> &'static str {
         match (self.kind, self.devices.first()) {
             (CodecKind::Vulkan, Some(engine)) => engine.name(),
             (CodecKind::Auto, Some(_)) => "cpu+vulkan",

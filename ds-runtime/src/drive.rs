@@ -312,7 +312,7 @@ impl Shared {
             queue: queue.name.clone(),
             path: beside.file.as_ref().and_then(|file| file.path().map(ToOwned::to_owned)),
             fd: beside.file.as_ref().map(|file| file.as_fd().as_raw_fd()),
-            engines: (self.engines.io.name(), self.engines.codec.name()),
+            engines: (self.engines.io.name(), self.engines.codec_name()),
             caller: beside.caller,
         }
     }
