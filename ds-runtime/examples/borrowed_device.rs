@@ -119,7 +119,7 @@ impl Renderer {
             compute: (self.queue, self.family),
             transfer: (self.queue, self.family),
             queue_lock: Some(Arc::clone(&self.queue_lock) as Arc<dyn QueueLock>),
-            features: BorrowedFeatures { int16: true, ..BorrowedFeatures::default() },
+            features: BorrowedFeatures::default(),
             pipeline_cache: PipelineCache::Off,
         }
     }

@@ -42,8 +42,6 @@ pub struct BorrowedFeatures {
     pub host_import: bool,
     /// `subgroupSizeControl` and `computeFullSubgroups`.
     pub subgroup_size_control: bool,
-    /// `shaderInt16` and `storageBuffer16BitAccess`.
-    pub int16: bool,
     /// `vulkanMemoryModel` and `vulkanMemoryModelDeviceScope`.
     pub memory_model: bool,
     /// `scalarBlockLayout`.
@@ -58,7 +56,6 @@ impl BorrowedFeatures {
             subgroup_size_control: control,
             subgroup_sizes: if control { can.subgroup_sizes } else { (can.subgroup_size, can.subgroup_size) },
             host_import: can.host_import.filter(|_| self.host_import),
-            int16: can.int16 && self.int16,
             memory_model: can.memory_model && self.memory_model,
             scalar_layout: can.scalar_layout && self.scalar_layout,
             ..can

@@ -69,8 +69,6 @@ pub struct Features {
     pub subgroup_size_control: bool,
     /// What host memory must be aligned to, in bytes, for the device to use it where it lies; `None` if it cannot.
     pub host_import: Option<u64>,
-    /// 16-bit numbers in storage and in arithmetic.
-    pub int16: bool,
     /// The Vulkan memory model, with the scope of the device.
     pub memory_model: bool,
     /// Structures without padding to 16 bytes.
@@ -147,6 +145,8 @@ pub(crate) fn inspect(
         (on(features.v12.buffer_device_address), "buffer device addresses"),
         (on(features.v12.timeline_semaphore), "timeline semaphores"),
         (has_sync2 && on(features.sync2.synchronization2), "synchronization2"),
+        (on(core.shader_int16), "16-bit integers in shaders"),
+        (on(features.v11.storage_buffer16_bit_access), "16-bit storage"),
         (on(core.shader_int64), "64-bit integers in shaders"),
         (on(features.v12.shader_int8), "8-bit integers in shaders"),
         (on(features.v12.storage_buffer8_bit_access), "8-bit storage"),
@@ -156,7 +156,7 @@ pub(crate) fn inspect(
         ),
         (
             v11.subgroup_supported_operations.contains(REQUIRED_SUBGROUP),
-            "subgroup votes, ballots and shuffles",
+            "subgroup votes, arithmetic, ballots and shuffles",
         ),
     ] {
         if !there {
@@ -176,7 +176,6 @@ pub(crate) fn inspect(
         },
         subgroup_size_control: control,
         host_import: has_host_import.then_some(import.min_imported_host_pointer_alignment),
-        int16: on(core.shader_int16) && on(features.v11.storage_buffer16_bit_access),
         memory_model: on(features.v12.vulkan_memory_model)
             && on(features.v12.vulkan_memory_model_device_scope),
         scalar_layout: on(features.v12.scalar_block_layout),
@@ -189,6 +188,7 @@ pub(crate) fn inspect(
 const REQUIRED_SUBGROUP: vk::SubgroupFeatureFlags = vk::SubgroupFeatureFlags::from_raw(
     vk::SubgroupFeatureFlags::BASIC.as_raw()
         | vk::SubgroupFeatureFlags::VOTE.as_raw()
+        | vk::SubgroupFeatureFlags::ARITHMETIC.as_raw()
         | vk::SubgroupFeatureFlags::BALLOT.as_raw()
         | vk::SubgroupFeatureFlags::SHUFFLE.as_raw(),
 );

@@ -170,7 +170,7 @@ impl Device {
     /// # Safety
     /// * The handles are what they are said to be, and outlive this device, its clones and everything made of it.
     /// * The device was created with the features that [`DeviceInfo::lacks`] speaks of where a device has them:
-    ///   `bufferDeviceAddress`, `timelineSemaphore`, `synchronization2`, `shaderInt64`, `shaderInt8`, `storageBuffer8BitAccess`.
+    ///   `bufferDeviceAddress`, `timelineSemaphore`, `synchronization2`, `shaderInt64`, `shaderInt16`, `shaderInt8`, `storageBuffer16BitAccess`, `storageBuffer8BitAccess`.
     ///   What a borrowed device has beyond that is told by [`BorrowedDevice::features`].
     /// * Whoever else submits to these queues holds the lock that `queue_lock` takes; without one, nobody else submits to them.
     ///

@@ -158,7 +158,7 @@ fn create(
     let is_1_3 = info.api >= (1, 3, 0);
     let flag = |on: bool| if on { vk::TRUE } else { vk::FALSE };
     let mut enabled = Supported::default();
-    enabled.v11.storage_buffer16_bit_access = flag(features.int16);
+    enabled.v11.storage_buffer16_bit_access = vk::TRUE;
     enabled.v12.buffer_device_address = vk::TRUE;
     enabled.v12.timeline_semaphore = vk::TRUE;
     enabled.v12.shader_int8 = vk::TRUE;
@@ -171,7 +171,7 @@ fn create(
     enabled.sync2.synchronization2 = vk::TRUE;
     let mut chain = enabled.chain(features.subgroup_size_control, true);
     chain.features.shader_int64 = vk::TRUE;
-    chain.features.shader_int16 = flag(features.int16);
+    chain.features.shader_int16 = vk::TRUE;
 
     let mut extensions = Vec::new();
     if !is_1_3 {

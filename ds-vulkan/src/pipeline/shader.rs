@@ -56,11 +56,14 @@ mod tests {
     const ALWAYS: &[&str] = &[
         "Shader",
         "Int64",
+        "Int16",
         "Int8",
+        "StorageBuffer16BitAccess",
         "StorageBuffer8BitAccess",
         "PhysicalStorageBufferAddresses",
         "GroupNonUniform",
         "GroupNonUniformVote",
+        "GroupNonUniformArithmetic",
         "GroupNonUniformBallot",
         "GroupNonUniformShuffle",
     ];
