@@ -20,11 +20,11 @@ use std::sync::Arc;
 use ash::vk;
 use ds_core::DeviceId;
 
-use self::borrowed::BorrowedDevice;
+use self::borrowed::{BorrowedDevice, BorrowedFeatures};
 use self::choice::DeviceChoice;
 use self::info::DeviceInfo;
 use self::messages::{Messages, Messenger};
-use self::queues::Queue;
+use self::queues::{Locks, Queue};
 use crate::error::{CallError, OpenError};
 use crate::memory::registry::Registry;
 use crate::memory::types::MemoryTypes;
@@ -129,6 +129,7 @@ pub(crate) struct Inner {
     messages: Messages,
     /// What is destroyed with the device, if it is ours.
     owned: Option<Owned>,
+    physical: vk::PhysicalDevice,
     instance: ash::Instance,
     /// Keeps the loader in memory.
     _entry: ash::Entry,
@@ -218,6 +219,7 @@ impl Device {
             queues,
             messages,
             owned,
+            physical,
             instance,
             _entry: entry,
         };
@@ -257,10 +259,31 @@ impl Device {
         self.inner.lost.store(true, Ordering::Release);
     }
 
-    /// The device's handle, for an application that uses it as well.
+    /// Its handles, for an application that uses it as well: whoever submits to its queues does so under the lock that comes with
+    /// them. They are good as long as this device, or a clone of it, is there.
     #[must_use]
-    pub fn raw(&self) -> vk::Device {
-        self.inner.raw.handle()
+    pub fn lend(&self) -> BorrowedDevice {
+        let inner = &self.inner;
+        let (compute, transfer) = (&inner.queues.compute, &inner.queues.transfer);
+        let features = inner.info.features;
+        // From 1.3 on a device of ours has `synchronization2` from the core; a borrowed one as it was lent.
+        let core_sync2 = matches!(inner.sync2, Sync2::Core);
+        BorrowedDevice {
+            instance: inner.instance.handle(),
+            physical: inner.physical,
+            device: inner.raw.handle(),
+            api_version: if core_sync2 { vk::API_VERSION_1_3 } else { vk::API_VERSION_1_2 },
+            compute: (compute.raw, compute.family),
+            transfer: (transfer.raw, transfer.family),
+            queue_lock: Some(Arc::new(Locks(vec![compute.clone(), transfer.clone()]))),
+            features: BorrowedFeatures {
+                host_import: features.host_import.is_some(),
+                subgroup_size_control: features.subgroup_size_control,
+                memory_model: features.memory_model,
+                scalar_layout: features.scalar_layout,
+            },
+            pipeline_cache: PipelineCache::Off,
+        }
     }
 }
 

@@ -106,6 +106,17 @@ impl Queue {
     }
 }
 
+/// The locks of queues that are lent on.
+pub(crate) struct Locks(pub(crate) Vec<Queue>);
+
+impl QueueLock for Locks {
+    fn with_queue(&self, queue: vk::Queue, submit: &mut dyn FnMut()) {
+        if let Some(known) = self.0.iter().find(|known| known.raw == queue) {
+            known.locked(|_| submit());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
