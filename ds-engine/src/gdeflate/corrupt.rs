@@ -55,11 +55,17 @@ pub fn from_stream(error: StreamError) -> Corrupt {
 /// What is wrong with a tile, counted from 0.
 #[must_use]
 pub fn from_tile(tile: usize, error: TileError) -> Corrupt {
+    from_kind(tile, error.kind, error.input)
+}
+
+/// What is wrong with a tile, counted from 0, of which so many bytes had been read by then.
+#[must_use]
+pub fn from_kind(tile: usize, kind: TileErrorKind, input: usize) -> Corrupt {
     use CorruptReason as Reason;
-    let (reason, expected, actual) = match error.kind {
+    let (reason, expected, actual) = match kind {
         TileErrorKind::OutputSize { actual } => (Reason::Size, TILE_SIZE, actual),
         TileErrorKind::PayloadSize { actual } => (Reason::Table, MAX_TILE_PAYLOAD, actual),
-        TileErrorKind::Truncated => (Reason::Truncated, error.input + 4, error.input),
+        TileErrorKind::Truncated => (Reason::Truncated, input + 4, input),
         TileErrorKind::BlockType => (Reason::BlockType, 2, 3),
         TileErrorKind::RunTooLong { expected, actual } => (Reason::Code, expected, actual),
         TileErrorKind::ReservedSymbol { symbol } => (Reason::Code, 285, usize::from(symbol)),
@@ -76,7 +82,7 @@ pub fn from_tile(tile: usize, error: TileError) -> Corrupt {
     Corrupt {
         reason,
         tile: Some(tile as u32),
-        position: error.input as u64,
+        position: input as u64,
         expected: expected as u64,
         actual: actual as u64,
     }

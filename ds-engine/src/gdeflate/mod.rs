@@ -13,7 +13,7 @@ use core::ops::Range;
 use ds_core::{Corrupt, CorruptReason, DecodeStep};
 use ds_gdeflate::{Header, StreamError, TILE_SIZE, TileTable};
 
-pub use corrupt::{from_stream, from_tile};
+pub use corrupt::{from_kind, from_stream, from_tile};
 
 /// Each step checks the whole table again, for steps share nothing. A long table is therefore worked off in steps of this
 /// fraction of it, or the checks would add up to the square of its length.

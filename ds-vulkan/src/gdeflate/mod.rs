@@ -4,7 +4,7 @@ mod resident;
 mod status;
 
 use ash::vk;
-use ds_gdeflate::TILE_SIZE;
+use ds_gdeflate::{TILE_SIZE, max_dynamic_blocks};
 
 use crate::device::Device;
 use crate::engine::config::DecoderPath;
@@ -52,6 +52,20 @@ pub(crate) struct Decoder {
     tiles_per_workgroup: u32,
 }
 
+/// Bytes of content that entitle a tile to one more dynamic block.
+const BYTES_PER_DYNAMIC_BLOCK: u32 = 512;
+
+const _: () = {
+    // The shader knows the limit as a line.
+    let mut content = 0;
+    while content <= TILE_SIZE {
+        assert!(
+            max_dynamic_blocks(content) == max_dynamic_blocks(0) + content / BYTES_PER_DYNAMIC_BLOCK as usize
+        );
+        content += 509;
+    }
+};
+
 /// The size of subgroups that the fast way is for: as many lanes as a tile has.
 const LANES: u32 = 32;
 
@@ -66,7 +80,8 @@ impl Decoder {
         // A size that is fixed need not be asked for.
         let ask = (wide && features.subgroup_size_control).then_some(LANES);
         let inner = &device.inner;
-        let constants = [size, tiles_per_workgroup];
+        // The limit is linear: see `max_dynamic_blocks`.
+        let constants = [size, tiles_per_workgroup, max_dynamic_blocks(0) as u32, BYTES_PER_DYNAMIC_BLOCK];
         let pipeline = inner.pipelines.get(&inner.raw, &shaders::GDEFLATE.code(), &constants, ask)?;
         Ok(Self { pipeline, tiles_per_workgroup })
     }

@@ -1,8 +1,8 @@
 //! What the shader says about a tile, in the words of `ds-core`.
 
 use ds_core::{Corrupt, Fault};
-use ds_engine::gdeflate::from_tile;
-use ds_gdeflate::{Code, TileError, TileErrorKind};
+use ds_engine::gdeflate::from_kind;
+use ds_gdeflate::{Code, TileErrorKind};
 
 /// What a status word is set to beforehand: a tile that nobody decoded keeps it.
 pub(crate) const UNTOUCHED: u32 = u32::MAX;
@@ -35,6 +35,6 @@ pub(crate) fn verdict(tile: usize, status: u32) -> Result<(), Fault> {
         UNTOUCHED => return Err(Fault::Unsupported("the device did not decode a tile it was given")),
         _ => return Err(Fault::Unsupported("the device said something about a tile that nobody knows")),
     };
-    let corrupt = from_tile(tile, TileError { kind, lane: 0, input: 0, output: 0 });
+    let corrupt = from_kind(tile, kind, 0);
     Err(Fault::Corrupt(Corrupt { position: 0, expected: 0, actual: 0, ..corrupt }))
 }

@@ -13,8 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use twox_hash::XxHash3_64;
 use xshell::cmd;
-use xxhash_rust::xxh3::xxh3_64;
 
 use self::reflect::Reflection;
 use crate::tools::{GLSLANG, RUSTFMT, SPIRV_TOOLS, Tool};
@@ -105,7 +105,7 @@ fn make(project: &Project) -> Result<Vec<Made>> {
         let code = fs::read(&spirv)?;
         let reflection = Reflection::of(&code).with_context(|| format!("cannot describe {name}"))?;
         // Includes count as part of every source: which ones a shader takes is not worth finding out.
-        let hash = xxh3_64(&[fs::read(&source)?, includes.clone()].concat());
+        let hash = XxHash3_64::oneshot(&[fs::read(&source)?, includes.clone()].concat());
         shaders.push((name.to_owned(), hash, reflection));
         made.push(Made { path: compiled(project).join(name).with_extension("spv"), content: code });
     }
