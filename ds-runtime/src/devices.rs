@@ -37,6 +37,10 @@ impl Devices {
         self.0.iter().position(|engine| engine.device() == device)
     }
 
+    fn first(&self) -> Option<usize> {
+        (!self.0.is_empty()).then_some(0)
+    }
+
     /// Whose memory this is.
     pub(crate) fn of(&self, place: Place) -> Option<usize> {
         match place {
@@ -48,7 +52,7 @@ impl Devices {
     /// Who decodes from there into there: the device whose memory one of them is, or the first there is.
     pub(crate) fn for_decoding(&self, from: Place, into: Place) -> Option<usize> {
         let named = self.of(into).or_else(|| self.of(from));
-        named.or_else(|| if self.0.is_empty() { None } else { Some(0) })
+        named.or_else(|| self.first())
     }
 
     /// Who computes a request's transform; `max_lease` is how much staging memory there is.
@@ -62,7 +66,7 @@ impl Devices {
         let (from, into) = (device_of(&request.source), device_of(&request.destination));
         let number = match into.or(from) {
             Some(device) => self.find(device),
-            None => (!self.0.is_empty()).then_some(0),
+            None => self.first(),
         };
         let Some(engine) = number.map(|number| &self.0[number]) else { return Processor::Host };
         let transform = request.transform;

@@ -120,19 +120,25 @@ impl Core {
     }
 }
 
-thread_local! {
-    /// What this thread answers to, if it is one that answers.
-    static ANSWERS: RefCell<Option<(usize, Arc<Core>, Arc<dyn Sink>)>> = const { RefCell::new(None) };
+/// What the thread that answers works for.
+#[derive(Clone)]
+struct Answering {
+    /// Which engine.
+    engine: usize,
+    core: Arc<Core>,
+    sink: Arc<dyn Sink>,
 }
 
-/// What this thread answers to, if it is that of this engine. One that is ending answers to nobody any more.
-fn answering(engine: usize) -> Option<(Arc<Core>, Arc<dyn Sink>)> {
-    let found = |cell: &RefCell<Option<(usize, Arc<Core>, Arc<dyn Sink>)>>| {
-        let cell = cell.borrow();
-        let (known, core, sink) = cell.as_ref()?;
-        (*known == engine).then(|| (Arc::clone(core), Arc::clone(sink)))
-    };
-    ANSWERS.try_with(found).ok().flatten()
+thread_local! {
+    /// What this thread works for, if it is one that answers.
+    static ANSWERING: RefCell<Option<Answering>> = const { RefCell::new(None) };
+}
+
+/// What this thread works for, if it is the one that answers for this engine. One that is ending works for nobody any more.
+fn answering(engine: usize) -> Option<Answering> {
+    let found =
+        |cell: &RefCell<Option<Answering>>| cell.borrow().clone().filter(|known| known.engine == engine);
+    ANSWERING.try_with(found).ok().flatten()
 }
 
 /// Answers until nothing more will be submitted. `engine` names the engine.
@@ -141,17 +147,17 @@ pub(crate) fn answer(engine: usize, core: Arc<Core>, sink: Arc<dyn Sink>) {
     struct Ends;
     impl Drop for Ends {
         fn drop(&mut self) {
-            drop(ANSWERS.take());
+            drop(ANSWERING.take());
         }
     }
     let _ends = Ends;
-    ANSWERS.set(Some((engine, core, sink)));
+    ANSWERING.set(Some(Answering { engine, core, sink }));
     finish_all(engine);
 }
 
 /// If this thread is the one that answers: answers until nothing more will be submitted. Returns whether it is.
 pub(crate) fn finish_all(engine: usize) -> bool {
-    let Some((core, sink)) = answering(engine) else { return false };
+    let Some(Answering { core, sink, .. }) = answering(engine) else { return false };
     let mut answers = Vec::new();
     while let Some(flight) = core.flights.next() {
         core.finish(flight, &*sink, &mut answers);
@@ -162,7 +168,7 @@ pub(crate) fn finish_all(engine: usize) -> bool {
 /// If this thread is the one that answers, and within an answer: answers the next submission, if it is over, to this sink.
 /// Returns whether there was one.
 pub(crate) fn drive(engine: usize, sink: &dyn Sink) -> bool {
-    let Some((core, _)) = answering(engine) else { return false };
+    let Some(Answering { core, .. }) = answering(engine) else { return false };
     let Some(flight) = core.flights.next_over(|flight| flight.is_over(&core.main)) else { return false };
     core.finish(flight, sink, &mut Vec::new());
     true

@@ -49,7 +49,6 @@ impl Shader {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::pipeline::shaders;
 
     /// What [`Features`](crate::Features) need not be asked for: every device that is opened has it.
