@@ -5,12 +5,9 @@
 #extension GL_EXT_shader_16bit_storage : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_ballot : require
+#extension GL_KHR_shader_subgroup_vote : require
 #extension GL_KHR_shader_subgroup_shuffle : require
-#extension GL_KHR_shader_subgroup_arithmetic : require
-
-#ifndef OUTQ
-#define OUTQ coherent
-#endif
+#extension GL_KHR_shader_subgroup_shuffle_relative : require
 
 layout(constant_id = 0) const uint SUBGROUP_SIZE = 32u;
 layout(constant_id = 2) const uint DYNAMIC_BLOCKS_BASE = 8u;
@@ -35,9 +32,9 @@ struct Tile {
 layout(buffer_reference, std430, buffer_reference_align = 8) readonly restrict buffer Tiles { Tile tile[]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) writeonly restrict buffer Status { uint word[]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) readonly restrict buffer Input { uint word[]; };
-layout(buffer_reference, std430, buffer_reference_align = 4) OUTQ buffer OutputWords { uint word[]; };
-layout(buffer_reference, std430, buffer_reference_align = 1) OUTQ buffer OutputBytes { uint8_t byte[]; };
-layout(buffer_reference, std430, buffer_reference_align = 2) OUTQ buffer Sorted { uint16_t symbol[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) restrict buffer OutputWords { uint word[]; };
+layout(buffer_reference, std430, buffer_reference_align = 1) restrict buffer OutputBytes { uint8_t byte[]; };
+layout(buffer_reference, std430, buffer_reference_align = 2) restrict buffer Sorted { uint16_t symbol[]; };
 
 layout(push_constant, std430) uniform Batch {
     uint64_t tiles;
@@ -54,7 +51,7 @@ const uint CODE_LENGTH = 0u, LITERAL_LENGTH = 1u, DISTANCE = 2u;
 
 // ---- shared
 shared uint16_t tables[gl_WorkGroupSize.y * TABLE_SIZE];
-shared uint marks[gl_WorkGroupSize.y * LANES];
+shared uint8_t marks[gl_WorkGroupSize.y * 128u];
 shared uint exchange[WIDE ? 1 : LANES + 1];
 
 uint lane, row;
@@ -80,12 +77,21 @@ uint shuffle(uint v, uint from) {
     barrier();
     return exchange[from & 31u];
 }
+uint shuffle_up(uint v, uint by) {
+    if (WIDE) return subgroupShuffleUp(v, by);
+    return shuffle(v, lane - by);
+}
 uint inclusive_add(uint v) {
-    if (WIDE) return subgroupInclusiveAdd(v);
-    for (uint d = 1u; d < 32u; d <<= 1u) {
-        uint t = shuffle(v, lane - d);
-        if (lane >= d) v += t;
-    }
+    uint t = shuffle_up(v, 1u);
+    v += lane >= 1u ? t : 0u;
+    t = shuffle_up(v, 2u);
+    v += lane >= 2u ? t : 0u;
+    t = shuffle_up(v, 4u);
+    v += lane >= 4u ? t : 0u;
+    t = shuffle_up(v, 8u);
+    v += lane >= 8u ? t : 0u;
+    t = shuffle_up(v, 16u);
+    v += lane >= 16u ? t : 0u;
     return v;
 }
 
@@ -126,7 +132,7 @@ void drop(uint count) { bits >>= count; avail -= count; }
 uint peek() { return uint(bits); }
 
 // ---- tables
-uint limits;   // lane l: literal/length code, length l; lane 16 + l: distance code
+shared uint limits[gl_WorkGroupSize.y * 16u];   // of codewords of 8 to 15 bits: of the literal/length code, then of the distance code
 Sorted sorted;
 
 const uint ORDER[19] = uint[](16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15);
@@ -181,8 +187,7 @@ uint build(uint64_t lengths, uint groups, bool distance) {
         if (length != 0u) sorted.symbol[base + at] = uint16_t(describe(g * 32u + lane, distance));
         place += bitCount(mine);
     }
-    uint moved = shuffle(packed, lane & 15u);
-    if (distance == (lane >= 16u)) limits = moved;
+    if (lane >= 8u && lane < 16u) limits[row * 16u + (distance ? 8u : 0u) + lane - 8u] = packed;
     sync();
     uint root = distance ? DISTANCE_BITS : ROOT_BITS;
     uint table = row * TABLE_SIZE + (distance ? DISTANCE_AT : 0u);
@@ -307,11 +312,108 @@ uint settled;        // offset up to which output is written or reserved
 
 const uint LITERAL = 0x80000000u;
 
-// Writes [at, stop): each lane's symbol begins at `pos`, is `size` bytes, and is a literal or goes back a distance.
-void emit(uint at, uint stop, uint pos, uint size, uint info) {
+
+// Writes one window of [at, stop): each lane's symbol begins at `pos`, is `size` bytes, and is a literal or goes back a distance.
+// Returns where the window ends.
+uint emit_window(uint at, uint stop, uint pos, uint size, uint info) {
     uint mark_row = row * LANES;
+    uint window_at = at & ~3u;
+    uint window_end = min(window_at + 128u, stop);
+    if (size != 0u && pos < window_end && pos + size > at) {
+        uint rel = max(pos, at) - window_at;
+        marks[row * 128u + rel] = uint8_t(32u | lane);
+    }
+    sync();
+    uint mark_at = row * 128u + 4u * lane;
+    uint o0 = uint(marks[mark_at]), o1 = uint(marks[mark_at + 1u]), o2 = uint(marks[mark_at + 2u]), o3 = uint(marks[mark_at + 3u]);
+    marks[mark_at] = uint8_t(0);
+    marks[mark_at + 1u] = uint8_t(0);
+    marks[mark_at + 2u] = uint8_t(0);
+    marks[mark_at + 3u] = uint8_t(0);
+    uint last_mark = o3 != 0u ? o3 : o2 != 0u ? o2 : o1 != 0u ? o1 : o0;
+    uint marked = ballot(last_mark != 0u);
+    uint carry = shuffle(last_mark, findMSB(marked & below));
+    o0 = o0 != 0u ? o0 : carry;
+    o1 = o1 != 0u ? o1 : o0;
+    o2 = o2 != 0u ? o2 : o1;
+    o3 = o3 != 0u ? o3 : o2;
+    uint i0 = shuffle(info, o0), i1 = shuffle(info, o1), i2 = shuffle(info, o2), i3 = shuffle(info, o3);
+    // Bytes before `at` in its word stay as they are: they come from themselves.
+    uint p0 = lane == 0u ? at & 3u : 0u;
+    uint stay = at == first ? LITERAL : 0u;
+    if (p0 > 0u) i0 = stay;
+    if (p0 > 1u) i1 = stay;
+    if (p0 > 2u) i2 = stay;
+    uint off = 4u * lane;
+    uint to = window_at + off;
+    // Where each byte comes from. A literal's is far above `at`.
+    uint f0 = to - i0, f1 = to + 1u - i1, f2 = to + 2u - i2, f3 = to + 3u - i3;
+    uint b0 = i0 & 255u, b1 = i1 & 255u, b2 = i2 & 255u, b3 = i3 & 255u;
+    if (f0 < at) b0 = uint(output_bytes.byte[f0]);
+    if (f1 < at) b1 = uint(output_bytes.byte[f1]);
+    if (f2 < at) b2 = uint(output_bytes.byte[f2]);
+    if (f3 < at) b3 = uint(output_bytes.byte[f3]);
+    // Bytes of matches that come from this very window.
+    bool n0 = f0 - at < 128u, n1 = f1 - at < 128u, n2 = f2 - at < 128u, n3 = f3 - at < 128u;
+    uint value;
+    bool near = (n0 || n1 || n2 || n3) && to < window_end;
+    if (ballot(near) != 0u) {
+        // Follow them to where they first appear. A byte: place in the window, and in the lowest bit whether that is it.
+        uint own = off << 1 | 1u;
+        uint q0 = n0 ? (f0 - window_at) << 1 : own;
+        uint q1 = n1 ? (f1 - window_at) << 1 : own + 2u;
+        uint q2 = n2 ? (f2 - window_at) << 1 : own + 4u;
+        uint q3 = n3 ? (f3 - window_at) << 1 : own + 6u;
+        uint base = row * 128u;
+        marks[mark_at] = uint8_t(q0);
+        marks[mark_at + 1u] = uint8_t(q1);
+        marks[mark_at + 2u] = uint8_t(q2);
+        marks[mark_at + 3u] = uint8_t(q3);
+        sync();
+        while ((q0 & q1 & q2 & q3 & 1u) == 0u) {
+            q0 = uint(marks[base + (q0 >> 1)]);
+            q1 = uint(marks[base + (q1 >> 1)]);
+            q2 = uint(marks[base + (q2 >> 1)]);
+            q3 = uint(marks[base + (q3 >> 1)]);
+            marks[mark_at] = uint8_t(q0);
+            marks[mark_at + 1u] = uint8_t(q1);
+            marks[mark_at + 2u] = uint8_t(q2);
+            marks[mark_at + 3u] = uint8_t(q3);
+        }
+        sync();
+        marks[mark_at] = uint8_t(b0);
+        marks[mark_at + 1u] = uint8_t(b1);
+        marks[mark_at + 2u] = uint8_t(b2);
+        marks[mark_at + 3u] = uint8_t(b3);
+        sync();
+        b0 = uint(marks[base + (q0 >> 1)]);
+        b1 = uint(marks[base + (q1 >> 1)]);
+        b2 = uint(marks[base + (q2 >> 1)]);
+        b3 = uint(marks[base + (q3 >> 1)]);
+        sync();
+        marks[mark_at] = uint8_t(0);
+        marks[mark_at + 1u] = uint8_t(0);
+        marks[mark_at + 2u] = uint8_t(0);
+        marks[mark_at + 3u] = uint8_t(0);
+    }
+    value = b0 | b1 << 8 | b2 << 16 | b3 << 24;
+    if (to < window_end) {
+        // Bytes beyond the window are overwritten later.
+        if (to >= first && to + 4u <= end) output_words.word[to >> 2] = value;
+        else {
+            if (to >= at) output_bytes.byte[to] = uint8_t(b0);
+            if (to + 1u >= at && to + 1u < window_end) output_bytes.byte[to + 1u] = uint8_t(b1);
+            if (to + 2u >= at && to + 2u < window_end) output_bytes.byte[to + 2u] = uint8_t(b2);
+            if (to + 3u >= at && to + 3u < window_end) output_bytes.byte[to + 3u] = uint8_t(b3);
+        }
+    }
+    sync();
+    return window_end;
+}
+
+// Writes the whole of [at, stop), long runs faster.
+void emit_rest(uint at, uint stop, uint pos, uint size, uint info) {
     while (at < stop) {
-#ifndef NO_RUNS
         if (stop - at > 160u) {
             uint owner = findMSB(ballot(size != 0u && pos <= at));
             uint far = shuffle(info, owner);
@@ -340,183 +442,7 @@ void emit(uint at, uint stop, uint pos, uint size, uint info) {
                 }
             }
         }
-#endif
-        uint window_at = at & ~3u;
-        uint window_end = min(window_at + 128u, stop);
-        if (size != 0u && pos < window_end && pos + size > at) {
-            uint rel = max(pos, at) - window_at;
-            atomicOr(marks[mark_row + (rel >> 2)], (32u | lane) << ((rel & 3u) * 8u));
-        }
-        sync();
-        uint s = marks[mark_row + lane];
-        marks[mark_row + lane] = 0u;
-        uint marked = ballot(s != 0u);
-        uint last_mark = s >> (findMSB(s) & 24);
-        uint carry = shuffle(last_mark, findMSB(marked & below));
-        uint o0 = s & 255u, o1 = s >> 8 & 255u, o2 = s >> 16 & 255u, o3 = s >> 24;
-        o0 = o0 != 0u ? o0 : carry;
-        o1 = o1 != 0u ? o1 : o0;
-        o2 = o2 != 0u ? o2 : o1;
-        o3 = o3 != 0u ? o3 : o2;
-        uint i0 = shuffle(info, o0), i1 = shuffle(info, o1), i2 = shuffle(info, o2), i3 = shuffle(info, o3);
-        // Bytes before `at` in its word are nobody's.
-        uint p0 = lane == 0u ? at & 3u : 0u;
-        if (p0 > 0u) i0 = LITERAL;
-        if (p0 > 1u) i1 = LITERAL;
-        if (p0 > 2u) i2 = LITERAL;
-        uint off = 4u * lane;
-        uint to = window_at + off;
-        // Where each byte comes from. A literal's is far above `at`.
-        uint f0 = to - i0, f1 = to + 1u - i1, f2 = to + 2u - i2, f3 = to + 3u - i3;
-        uint b0 = i0 & 255u, b1 = i1 & 255u, b2 = i2 & 255u, b3 = i3 & 255u;
-        if (f0 < at) b0 = uint(output_bytes.byte[f0]);
-        if (f1 < at) b1 = uint(output_bytes.byte[f1]);
-        if (f2 < at) b2 = uint(output_bytes.byte[f2]);
-        if (f3 < at) b3 = uint(output_bytes.byte[f3]);
-        // Bytes that come from this window: those of matches that do not come from before it.
-        bool n0 = i0 < LITERAL && f0 >= at, n1 = i1 < LITERAL && f1 >= at;
-        bool n2 = i2 < LITERAL && f2 >= at, n3 = i3 < LITERAL && f3 >= at;
-        uint value;
-#ifndef NO_JUMP
-        if (ballot((n0 || n1 || n2 || n3) && to < window_end) != 0u) {
-            uint q0 = n0 ? f0 - window_at & 127u : off | 128u;
-            uint q1 = n1 ? f1 - window_at & 127u : off + 1u | 128u;
-            uint q2 = n2 ? f2 - window_at & 127u : off + 2u | 128u;
-            uint q3 = n3 ? f3 - window_at & 127u : off + 3u | 128u;
-            for (uint step = 0u; step < 8u; step++) {
-                uint q = q0 | q1 << 8 | q2 << 16 | q3 << 24;
-                q0 = shuffle(q, q0 >> 2) >> ((q0 & 3u) * 8u) & 255u;
-                q1 = shuffle(q, q1 >> 2) >> ((q1 & 3u) * 8u) & 255u;
-                q2 = shuffle(q, q2 >> 2) >> ((q2 & 3u) * 8u) & 255u;
-                q3 = shuffle(q, q3 >> 2) >> ((q3 & 3u) * 8u) & 255u;
-                if (ballot((q0 & q1 & q2 & q3) < 128u) == 0u) break;
-            }
-            value = b0 | b1 << 8 | b2 << 16 | b3 << 24;
-            b0 = shuffle(value, q0 >> 2) >> ((q0 & 3u) * 8u) & 255u;
-            b1 = shuffle(value, q1 >> 2) >> ((q1 & 3u) * 8u) & 255u;
-            b2 = shuffle(value, q2 >> 2) >> ((q2 & 3u) * 8u) & 255u;
-            b3 = shuffle(value, q3 >> 2) >> ((q3 & 3u) * 8u) & 255u;
-        }
-#endif
-        value = b0 | b1 << 8 | b2 << 16 | b3 << 24;
-        if (to >= at && to + 4u <= window_end) output_words.word[to >> 2] = value;
-        else {
-            if (to >= at && to < window_end) output_bytes.byte[to] = uint8_t(b0);
-            if (to + 1u >= at && to + 1u < window_end) output_bytes.byte[to + 1u] = uint8_t(b1);
-            if (to + 2u >= at && to + 2u < window_end) output_bytes.byte[to + 2u] = uint8_t(b2);
-            if (to + 3u >= at && to + 3u < window_end) output_bytes.byte[to + 3u] = uint8_t(b3);
-        }
-        at = window_end;
-        sync();
-    }
-}
-
-// Decodes the symbols of a block whose tables are loaded.
-uint compressed() {
-    // The round before, whose matches' distances this round tells.
-    uint prior_at = settled, prior_pos = 0u, prior_size = 0u, prior_value = 0u;
-    bool pending = false;
-    bool matches = false;   // uniform: a lane is pending
-    bool ending = false;    // uniform: only pending lanes have a turn
-    uint table = row * TABLE_SIZE;
-    for (;;) {
-        bool takes = pending || !ending;
-        uint low = peek();
-        uint index = pending ? DISTANCE_AT + (low & (1u << DISTANCE_BITS) - 1u) : low & (1u << ROOT_BITS) - 1u;
-        uint entry = uint(tables[table + index]);
-        uint length = entry & 15u, extra = entry >> 4 & 15u, base = entry >> 8;
-        bool literal = extra == 15u;
-        if (literal) extra = 0u;
-        uint fault = OK;
-        bool finish = false;
-        uint ends = 0u;
-        bool odd = takes && length == 0u;
-        if (ballot(odd) != 0u) {
-            uint v = bitfieldReverse(low) >> 17;
-            bool search = odd && extra == 0u;
-            uint code = pending ? 16u : 0u;
-            uint l = pending ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
-            uint limit = 0u;
-            bool more = search;
-            for (uint i = 0u; i < 16u; i++) {
-                uint here = shuffle(limits, code + l);
-                if (more) limit = here;
-                more = more && v >= limit >> 16 && l < 15u;
-                if (ballot(more) == 0u) break;
-                if (more) l++;
-            }
-            if (odd) {
-                uint s = base << 8 | 15u;
-                length = extra;
-                if (search) {
-                    length = l;
-                    if (v >= limit >> 16) {
-                        fault = UNUSED_CODEWORD + (pending ? DISTANCE : LITERAL_LENGTH);
-                        s = 0xF0u;
-                    } else {
-                        s = uint(sorted.symbol[(pending ? 288u : 0u) + (limit + (v >> (15u - l)) & 0xFFFFu)]);
-                    }
-                }
-                extra = s >> 4 & 15u;
-                base = s >> 8;
-                literal = extra == 15u;
-                if (literal) extra = 0u;
-                if ((s & 15u) != 0u) {
-                    finish = base == END_OF_BLOCK;
-                    if (base == LONGEST) extra = 16u;
-                    if (base == RESERVED) fault = RESERVED_SYMBOL;
-                    base = 0u;
-                }
-            }
-            ends = ballot(finish);
-            if (ends != 0u) {
-                takes = pending || lane <= findLSB(ends);
-                if (!takes) fault = OK;
-            }
-        }
-        uint fresh = (base << extra) + (low >> length & (1u << extra) - 1u);
-        drop(takes ? length + extra : 0u);
-        bool symbol = takes && !pending && !finish;
-        bool match = symbol && !literal;
-        uint size = match ? fresh + 3u : symbol ? 1u : 0u;
-
-        bool fresh_matches = ballot(match) != 0u;
-        uint pos, total;
-        if (fresh_matches) {
-            uint sum = inclusive_add(size);
-            pos = settled + sum - size;
-            total = shuffle(sum, 31u);
-        } else {
-            uint some = ballot(symbol);
-            pos = settled + bitCount(some & below);
-            total = bitCount(some);
-        }
-
-        if (pending && fresh >= prior_pos - first && fault == OK) fault = DISTANCE_TOO_FAR;
-        uint dealt = next;
-        refill();
-        if (ballot(fault != OK) != 0u || settled + total > end || next > words) {
-            bool needed = (wants & 1u << lane) != 0u;
-            if (fault == OK && size != 0u && pos + size > end) fault = OUTPUT_OVERRUN;
-            if (fault == OK && needed && dealt + bitCount(wants & below) >= words) fault = TRUNCATED;
-            return shuffle(fault, findLSB(ballot(fault != OK)));
-        }
-
-        if (matches) {
-            emit(prior_at, settled, prior_pos, prior_size, pending ? fresh + 1u : LITERAL | prior_value);
-        } else {
-            if (prior_size != 0u) output_bytes.byte[prior_pos] = uint8_t(prior_value);
-            sync();
-        }
-        if (ending) return OK;
-        ending = ends != 0u;
-        pending = match;
-        matches = fresh_matches;
-        prior_at = settled;
-        prior_pos = pos;
-        prior_size = size;
-        prior_value = fresh;
-        settled += total;
+        at = emit_window(at, stop, pos, size, info);
     }
 }
 
@@ -541,39 +467,27 @@ uint stored() {
     return OK;
 }
 
-uint decode(Tile tile) {
-    if (tile.destination_len == 0u || tile.destination_len > 65536u) return OUTPUT_SIZE;
-    if ((tile.source_len & 3u) != 0u || tile.source_len > 131072u) return PAYLOAD_SIZE;
-    words = tile.source_len >> 2;
-    if (words < 32u) return TRUNCATED;
-    source = Input(tile.source & ~3ul);
-    source_shift = uint(tile.source & 3ul) * 8u;
-    output_words = OutputWords(tile.destination & ~3ul);
-    output_bytes = OutputBytes(tile.destination & ~3ul);
-    first = uint(tile.destination & 3ul);
-    end = first + tile.destination_len;
-    settled = first;
-    marks[row * LANES + lane] = 0u;
-    bits = load_word(lane);
-    avail = 32u;
-    held = lane + 32u;
-    window = load_word(held);
-    ahead = load_word(held + 32u);
-    next = 32u;
-    uint dynamic_left = DYNAMIC_BLOCKS_BASE + tile.destination_len / BYTES_PER_DYNAMIC_BLOCK;
-    bool is_static = false;
-    sync();
+// Reads block headers, and stored blocks, up to where symbols of a compressed block begin. At the end of the tile or its hopes, `over`.
+bool last, over, is_static;
+uint dynamic_left;
+uint next_block() {
     for (;;) {
+        if (last) {
+            over = true;
+            return settled == end ? OK : OUTPUT_SHORT;
+        }
+        over = true;
         uint header = shuffle(peek() & 7u, 0u);
         if (lane == 0u) drop(3u);
         refill();
         if (next > words) return TRUNCATED;
+        last = (header & 1u) != 0u;
         uint type = header >> 1;
-        uint status;
+        if (type == 3u) return BLOCK_TYPE;
+        uint status = OK;
         if (type == 0u) {
             status = stored();
-        } else if (type == 3u) {
-            return BLOCK_TYPE;
+            if (status != OK) return status;
         } else {
             uint litlen = 0u, total = 0u;
             if (type == 2u) {
@@ -588,23 +502,139 @@ uint decode(Tile tile) {
                 sync();
                 is_static = type == 1u;
             }
-            status = compressed();
+            over = false;
+            return OK;
         }
-        if (status != OK) return status;
-        if ((header & 1u) != 0u) break;
     }
-    return settled == end ? OK : OUTPUT_SHORT;
 }
 
 const uint SCRATCH_BYTES = 640u;
 
 void main() {
-    row = WIDE ? gl_SubgroupID : 0u;
+    row = WIDE && gl_WorkGroupSize.y > 1u ? gl_SubgroupID : 0u;
     lane = WIDE ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
     below = (1u << lane) - 1u;
     uint index = gl_WorkGroupID.x * gl_WorkGroupSize.y + row;
     if (index >= batch.tile_count) return;
     sorted = Sorted(batch.scratch + uint64_t(index) * SCRATCH_BYTES);
-    uint status = decode(Tiles(batch.tiles).tile[index]);
-    if (lane == 0u) Status(batch.status).word[index] = status;
+    Tile tile = Tiles(batch.tiles).tile[index];
+    uint verdict = OK;
+    if (tile.destination_len == 0u || tile.destination_len > 65536u) verdict = OUTPUT_SIZE;
+    else if ((tile.source_len & 3u) != 0u || tile.source_len > 131072u) verdict = PAYLOAD_SIZE;
+    else if (tile.source_len < 128u) verdict = TRUNCATED;
+    if (verdict != OK) {
+        if (lane == 0u) Status(batch.status).word[index] = verdict;
+        return;
+    }
+    words = tile.source_len >> 2;
+    source = Input(tile.source & ~3ul);
+    source_shift = uint(tile.source & 3ul) * 8u;
+    output_words = OutputWords(tile.destination & ~3ul);
+    output_bytes = OutputBytes(tile.destination & ~3ul);
+    first = uint(tile.destination & 3ul);
+    end = first + tile.destination_len;
+    settled = first;
+    for (uint i = lane; i < 128u; i += 32u) marks[row * 128u + i] = uint8_t(0);
+    bits = load_word(lane);
+    avail = 32u;
+    held = lane + 32u;
+    window = load_word(held);
+    ahead = load_word(held + 32u);
+    next = 32u;
+    dynamic_left = DYNAMIC_BLOCKS_BASE + tile.destination_len / BYTES_PER_DYNAMIC_BLOCK;
+    is_static = false;
+    last = false;
+    over = false;
+    sync();
+
+    bool open = false;      // uniform: in a compressed block
+    // The round before, whose matches' distances this round tells.
+    uint prior_at = settled, prior_pos = 0u, prior_size = 0u, prior_value = 0u;
+    bool pending = false;
+    bool ending = false;    // uniform: only pending lanes have a turn
+    uint table = row * TABLE_SIZE;
+    for (;;) {
+        if (!open) {
+            verdict = next_block();
+            open = true;
+            ending = false;
+            prior_at = settled;
+        }
+        if (over) {
+            if (lane == 0u) Status(batch.status).word[index] = verdict;
+            return;
+        }
+        bool takes = pending || !ending;
+        uint low = peek();
+        uint place = pending ? DISTANCE_AT + (low & (1u << DISTANCE_BITS) - 1u) : low & (1u << ROOT_BITS) - 1u;
+        uint entry = uint(tables[table + place]);
+        uint length = entry & 15u, extra = entry >> 4 & 15u, base = entry >> 8;
+        bool literal = extra == 15u;
+        if (literal) extra = 0u;
+        uint fault = OK;
+        bool finish = false;
+        if (takes && length == 0u) {
+            uint s = base << 8 | 15u;
+            length = extra;
+            if (extra == 0u) {
+                uint v = bitfieldReverse(low) >> 17;
+                uint l = pending ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
+                uint code = row * 16u + (pending ? 0u : 0u - 8u);
+                uint limit = limits[code + l];
+                while (v >= limit >> 16 && l < 15u) {
+                    l++;
+                    limit = limits[code + l];
+                }
+                length = l;
+                if (v >= limit >> 16) {
+                    fault = UNUSED_CODEWORD + (pending ? DISTANCE : LITERAL_LENGTH);
+                    s = 0xF0u;
+                } else {
+                    s = uint(sorted.symbol[(pending ? 288u : 0u) + (limit + (v >> (15u - l)) & 0xFFFFu)]);
+                }
+            }
+            extra = s >> 4 & 15u;
+            base = s >> 8;
+            literal = extra == 15u;
+            if (literal) extra = 0u;
+            if ((s & 15u) != 0u) {
+                finish = base == END_OF_BLOCK;
+                if (base == LONGEST) extra = 16u;
+                if (base == RESERVED) fault = RESERVED_SYMBOL;
+                base = 0u;
+            }
+        }
+        uint ends = ballot(finish);
+        takes = takes && (pending || lane <= uint(findLSB(ends)));
+        uint fresh = (base << extra) + (low >> length & (1u << extra) - 1u);
+        drop(takes ? length + extra : 0u);
+        bool symbol = takes && !pending && !finish;
+        bool match = symbol && !literal;
+        uint size = match ? fresh + 3u : symbol ? 1u : 0u;
+        uint sum = inclusive_add(size);
+        uint pos = settled + sum - size;
+        uint total = shuffle(sum, 31u);
+        if (pending && fresh >= prior_pos - first && fault == OK) fault = DISTANCE_TOO_FAR;
+        uint dealt = next;
+        refill();
+        if (ballot(takes && fault != OK) != 0u || settled + total > end || next > words) {
+            bool needed = (wants & 1u << lane) != 0u;
+            if (fault == OK && size != 0u && pos + size > end) fault = OUTPUT_OVERRUN;
+            if (fault == OK && needed && dealt + bitCount(wants & below) >= words) fault = TRUNCATED;
+            verdict = shuffle(fault, findLSB(ballot(takes && fault != OK)));
+            if (lane == 0u) Status(batch.status).word[index] = verdict;
+            return;
+        }
+        uint info = pending ? fresh + 1u : LITERAL | prior_value;
+        uint at = emit_window(prior_at, settled, prior_pos, prior_size, info);
+        if (at < settled) emit_rest(at, settled, prior_pos, prior_size, info);
+        if (ending) open = false;
+        ending = ends != 0u;
+        pending = match;
+        prior_at = settled;
+        prior_pos = pos;
+        prior_size = size;
+        prior_value = fresh;
+        settled += total;
+    }
 }

@@ -1,6 +1,6 @@
 //! Devices: chosen and made here, or borrowed from the application.
 //!
-//! 1. [`choice`]: which one; [`info`]: what it is and can do;
+//! 1. `choice`: which one; `info`: what it is and can do;
 //! 2. `owned`: making an instance and a device; `borrowed`: using the application's;
 //! 3. `queues`: which queues, and who may use them now;
 //! 4. `messages`: what the validation layer says.

@@ -1,6 +1,6 @@
 //! The engine: copies and transforms on one device.
 //!
-//! 1. [`config`]: how much memory, which shaders;
+//! 1. `config`: how much memory, which shaders;
 //! 2. `line`: jobs that wait; `threads`: those who submit and answer;
 //! 3. `plan`: from jobs to what a submission does; `batch`: that, and its recording; `commands`, `slot`: into what;
 //! 4. `flight`: a submission under way, and its end; `timeline`: how that is waited for.

@@ -4,7 +4,7 @@
 //! 2. `allocation`: one buffer with memory of its own;
 //! 3. `pool`: a bounded number of such blocks, dealt out in pieces;
 //! 4. `import`: the runtime's staging memory, seen by the device where it lies;
-//! 5. [`gpu_buffer`]: destinations and sources of requests; `registry`: their names.
+//! 5. `gpu_buffer`: destinations and sources of requests; `registry`: their names.
 
 pub(crate) mod allocation;
 pub(crate) mod gpu_buffer;

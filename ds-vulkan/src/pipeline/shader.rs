@@ -62,9 +62,9 @@ mod tests {
         "PhysicalStorageBufferAddresses",
         "GroupNonUniform",
         "GroupNonUniformVote",
-        "GroupNonUniformArithmetic",
         "GroupNonUniformBallot",
         "GroupNonUniformShuffle",
+        "GroupNonUniformShuffleRelative",
     ];
 
     #[test]

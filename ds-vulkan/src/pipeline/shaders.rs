@@ -14,7 +14,7 @@ pub(crate) static BUFFER_COPY: Shader = Shader {
     capabilities: &["Int64", "PhysicalStorageBufferAddresses", "Shader", "StorageBuffer8BitAccess"],
 };
 
-/// `gdeflate.comp`, of a source (with all includes) whose XXH3 is `07c3e9c1890677e1`.
+/// `gdeflate.comp`, of a source (with all includes) whose XXH3 is `12322720081e7049`.
 pub(crate) static GDEFLATE: Shader = Shader {
     name: "gdeflate",
     spirv: include_bytes!("../../shaders/spirv/gdeflate.spv"),
@@ -37,11 +37,12 @@ pub(crate) static GDEFLATE: Shader = Shader {
     #[cfg(test)]
     capabilities: &[
         "GroupNonUniform",
-        "GroupNonUniformArithmetic",
         "GroupNonUniformBallot",
         "GroupNonUniformShuffle",
+        "GroupNonUniformShuffleRelative",
         "Int16",
         "Int64",
+        "Int8",
         "PhysicalStorageBufferAddresses",
         "Shader",
         "StorageBuffer16BitAccess",
