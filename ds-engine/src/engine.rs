@@ -207,8 +207,8 @@ pub trait DeviceEngine: CodecEngine + CopyEngine {
     /// Which device.
     fn device(&self) -> DeviceId;
 
-    /// Whether the processor does the device's work: then it does it faster without the device.
-    fn is_software(&self) -> bool;
+    /// Whether decoding is better left to the processor where there is a choice: the device is part of it, or all of it.
+    fn prefers_host(&self) -> bool;
 
     /// Whether the device is gone. What it is given from then on fails.
     fn is_lost(&self) -> bool;

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | host memory | the processor: the way back over the bus costs more than it wins |
 //! | device memory, fewer than [`WORTHWHILE`] bytes | the processor; a copy brings the result there |
-//! | device memory | the device, unless it is one of software, or lost |
+//! | device memory | the device, unless it is part of the processor or simulated by it, or lost |
 //!
 //! A transform that only one of the two computes is that one's, and so is what the processor would have to do in more staging memory
 //! than there is.
@@ -78,7 +78,7 @@ impl Devices {
             CodecKind::Vulkan => false,
             CodecKind::Auto => {
                 into.is_none()
-                    || engine.is_software()
+                    || engine.prefers_host()
                     || engine.is_lost()
                     || request.uncompressed_size < WORTHWHILE
             }

@@ -178,10 +178,10 @@ fn auto_decodes_where_it_is_faster_and_names_are_obeyed() {
             let on_device = done(&queue, decode(bytes).into_device(&target));
             assert!(host.buffer == *bytes && get(&queue, &target) == *bytes);
             let is_gpu = |path: Path| path.contains(Path::CODEC_VULKAN);
-            let software = ds_runtime::DeviceEngine::is_software(&*engine(VulkanConfig::default()));
+            let on_host = ds_runtime::DeviceEngine::prefers_host(&*engine(VulkanConfig::default()));
             let expected = match codec {
                 CodecKind::Vulkan => (true, true),
-                CodecKind::Auto => (false, !software && bytes.len() > 50_000),
+                CodecKind::Auto => (false, !on_host && bytes.len() > 50_000),
                 _ => (false, false),
             };
             assert_eq!(

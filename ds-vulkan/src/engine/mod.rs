@@ -31,6 +31,7 @@ use self::slot::Slot;
 use self::threads::Core;
 use self::timeline::Timeline;
 use crate::device::Device;
+use crate::device::info::DeviceKind;
 use crate::error::CallError;
 use crate::gdeflate::{Decoder, table_pipeline};
 use crate::pipeline::shader::Shader;
@@ -278,8 +279,8 @@ impl DeviceEngine for VulkanEngine {
         self.device.id()
     }
 
-    fn is_software(&self) -> bool {
-        self.device.info().kind == crate::device::info::DeviceKind::Software
+    fn prefers_host(&self) -> bool {
+        matches!(self.device.info().kind, DeviceKind::Software | DeviceKind::Integrated)
     }
 
     fn is_lost(&self) -> bool {
