@@ -172,6 +172,7 @@ fn auto_decodes_where_it_is_faster_and_names_are_obeyed() {
         let runtime = runtime(IoKind::Cpu, codec);
         let queue = queue_of(&runtime, QueueOptions::default());
         let decode = |bytes: &[u8]| Request::from_memory(packed(bytes)).gdeflate(bytes.len() as u64);
+        let mut by_device = false;
         for bytes in [&small, &large] {
             let target = buffer(bytes.len());
             let host = done(&queue, decode(bytes));
@@ -184,12 +185,9 @@ fn auto_decodes_where_it_is_faster_and_names_are_obeyed() {
                 CodecKind::Auto => (false, !on_host && bytes.len() > 50_000),
                 _ => (false, false),
             };
-            assert_eq!(
-                (is_gpu(host.path), is_gpu(on_device.path)),
-                expected,
-                "{codec:?}: {}",
-                on_device.path
-            );
+            let ran = (is_gpu(host.path), is_gpu(on_device.path));
+            assert_eq!(ran, expected, "{codec:?}: {}", on_device.path);
+            by_device |= ran.0 || ran.1;
         }
         let name = match codec {
             CodecKind::Auto => "cpu+vulkan",
@@ -198,7 +196,7 @@ fn auto_decodes_where_it_is_faster_and_names_are_obeyed() {
         };
         assert_eq!(runtime.selection().codec, name);
         let ran: Vec<_> = queue.stats().paths().map(|(path, _)| path.to_string()).collect();
-        assert_eq!(ran.iter().any(|path| path == "codec:vulkan"), codec == CodecKind::Vulkan, "{ran:?}");
+        assert_eq!(ran.iter().any(|path| path == "codec:vulkan"), by_device, "{ran:?}");
     }
     assert_silent();
 }
