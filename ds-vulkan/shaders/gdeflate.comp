@@ -1,11 +1,28 @@
 #version 460
+// GDeflate: one tile by 32 lanes, each with a bit buffer of its own, as the format deals them out.
+//
+// Two ways through one source. Where subgroups have 32 lanes (`SUBGROUP_SIZE` = 32), a subgroup is a tile's lanes and a workgroup may
+// have several. Everywhere else a workgroup of 32 invocations is, whatever its subgroups are: ballots and shuffles go through
+// shared memory.
+//
+// Safe on any input:
+// - Compressed words are read by `load_word` alone, which checks the index.
+// - Output is read at offsets below what has been written (`at`; a match's distance was checked against where it begins:
+//   `DISTANCE_TOO_FAR`) and written below `end`, which no symbol may pass (`OUTPUT_OVERRUN`).
+// - Every round takes a bit of each lane that has a turn, every block three of lane 0, and the words are counted (`TRUNCATED`).
+//   Tables are built for a bounded number of dynamic blocks, and once for static blocks in a row.
+// - After a refusal the destination holds bytes that come from this tile, and what was there before; nothing else.
+//
+// On NVIDIA's compiler a subgroup operation costs several times as much where it cannot prove that all lanes come together. It
+// proves so for what depends on constants and workgroup numbers alone, and for loops whose only way out is to leave the shader.
+// Therefore: one loop, in `main`, whose ends are returns; the subgroup operations of rounds at its top level, whether or not there
+// is something to do; and branches of their own for what is rare.
 #extension GL_EXT_buffer_reference2 : require
 #extension GL_EXT_shader_explicit_arithmetic_types : require
 #extension GL_EXT_shader_8bit_storage : require
 #extension GL_EXT_shader_16bit_storage : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_ballot : require
-#extension GL_KHR_shader_subgroup_vote : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_KHR_shader_subgroup_shuffle_relative : require
 
@@ -17,6 +34,7 @@ layout(local_size_x = 32, local_size_y_id = 1, local_size_z = 1) in;
 
 const bool WIDE = SUBGROUP_SIZE == 32u;
 const uint LANES = 32u;
+const uint WINDOW = 128u;   // bytes, four a lane
 const uint DISTANCE_BITS = 7u;
 const uint DISTANCE_AT = 1u << ROOT_BITS;
 const uint TABLE_SIZE = DISTANCE_AT + (1u << DISTANCE_BITS);
@@ -32,9 +50,9 @@ struct Tile {
 layout(buffer_reference, std430, buffer_reference_align = 8) readonly restrict buffer Tiles { Tile tile[]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) writeonly restrict buffer Status { uint word[]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) readonly restrict buffer Input { uint word[]; };
-layout(buffer_reference, std430, buffer_reference_align = 4) restrict buffer OutputWords { uint word[]; };
-layout(buffer_reference, std430, buffer_reference_align = 1) restrict buffer OutputBytes { uint8_t byte[]; };
-layout(buffer_reference, std430, buffer_reference_align = 2) restrict buffer Sorted { uint16_t symbol[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) buffer OutputWords { uint word[]; };
+layout(buffer_reference, std430, buffer_reference_align = 1) buffer OutputBytes { uint8_t byte[]; };
+layout(buffer_reference, std430, buffer_reference_align = 2) buffer Sorted { uint16_t symbol[]; };
 
 layout(push_constant, std430) uniform Batch {
     uint64_t tiles;
@@ -49,9 +67,12 @@ const uint OK = 0u, OUTPUT_SIZE = 1u, PAYLOAD_SIZE = 2u, TRUNCATED = 3u, BLOCK_T
     UNUSED_CODEWORD = 15u, RESERVED_SYMBOL = 18u, DISTANCE_TOO_FAR = 19u, OUTPUT_OVERRUN = 20u, OUTPUT_SHORT = 21u;
 const uint CODE_LENGTH = 0u, LITERAL_LENGTH = 1u, DISTANCE = 2u;
 
-// ---- shared
+// Both codes' tables, indexed by the next bits. An entry: value << 8 | extra << 4 | length of the codeword. A literal has 15 for
+// `extra`; of others the value is what the extra bits follow. Length 0: an odd symbol, whose length is in place of `extra`, or, with
+// all zero, a codeword too long for the table.
 shared uint16_t tables[gl_WorkGroupSize.y * TABLE_SIZE];
-shared uint8_t marks[gl_WorkGroupSize.y * 128u];
+// A window's bytes: which symbol begins there, then where they come from, then what they are. Zero between windows.
+shared uint8_t marks[gl_WorkGroupSize.y * WINDOW];
 shared uint exchange[WIDE ? 1 : LANES + 1];
 
 uint lane, row;
@@ -95,7 +116,7 @@ uint inclusive_add(uint v) {
     return v;
 }
 
-// ---- input
+// The words from `next` on lie ready in the lanes, word i in lane i mod 32: `window` is word `held`, `ahead` the one 32 later.
 Input source;
 uint words, source_shift;
 uint next, held;          // next: uniform
@@ -131,7 +152,9 @@ void refill() {
 void drop(uint count) { bits >>= count; avail -= count; }
 uint peek() { return uint(bits); }
 
-// ---- tables
+const uint LONG_AT = 320u;
+const uint LONG_SIZE = 1024u;
+const uint LONG_SHIFT = 15u - 4u - ROOT_BITS;
 shared uint limits[gl_WorkGroupSize.y * 16u];   // of codewords of 8 to 15 bits: of the literal/length code, then of the distance code
 Sorted sorted;
 
@@ -139,9 +162,10 @@ const uint ORDER[19] = uint[](16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13
 // Where the code-length code's length of each symbol is in that order.
 const uint PLACE[19] = uint[](3, 17, 15, 13, 11, 9, 7, 5, 4, 6, 8, 10, 12, 14, 16, 18, 0, 1, 2);
 
-// kinds of odd symbols
+// Odd symbols.
 const uint END_OF_BLOCK = 0u, LONGEST = 1u, RESERVED = 2u;
 
+// A symbol's entry but for the length of its codeword; odd ones have 15 there.
 uint describe(uint symbol, bool distance) {
     if (!distance && symbol < 256u) return symbol << 8 | 0xF0u;
     if (!distance && symbol == 256u) return END_OF_BLOCK << 8 | 0xFu;
@@ -202,6 +226,27 @@ uint build(uint64_t lengths, uint groups, bool distance) {
             entry = (s & 0xFu) == 0u ? s | length : (s & 0xFF00u) | length << 4;
         }
         tables[table + i] = uint16_t(entry);
+    }
+    if (!distance) {
+        // Codewords of a few bits more than index the root, by their place behind those that do.
+        uint p10 = shuffle(packed, ROOT_BITS + 1u), p11 = shuffle(packed, ROOT_BITS + 2u);
+        uint p12 = shuffle(packed, ROOT_BITS + 3u), p13 = shuffle(packed, ROOT_BITS + 4u);
+        uint from = shuffle(packed, ROOT_BITS) >> 16;
+        uint size = min(LONG_SIZE, 0x8000u - from >> LONG_SHIFT);
+        for (uint i = lane; i < size; i += 32u) {
+            uint v = from + (i << LONG_SHIFT);
+            uint length = ROOT_BITS + 1u;
+            uint p = p10;
+            if (v >= p >> 16) { p = p11; length++; }
+            if (v >= p >> 16) { p = p12; length++; }
+            if (v >= p >> 16) { p = p13; length++; }
+            uint entry = 0u;
+            if (v < p >> 16) {
+                uint s = uint(sorted.symbol[p + (v >> (15u - length)) & 0xFFFFu]);
+                entry = (s & 0xFu) == 0u ? s | length : (s & 0xFF00u) | length << 4;
+            }
+            sorted.symbol[LONG_AT + i] = uint16_t(entry);
+        }
     }
     return OK;
 }
@@ -304,7 +349,7 @@ uint load_tables(bool dynamic, uint litlen, uint total) {
     return build(uint64_t(distance), 1u, true);
 }
 
-// ---- output: offsets count from the aligned word that holds the first byte
+// Offsets count from the aligned word that holds the first byte.
 OutputWords output_words;
 OutputBytes output_bytes;
 uint first, end;     // offsets of the tile
@@ -313,18 +358,18 @@ uint settled;        // offset up to which output is written or reserved
 const uint LITERAL = 0x80000000u;
 
 
-// Writes one window of [at, stop): each lane's symbol begins at `pos`, is `size` bytes, and is a literal or goes back a distance.
-// Returns where the window ends.
-uint emit_window(uint at, uint stop, uint pos, uint size, uint info) {
-    uint mark_row = row * LANES;
+// Symbols of the two rounds to be written, each lane's: where it begins, its bytes, and LITERAL | byte or the distance back.
+uint pos_a, size_a, info_a, pos_b, size_b, info_b;
+
+// Writes the first bytes of [at, stop), a window's full at most. Returns where it ends.
+uint emit_window(uint at, uint stop) {
     uint window_at = at & ~3u;
-    uint window_end = min(window_at + 128u, stop);
-    if (size != 0u && pos < window_end && pos + size > at) {
-        uint rel = max(pos, at) - window_at;
-        marks[row * 128u + rel] = uint8_t(32u | lane);
-    }
+    uint window_end = min(window_at + WINDOW, stop);
+    if (size_a != 0u && pos_a < window_end && pos_a + size_a > at) marks[row * WINDOW + max(pos_a, at) - window_at] = uint8_t(64u | lane);
+    if (size_b != 0u && pos_b < window_end && pos_b + size_b > at) marks[row * WINDOW + max(pos_b, at) - window_at] = uint8_t(96u | lane);
     sync();
-    uint mark_at = row * 128u + 4u * lane;
+    // Which symbol each byte belongs to: the last mark at or before it.
+    uint mark_at = row * WINDOW + 4u * lane;
     uint o0 = uint(marks[mark_at]), o1 = uint(marks[mark_at + 1u]), o2 = uint(marks[mark_at + 2u]), o3 = uint(marks[mark_at + 3u]);
     marks[mark_at] = uint8_t(0);
     marks[mark_at + 1u] = uint8_t(0);
@@ -337,10 +382,15 @@ uint emit_window(uint at, uint stop, uint pos, uint size, uint info) {
     o1 = o1 != 0u ? o1 : o0;
     o2 = o2 != 0u ? o2 : o1;
     o3 = o3 != 0u ? o3 : o2;
-    uint i0 = shuffle(info, o0), i1 = shuffle(info, o1), i2 = shuffle(info, o2), i3 = shuffle(info, o3);
+    uint i0 = shuffle(info_a, o0), i1 = shuffle(info_a, o1), i2 = shuffle(info_a, o2), i3 = shuffle(info_a, o3);
+    uint j0 = shuffle(info_b, o0), j1 = shuffle(info_b, o1), j2 = shuffle(info_b, o2), j3 = shuffle(info_b, o3);
+    if ((o0 & 32u) != 0u) i0 = j0;
+    if ((o1 & 32u) != 0u) i1 = j1;
+    if ((o2 & 32u) != 0u) i2 = j2;
+    if ((o3 & 32u) != 0u) i3 = j3;
     // Bytes before `at` in its word stay as they are: they come from themselves.
     uint p0 = lane == 0u ? at & 3u : 0u;
-    uint stay = at == first ? LITERAL : 0u;
+    uint stay = window_at < first ? LITERAL : 0u;   // the word is then not stored as a whole
     if (p0 > 0u) i0 = stay;
     if (p0 > 1u) i1 = stay;
     if (p0 > 2u) i2 = stay;
@@ -364,12 +414,13 @@ uint emit_window(uint at, uint stop, uint pos, uint size, uint info) {
         uint q1 = n1 ? (f1 - window_at) << 1 : own + 2u;
         uint q2 = n2 ? (f2 - window_at) << 1 : own + 4u;
         uint q3 = n3 ? (f3 - window_at) << 1 : own + 6u;
-        uint base = row * 128u;
+        uint base = row * WINDOW;
         marks[mark_at] = uint8_t(q0);
         marks[mark_at + 1u] = uint8_t(q1);
         marks[mark_at + 2u] = uint8_t(q2);
         marks[mark_at + 3u] = uint8_t(q3);
         sync();
+        // Pointers only ever lead further down; whoever reads one that has just been shortened reads a good one too.
         while ((q0 & q1 & q2 & q3 & 1u) == 0u) {
             q0 = uint(marks[base + (q0 >> 1)]);
             q1 = uint(marks[base + (q1 >> 1)]);
@@ -412,13 +463,15 @@ uint emit_window(uint at, uint stop, uint pos, uint size, uint info) {
 }
 
 // Writes the whole of [at, stop), long runs faster.
-void emit_rest(uint at, uint stop, uint pos, uint size, uint info) {
+void emit_rest(uint at, uint stop) {
     while (at < stop) {
         if (stop - at > 160u) {
-            uint owner = findMSB(ballot(size != 0u && pos <= at));
-            uint far = shuffle(info, owner);
-            uint from = shuffle(pos, owner);
-            uint until = from + shuffle(size, owner);
+            uint owners_a = ballot(size_a != 0u && pos_a <= at), owners_b = ballot(size_b != 0u && pos_b <= at);
+            bool late = owners_b != 0u;
+            uint owner = findMSB(late ? owners_b : owners_a);
+            uint far = shuffle(late ? info_b : info_a, owner);
+            uint from = shuffle(late ? pos_b : pos_a, owner);
+            uint until = from + shuffle(late ? size_b : size_a, owner);
             if (until - at >= 128u && far < LITERAL) {
                 uint distance = far;
                 if (far < 128u) far *= (127u + far) / far;
@@ -442,7 +495,7 @@ void emit_rest(uint at, uint stop, uint pos, uint size, uint info) {
                 }
             }
         }
-        at = emit_window(at, stop, pos, size, info);
+        at = emit_window(at, stop);
     }
 }
 
@@ -508,7 +561,7 @@ uint next_block() {
     }
 }
 
-const uint SCRATCH_BYTES = 640u;
+const uint SCRATCH_BYTES = 2u * (LONG_AT + LONG_SIZE);
 
 void main() {
     row = WIDE && gl_WorkGroupSize.y > 1u ? gl_SubgroupID : 0u;
@@ -534,7 +587,7 @@ void main() {
     first = uint(tile.destination & 3ul);
     end = first + tile.destination_len;
     settled = first;
-    for (uint i = lane; i < 128u; i += 32u) marks[row * 128u + i] = uint8_t(0);
+    for (uint i = lane; i < WINDOW; i += LANES) marks[row * WINDOW + i] = uint8_t(0);
     bits = load_word(lane);
     avail = 32u;
     held = lane + 32u;
@@ -553,88 +606,107 @@ void main() {
     bool pending = false;
     bool ending = false;    // uniform: only pending lanes have a turn
     uint table = row * TABLE_SIZE;
+    uint emitted = settled;
     for (;;) {
         if (!open) {
             verdict = next_block();
             open = true;
             ending = false;
-            prior_at = settled;
+            emitted = settled;
         }
         if (over) {
             if (lane == 0u) Status(batch.status).word[index] = verdict;
             return;
         }
-        bool takes = pending || !ending;
-        uint low = peek();
-        uint place = pending ? DISTANCE_AT + (low & (1u << DISTANCE_BITS) - 1u) : low & (1u << ROOT_BITS) - 1u;
-        uint entry = uint(tables[table + place]);
-        uint length = entry & 15u, extra = entry >> 4 & 15u, base = entry >> 8;
-        bool literal = extra == 15u;
-        if (literal) extra = 0u;
-        uint fault = OK;
-        bool finish = false;
-        if (takes && length == 0u) {
-            uint s = base << 8 | 15u;
-            length = extra;
-            if (extra == 0u) {
-                uint v = bitfieldReverse(low) >> 17;
-                uint l = pending ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
-                uint code = row * 16u + (pending ? 0u : 0u - 8u);
-                uint limit = limits[code + l];
-                while (v >= limit >> 16 && l < 15u) {
-                    l++;
-                    limit = limits[code + l];
-                }
-                length = l;
-                if (v >= limit >> 16) {
-                    fault = UNUSED_CODEWORD + (pending ? DISTANCE : LITERAL_LENGTH);
-                    s = 0xF0u;
-                } else {
-                    s = uint(sorted.symbol[(pending ? 288u : 0u) + (limit + (v >> (15u - l)) & 0xFFFFu)]);
-                }
-            }
-            extra = s >> 4 & 15u;
-            base = s >> 8;
-            literal = extra == 15u;
+        // Two rounds, so that a window is worth its while.
+        for (uint which = 0u; which < 2u; which++) {
+            bool takes = pending || (!ending && open);
+            uint low = peek();
+            uint place = pending ? DISTANCE_AT + (low & (1u << DISTANCE_BITS) - 1u) : low & (1u << ROOT_BITS) - 1u;
+            uint entry = uint(tables[table + place]);
+            uint length = entry & 15u, extra = entry >> 4 & 15u, base = entry >> 8;
+            bool literal = extra == 15u;
             if (literal) extra = 0u;
-            if ((s & 15u) != 0u) {
-                finish = base == END_OF_BLOCK;
-                if (base == LONGEST) extra = 16u;
-                if (base == RESERVED) fault = RESERVED_SYMBOL;
-                base = 0u;
+            uint fault = OK;
+            bool finish = false;
+            if (takes && !pending && entry == 0u) {
+                uint at = (bitfieldReverse(low) >> 17) - (limits[row * 16u + ROOT_BITS - 8u] >> 16) >> LONG_SHIFT;
+                if (at < LONG_SIZE) {
+                    entry = uint(sorted.symbol[LONG_AT + at]);
+                    length = entry & 15u;
+                    extra = entry >> 4 & 15u;
+                    base = entry >> 8;
+                    literal = extra == 15u;
+                    if (literal) extra = 0u;
+                }
             }
+            if (takes && length == 0u) {
+                uint s = base << 8 | 15u;
+                length = extra;
+                if (extra == 0u) {
+                    uint v = bitfieldReverse(low) >> 17;
+                    uint l = pending ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
+                    uint code = row * 16u + (pending ? 0u : 0u - 8u);
+                    uint limit = limits[code + l];
+                    while (v >= limit >> 16 && l < 15u) {
+                        l++;
+                        limit = limits[code + l];
+                    }
+                    length = l;
+                    if (v >= limit >> 16) {
+                        fault = UNUSED_CODEWORD + (pending ? DISTANCE : LITERAL_LENGTH);
+                        s = 0xF0u;
+                    } else {
+                        s = uint(sorted.symbol[(pending ? 288u : 0u) + (limit + (v >> (15u - l)) & 0xFFFFu)]);
+                    }
+                }
+                extra = s >> 4 & 15u;
+                base = s >> 8;
+                literal = extra == 15u;
+                if (literal) extra = 0u;
+                if ((s & 15u) != 0u) {
+                    finish = base == END_OF_BLOCK;
+                    if (base == LONGEST) extra = 16u;
+                    if (base == RESERVED) fault = RESERVED_SYMBOL;
+                    base = 0u;
+                }
+            }
+            uint ends = ballot(finish);
+            takes = takes && (pending || lane <= uint(findLSB(ends)));
+            uint fresh = (base << extra) + (low >> length & (1u << extra) - 1u);
+            drop(takes ? length + extra : 0u);
+            bool symbol = takes && !pending && !finish;
+            bool match = symbol && !literal;
+            uint size = match ? fresh + 3u : symbol ? 1u : 0u;
+            uint sum = inclusive_add(size);
+            uint pos = settled + sum - size;
+            uint total = shuffle(sum, 31u);
+            bool far = pending && fresh >= prior_pos - first;
+            uint dealt = next;
+            refill();
+            if (ballot(far || takes && fault != OK) != 0u || settled + total > end || next > words) {
+                if (far && fault == OK) fault = DISTANCE_TOO_FAR;
+                bool needed = (wants & 1u << lane) != 0u;
+                if (fault == OK && size != 0u && pos + size > end) fault = OUTPUT_OVERRUN;
+                if (fault == OK && needed && dealt + bitCount(wants & below) >= words) fault = TRUNCATED;
+                verdict = shuffle(fault, findLSB(ballot(takes && fault != OK)));
+                if (lane == 0u) Status(batch.status).word[index] = verdict;
+                return;
+            }
+            uint info = pending ? fresh + 1u : LITERAL | prior_value;
+            if (which == 0u) { pos_a = prior_pos; size_a = prior_size; info_a = info; }
+            else { pos_b = prior_pos; size_b = prior_size; info_b = info; }
+            if (ending) open = false;
+            ending = ends != 0u;
+            pending = match;
+            prior_at = settled;
+            prior_pos = pos;
+            prior_size = size;
+            prior_value = fresh;
+            settled += total;
         }
-        uint ends = ballot(finish);
-        takes = takes && (pending || lane <= uint(findLSB(ends)));
-        uint fresh = (base << extra) + (low >> length & (1u << extra) - 1u);
-        drop(takes ? length + extra : 0u);
-        bool symbol = takes && !pending && !finish;
-        bool match = symbol && !literal;
-        uint size = match ? fresh + 3u : symbol ? 1u : 0u;
-        uint sum = inclusive_add(size);
-        uint pos = settled + sum - size;
-        uint total = shuffle(sum, 31u);
-        if (pending && fresh >= prior_pos - first && fault == OK) fault = DISTANCE_TOO_FAR;
-        uint dealt = next;
-        refill();
-        if (ballot(takes && fault != OK) != 0u || settled + total > end || next > words) {
-            bool needed = (wants & 1u << lane) != 0u;
-            if (fault == OK && size != 0u && pos + size > end) fault = OUTPUT_OVERRUN;
-            if (fault == OK && needed && dealt + bitCount(wants & below) >= words) fault = TRUNCATED;
-            verdict = shuffle(fault, findLSB(ballot(takes && fault != OK)));
-            if (lane == 0u) Status(batch.status).word[index] = verdict;
-            return;
-        }
-        uint info = pending ? fresh + 1u : LITERAL | prior_value;
-        uint at = emit_window(prior_at, settled, prior_pos, prior_size, info);
-        if (at < settled) emit_rest(at, settled, prior_pos, prior_size, info);
-        if (ending) open = false;
-        ending = ends != 0u;
-        pending = match;
-        prior_at = settled;
-        prior_pos = pos;
-        prior_size = size;
-        prior_value = fresh;
-        settled += total;
+        uint at = emit_window(emitted, prior_at);
+        if (at < prior_at) emit_rest(at, prior_at);
+        emitted = prior_at;
     }
 }
