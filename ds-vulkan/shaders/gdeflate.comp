@@ -146,7 +146,10 @@ void refill() {
     if (held < next) {
         window = ahead;
         held += 32u;
-        ahead = load_word(held + 32u);
+        // What lies beyond the last word is never used: see `next`.
+        uint i = held + 32u;
+        if (i < words) ahead = source.word[i];
+        if (source_shift != 0u) ahead = load_word(i);
     }
 }
 void drop(uint count) { bits >>= count; avail -= count; }
@@ -629,50 +632,52 @@ void main() {
             if (literal) extra = 0u;
             uint fault = OK;
             bool finish = false;
-            if (takes && !pending && entry == 0u) {
-                uint at = (bitfieldReverse(low) >> 17) - (limits[row * 16u + ROOT_BITS - 8u] >> 16) >> LONG_SHIFT;
-                if (at < LONG_SIZE) {
-                    entry = uint(sorted.symbol[LONG_AT + at]);
-                    length = entry & 15u;
-                    extra = entry >> 4 & 15u;
-                    base = entry >> 8;
+            if (takes && length == 0u) {
+                if (!pending && entry == 0u) {
+                    uint at = (bitfieldReverse(low) >> 17) - (limits[row * 16u + ROOT_BITS - 8u] >> 16) >> LONG_SHIFT;
+                    if (at < LONG_SIZE) {
+                        entry = uint(sorted.symbol[LONG_AT + at]);
+                        length = entry & 15u;
+                        extra = entry >> 4 & 15u;
+                        base = entry >> 8;
+                        literal = extra == 15u;
+                        if (literal) extra = 0u;
+                    }
+                }
+                if (length == 0u) {
+                    uint s = base << 8 | 15u;
+                    length = extra;
+                    if (extra == 0u) {
+                        uint v = bitfieldReverse(low) >> 17;
+                        uint l = pending ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
+                        uint code = row * 16u + (pending ? 0u : 0u - 8u);
+                        uint limit = limits[code + l];
+                        while (v >= limit >> 16 && l < 15u) {
+                            l++;
+                            limit = limits[code + l];
+                        }
+                        length = l;
+                        if (v >= limit >> 16) {
+                            fault = UNUSED_CODEWORD + (pending ? DISTANCE : LITERAL_LENGTH);
+                            s = 0xF0u;
+                        } else {
+                            s = uint(sorted.symbol[(pending ? 288u : 0u) + (limit + (v >> (15u - l)) & 0xFFFFu)]);
+                        }
+                    }
+                    extra = s >> 4 & 15u;
+                    base = s >> 8;
                     literal = extra == 15u;
                     if (literal) extra = 0u;
-                }
-            }
-            if (takes && length == 0u) {
-                uint s = base << 8 | 15u;
-                length = extra;
-                if (extra == 0u) {
-                    uint v = bitfieldReverse(low) >> 17;
-                    uint l = pending ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
-                    uint code = row * 16u + (pending ? 0u : 0u - 8u);
-                    uint limit = limits[code + l];
-                    while (v >= limit >> 16 && l < 15u) {
-                        l++;
-                        limit = limits[code + l];
+                    if ((s & 15u) != 0u) {
+                        finish = base == END_OF_BLOCK;
+                        if (base == LONGEST) extra = 16u;
+                        if (base == RESERVED) fault = RESERVED_SYMBOL;
+                        base = 0u;
                     }
-                    length = l;
-                    if (v >= limit >> 16) {
-                        fault = UNUSED_CODEWORD + (pending ? DISTANCE : LITERAL_LENGTH);
-                        s = 0xF0u;
-                    } else {
-                        s = uint(sorted.symbol[(pending ? 288u : 0u) + (limit + (v >> (15u - l)) & 0xFFFFu)]);
-                    }
-                }
-                extra = s >> 4 & 15u;
-                base = s >> 8;
-                literal = extra == 15u;
-                if (literal) extra = 0u;
-                if ((s & 15u) != 0u) {
-                    finish = base == END_OF_BLOCK;
-                    if (base == LONGEST) extra = 16u;
-                    if (base == RESERVED) fault = RESERVED_SYMBOL;
-                    base = 0u;
                 }
             }
             uint ends = ballot(finish);
-            takes = takes && (pending || lane <= uint(findLSB(ends)));
+            if (ends != 0u) takes = takes && (pending || lane <= uint(findLSB(ends)));
             uint fresh = (base << extra) + (low >> length & (1u << extra) - 1u);
             drop(takes ? length + extra : 0u);
             bool symbol = takes && !pending && !finish;

@@ -156,7 +156,7 @@ pub(crate) fn inspect(
         ),
         (
             v11.subgroup_supported_operations.contains(REQUIRED_SUBGROUP),
-            "subgroup votes, ballots and shuffles, relative ones too",
+            "subgroup ballots and shuffles",
         ),
     ] {
         if !there {
@@ -187,7 +187,6 @@ pub(crate) fn inspect(
 
 const REQUIRED_SUBGROUP: vk::SubgroupFeatureFlags = vk::SubgroupFeatureFlags::from_raw(
     vk::SubgroupFeatureFlags::BASIC.as_raw()
-        | vk::SubgroupFeatureFlags::VOTE.as_raw()
         | vk::SubgroupFeatureFlags::BALLOT.as_raw()
         | vk::SubgroupFeatureFlags::SHUFFLE.as_raw()
         | vk::SubgroupFeatureFlags::SHUFFLE_RELATIVE.as_raw(),

@@ -75,7 +75,8 @@ impl Decoder {
         let features = device.info().features;
         let (least, most) = features.subgroup_sizes;
         let wide = path == DecoderPath::Auto && least <= LANES && LANES <= most;
-        let tiles_per_workgroup = if wide { 4 } else { 1 };
+        // One is fastest by a tenth and more, as measured: see docs/gpu-decoder-performance.md.
+        let tiles_per_workgroup = 1;
         let size = if wide { LANES } else { 0 };
         // A size that is fixed need not be asked for.
         let ask = (wide && features.subgroup_size_control).then_some(LANES);
@@ -92,8 +93,9 @@ impl Decoder {
     }
 }
 
-/// Bytes in which the shader remembers the symbols of a tile's codes, in the order of their codewords.
-const SCRATCH_BYTES: u64 = 640;
+/// Bytes in which the shader remembers the symbols of a tile's codes, in the order of their codewords, and a table of long codewords: two for
+/// each of 320 symbols and 1024 entries.
+const SCRATCH_BYTES: u64 = 2 * (320 + 1024);
 
 /// Bytes that a dispatch of so many tiles wants to remember things in.
 pub(crate) const fn scratch_bytes(tiles: u32) -> u64 {
