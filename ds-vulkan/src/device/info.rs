@@ -154,10 +154,7 @@ pub(crate) fn inspect(
             v11.subgroup_supported_stages.contains(vk::ShaderStageFlags::COMPUTE),
             "subgroups in compute shaders",
         ),
-        (
-            v11.subgroup_supported_operations.contains(REQUIRED_SUBGROUP),
-            "subgroup ballots and shuffles",
-        ),
+        (v11.subgroup_supported_operations.contains(REQUIRED_SUBGROUP), "subgroup ballots and shuffles"),
     ] {
         if !there {
             info.lacks.push(what);
