@@ -6,16 +6,21 @@ use std::io::{Seek, SeekFrom, Write};
 use ds_cli::pack::layout::ChunkRecord;
 use ds_cli::pack::{Geometry, Method};
 use serde_json::Value;
-use support::{Parts, fails, run, sample, stderr, succeeds};
+use support::{Parts, ds, fails, run, sample, stderr, succeeds};
 
 mod support;
 
 /// A directory, and in it a pack with compressed, stored, empty and many small entries.
 fn packed() -> (tempfile::TempDir, String) {
+    packed_of(9_000_000)
+}
+
+/// The same with so many bytes in its largest entry.
+fn packed_of(largest: usize) -> (tempfile::TempDir, String) {
     let place = tempfile::tempdir().unwrap();
     let input = place.path().join("in");
     fs::create_dir(&input).unwrap();
-    for (name, len) in [("big", 9_000_000), ("small", 70_000), ("tiny", 3), ("empty", 0)] {
+    for (name, len) in [("big", largest), ("small", 70_000), ("tiny", 3), ("empty", 0)] {
         fs::write(input.join(name), sample(len)).unwrap();
     }
     for i in 0..100 {
@@ -159,11 +164,30 @@ fn more_in_flight_than_staging_holds_is_no_deadlock() {
 #[test]
 fn an_engine_named_never_falls_back() {
     let (_place, pack) = packed();
-    let output = run(["stream", &pack, "--codec", "vulkan"]);
+    // A machine without a Vulkan driver, or made to look like one.
+    let mut stream = ds(["stream", &pack, "--codec", "vulkan"]);
+    let output =
+        stream.env("VK_ICD_FILENAMES", "/nowhere").env("VK_DRIVER_FILES", "/nowhere").output().unwrap();
     fails(&output, 1, "vulkan");
     assert!(stderr(&output).contains("ds doctor") && output.stdout.is_empty());
     assert_eq!(run(["stream", &pack, "--engine", "tape"]).status.code(), Some(2));
     assert_eq!(run(["stream", &pack, "--depth", "0"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_vulkan_device_decodes_where_there_is_one() {
+    // A device of software decodes about 1 MB/s.
+    let (_place, pack) = packed_of(300_000);
+    let output = run(["stream", &pack, "--json", "--codec", "vulkan", "--depth", "4"]);
+    if output.status.code() == Some(1) && stderr(&output).contains("vulkan") {
+        assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "{}", stderr(&output));
+        eprintln!("SKIPPED: {}", stderr(&output));
+        return;
+    }
+    succeeds(&output);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["codec"], &report["failed"]), (&"vulkan".into(), &0.into()));
+    assert!(report["paths"]["codec:vulkan"].as_u64().is_some_and(|requests| requests > 0), "{report}");
 }
 
 #[test]

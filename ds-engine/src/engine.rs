@@ -1,6 +1,7 @@
 //! The traits an engine implements, and the sink it answers to.
 //!
-//! [`Engine`] is the life all engines lead; [`IoEngine`], [`CodecEngine`] and [`CopyEngine`] are the roles. One engine may
+//! [`Engine`] is the life all engines lead; [`IoEngine`], [`CodecEngine`] and [`CopyEngine`] are the roles, and [`DeviceEngine`] is
+//! two of them for one device. One engine may
 //! play several of them: it is still started once and stopped once.
 //!
 //! Rules for every engine, beside those that memory safety rests on ([`Engine`], "Safety"):
@@ -17,7 +18,7 @@ use core::fmt;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
-use ds_core::{Done, Fault, Path, Transform};
+use ds_core::{DeviceId, Done, Fault, Path, Transform};
 
 use crate::job::{CodecJob, CopyJob, IoJob, JobId};
 
@@ -96,6 +97,8 @@ pub enum StartError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// Its device refused something: what, and what the driver said.
+    Device(String),
 }
 
 impl fmt::Display for StartError {
@@ -105,6 +108,7 @@ impl fmt::Display for StartError {
                 f.write_str("it has been started or stopped before, and an engine serves one runtime, once")
             }
             Self::Os { what, source } => write!(f, "the kernel refused {what}: {source}"),
+            Self::Device(what) => write!(f, "its device refused: {what}"),
         }
     }
 }
@@ -112,7 +116,7 @@ impl fmt::Display for StartError {
 impl core::error::Error for StartError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::AlreadyUsed => None,
+            Self::AlreadyUsed | Self::Device(_) => None,
             Self::Os { source, .. } => Some(source),
         }
     }
@@ -196,4 +200,16 @@ pub trait CopyEngine: Engine {
 
     /// Takes all jobs.
     fn submit_copies(&self, jobs: &mut Vec<CopyJob>);
+}
+
+/// The engine of a device: it computes and copies where the device's memory is one end, or both.
+pub trait DeviceEngine: CodecEngine + CopyEngine {
+    /// Which device.
+    fn device(&self) -> DeviceId;
+
+    /// Whether decoding is better left to the processor where there is a choice: the device is part of it, or all of it.
+    fn prefers_host(&self) -> bool;
+
+    /// Whether the device is gone. What it is given from then on fails.
+    fn is_lost(&self) -> bool;
 }

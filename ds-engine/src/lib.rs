@@ -15,31 +15,38 @@
 //! Modules, along the data path:
 //!
 //! 1. [`memory`]: host bytes and file descriptors, lent to an engine for one job;
-//! 2. [`direct`]: what transfers past the page cache must be aligned to;
-//! 3. [`staging`]: a bounded pool of page-aligned memory, leased to requests;
+//! 2. [`direct`]: what transfers past the page cache must be aligned to; [`device`]: ranges of what devices own;
+//! 3. [`staging`]: a bounded pool of page-aligned memory, leased to requests; [`ranges`]: which parts of it are free;
 //! 4. [`job`]: what an engine is asked for;
 //! 5. [`engine`]: the traits an engine implements, and the sink it answers to;
 //! 6. [`intent`]: what a thread that submits is about to do;
-//! 7. [`custom`]: decoders an application brings along;
+//! 7. [`gdeflate`]: what the steps of a GDeflate request come to, and its errors; [`custom`]: decoders an application brings along;
 //! 8. [`contain`](mod@contain): running the application's code on a thread that must survive it;
 //! 9. [`faulty`]: an engine wrapper that injects faults, for tests.
 
 pub mod contain;
 pub mod custom;
+pub mod device;
 pub mod direct;
 pub mod engine;
 pub mod faulty;
+pub mod gdeflate;
 pub mod intent;
 pub mod job;
 pub mod memory;
+pub mod ranges;
 pub mod staging;
 
 pub use contain::{Panicked, contain};
 pub use custom::{CustomDecoder, CustomError};
+pub use device::DeviceRange;
 pub use direct::Alignment;
-pub use engine::{CodecEngine, CopyEngine, Engine, Finished, IoEngine, Sink, StartContext, StartError};
+pub use engine::{
+    CodecEngine, CopyEngine, DeviceEngine, Engine, Finished, IoEngine, Sink, StartContext, StartError,
+};
 pub use faulty::FaultyIo;
 pub use intent::{AboutToDrive, is_about_to_drive};
 pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
 pub use memory::{FileRef, HostBytes, Place};
+pub use ranges::Ranges;
 pub use staging::{StagingError, StagingPool};

@@ -7,6 +7,7 @@ use ds_core::LeaseId;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::memory::HostBytes;
+use crate::ranges::Ranges;
 
 /// Leases start at multiples of this: a page, and what direct I/O and device import ask for at most.
 const ALIGN: usize = 4096;
@@ -39,15 +40,10 @@ impl fmt::Display for StagingError {
 impl core::error::Error for StagingError {}
 
 #[derive(Clone, Copy, Debug)]
-struct Range {
-    start: usize,
-    len: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
 struct Lease {
     generation: u32,
-    range: Option<Range>,
+    /// Its place and length in the pool, while it is held.
+    range: Option<(usize, usize)>,
 }
 
 /// A bounded pool of host memory. One anonymous mapping, made once; pages cost nothing until first touched. First fit; when
@@ -56,8 +52,7 @@ struct Lease {
 pub struct StagingPool {
     base: NonNull<u8>,
     size: usize,
-    /// Free ranges in address order, none empty, none touching the next.
-    free: Vec<Range>,
+    free: Ranges,
     leases: Vec<Lease>,
     vacant: Vec<u32>,
     used: usize,
@@ -92,11 +87,10 @@ impl StagingPool {
             let _ = unsafe { madvise(start, size, Advice::LinuxHugepage) };
             NonNull::new(start.cast()).ok_or(std::io::ErrorKind::OutOfMemory)?
         };
-        let free = if size == 0 { Vec::new() } else { vec![Range { start: 0, len: size }] };
         Ok(Self {
             base,
             size,
-            free,
+            free: Ranges::new(size),
             leases: Vec::new(),
             vacant: Vec::new(),
             used: 0,
@@ -141,20 +135,13 @@ impl StagingPool {
             .and_then(|len| len.checked_next_multiple_of(ALIGN))
             .filter(|&wanted| wanted <= self.size)
             .ok_or(StagingError::TooLarge { requested: len, size: self.size })?;
-        let Some(fit) = self.free.iter().position(|range| range.len >= wanted) else {
+        let Some(start) = self.free.take(wanted) else {
             self.refused = true;
             return Err(StagingError::Busy);
         };
-        let start = self.free[fit].start;
-        if self.free[fit].len == wanted {
-            self.free.remove(fit);
-        } else {
-            self.free[fit].start += wanted;
-            self.free[fit].len -= wanted;
-        }
         self.used += wanted;
         self.peak = self.peak.max(self.used);
-        let range = Some(Range { start, len: wanted });
+        let range = Some((start, wanted));
         let index = if let Some(index) = self.vacant.pop() {
             self.leases[index as usize].range = range;
             index
@@ -170,42 +157,28 @@ impl StagingPool {
     /// The caller owns the bytes until [`release`](Self::release).
     #[must_use]
     pub fn bytes(&self, lease: LeaseId) -> Option<HostBytes> {
-        let range = self.find(lease)?;
+        let (start, len) = self.find(lease)?;
         // SAFETY: the range lies in the mapping, which is initialised (anonymous pages are zero) and outlives the lease;
         // leases do not overlap, so the holder of this one is alone with it.
-        let start = unsafe { self.base.as_ptr().add(range.start) };
+        let start = unsafe { self.base.as_ptr().add(start) };
         // SAFETY: as above.
-        Some(unsafe { HostBytes::new(start, range.len) })
+        Some(unsafe { HostBytes::new(start, len) })
     }
 
     /// Takes a lease back. Returns whether anyone was refused since the last release and may want to try again.
     pub fn release(&mut self, lease: LeaseId) -> bool {
-        let Some(range) = self.find(lease) else { return false };
+        let Some((start, len)) = self.find(lease) else { return false };
         let index = lease.0 as u32;
         let entry = &mut self.leases[index as usize];
         entry.range = None;
         entry.generation = entry.generation.checked_add(1).unwrap_or(1);
         self.vacant.push(index);
-        self.used -= range.len;
-        let next = self.free.partition_point(|free| free.start < range.start);
-        let joins_next = next < self.free.len() && range.start + range.len == self.free[next].start;
-        let joins_previous = next > 0 && self.free[next - 1].start + self.free[next - 1].len == range.start;
-        match (joins_previous, joins_next) {
-            (true, true) => {
-                self.free[next - 1].len += range.len + self.free[next].len;
-                self.free.remove(next);
-            }
-            (true, false) => self.free[next - 1].len += range.len,
-            (false, true) => {
-                self.free[next].start = range.start;
-                self.free[next].len += range.len;
-            }
-            (false, false) => self.free.insert(next, range),
-        }
+        self.used -= len;
+        self.free.give_back(start, len);
         core::mem::take(&mut self.refused)
     }
 
-    fn find(&self, lease: LeaseId) -> Option<Range> {
+    fn find(&self, lease: LeaseId) -> Option<(usize, usize)> {
         let entry = self.leases.get(lease.0 as u32 as usize)?;
         if u64::from(entry.generation) == lease.0 >> 32 { entry.range } else { None }
     }
@@ -250,7 +223,7 @@ mod tests {
             pool.release(lease);
             assert!(pool.bytes(lease).is_none());
         }
-        assert_eq!((pool.used(), pool.free.len(), pool.peak()), (0, 1, 36 << 10));
+        assert_eq!((pool.used(), pool.free.pieces(), pool.peak()), (0, 1, 36 << 10));
         assert!(pool.lease(40 << 10).is_ok());
     }
 

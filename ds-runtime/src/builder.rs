@@ -5,9 +5,11 @@ use core::num::NonZeroUsize;
 use std::sync::Arc;
 
 use ds_engine::{
-    CodecEngine, CopyEngine, CustomDecoder, Engine, IoEngine, Sink, StagingPool, StartContext, StartError,
+    CodecEngine, CopyEngine, CustomDecoder, DeviceEngine, Engine, IoEngine, Sink, StagingPool, StartContext,
+    StartError,
 };
 
+use crate::devices::Devices;
 use crate::runtime::{MAX_QUEUES, Runtime};
 
 /// Which engine does file I/O.
@@ -28,12 +30,15 @@ pub enum IoKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CodecKind {
-    /// The best one there is; [`Runtime::selection`] says which, and why not the others.
+    /// The one that is better at each request: a device decodes what goes to its own memory, if it is
+    /// worth a submission and no processor in disguise; the thread pool decodes the rest. A device takes part only
+    /// if the builder was given its engine; [`Runtime::selection`] says why none does.
     #[default]
     Auto,
     /// A thread pool.
     Cpu,
-    /// A Vulkan device. Not in this release: asking for it by name is an error.
+    /// A Vulkan device: one whose engine the builder was given, or else the best there is. Transforms that it does not compute, such
+    /// as those of [`Builder::decoder`], are the thread pool's. Needs the feature `vulkan`, or an engine of the program's own.
     Vulkan,
 }
 
@@ -57,7 +62,7 @@ impl fmt::Display for Refusal {
 pub struct Selection {
     /// The name of the I/O engine.
     pub io: &'static str,
-    /// The name of the codec engine.
+    /// The name of the codec engine; `cpu+vulkan` if both decode, each what it is better at.
     pub codec: &'static str,
     /// The candidates `Auto` refused before it chose.
     pub refused: Vec<Refusal>,
@@ -121,20 +126,45 @@ pub(crate) struct Engines {
     pub(crate) io: Arc<dyn IoEngine>,
     pub(crate) codec: Arc<dyn CodecEngine>,
     pub(crate) copier: Arc<dyn CopyEngine>,
+    pub(crate) devices: Devices,
+    kind: CodecKind,
+    /// Bytes of staging memory.
+    staging: u64,
     /// Each of them once, however many roles it plays; those that end requests before those that begin them.
     each: Vec<Arc<dyn Engine>>,
 }
 
 impl Engines {
-    fn new(io: Arc<dyn IoEngine>, codec: Arc<dyn CodecEngine>, copier: Arc<dyn CopyEngine>) -> Self {
+    fn new(
+        io: Arc<dyn IoEngine>,
+        (codec, copier): Transforming,
+        devices: Vec<Arc<dyn DeviceEngine>>,
+        (kind, staging): (CodecKind, usize),
+    ) -> Self {
         let mut each: Vec<Arc<dyn Engine>> = Vec::new();
         let roles: [Arc<dyn Engine>; 3] = [codec.clone(), copier.clone(), io.clone()];
-        for engine in roles {
+        let devices_first = devices.iter().map(|engine| Arc::clone(engine) as Arc<dyn Engine>);
+        for engine in devices_first.chain(roles) {
             if !each.iter().any(|known| Arc::ptr_eq(known, &engine)) {
                 each.push(engine);
             }
         }
-        Self { io, codec, copier, each }
+        let devices = Devices::new(devices);
+        Self { io, codec, copier, devices, kind, staging: staging as u64, each }
+    }
+
+    /// Who computes a request's transform.
+    pub(crate) fn processor_for(&self, request: &ds_core::Request) -> ds_core::Processor {
+        self.devices.processor_for(request, self.kind, &*self.codec, self.staging)
+    }
+
+    /// The name of whoever decodes.
+    pub(crate) fn codec_name(&self) -> &'static str {
+        match (self.kind, self.devices.first()) {
+            (CodecKind::Vulkan, Some(engine)) => engine.name(),
+            (CodecKind::Auto, Some(_)) => "cpu+vulkan",
+            _ => self.codec.name(),
+        }
     }
 
     /// Starts them all, or none.
@@ -179,6 +209,7 @@ pub struct Builder {
     own_io: Option<Arc<dyn IoEngine>>,
     own_codec: Option<Arc<dyn CodecEngine>>,
     own_copier: Option<Arc<dyn CopyEngine>>,
+    devices: Vec<Arc<dyn DeviceEngine>>,
     #[cfg(feature = "uring")]
     uring: ds_uring::UringConfig,
 }
@@ -199,6 +230,7 @@ impl Builder {
             own_io: None,
             own_codec: None,
             own_copier: None,
+            devices: Vec::new(),
             #[cfg(feature = "uring")]
             uring: ds_uring::UringConfig::default(),
         }
@@ -285,6 +317,24 @@ impl Builder {
         self
     }
 
+    /// Has this engine serve its device: requests may then name the device's memory, and the engine decodes what it is better at.
+    /// One for each device, and of several the first also decodes what is no device's. Like any engine it serves one runtime, once;
+    /// a device may have several.
+    #[must_use]
+    pub fn device_engine(mut self, engine: Arc<dyn DeviceEngine>) -> Self {
+        self.devices.push(engine);
+        self
+    }
+
+    /// Uses this Vulkan device, with an engine that is set up as [`VulkanConfig::default`](crate::vulkan::VulkanConfig) says; for
+    /// another one see [`device_engine`](Self::device_engine).
+    #[cfg(feature = "vulkan")]
+    #[must_use]
+    pub fn vulkan(self, device: &crate::vulkan::Device) -> Self {
+        use crate::vulkan::{VulkanConfig, VulkanEngine};
+        self.device_engine(Arc::new(VulkanEngine::new(device, VulkanConfig::default())))
+    }
+
     /// Makes the runtime and starts its threads.
     ///
     /// # Errors
@@ -299,7 +349,7 @@ impl Builder {
             return Err(BuildError::Os { what: "so many queues", source });
         }
         let (engines, refused) = self.engines()?;
-        let selection = Selection { io: engines.io.name(), codec: engines.codec.name(), refused };
+        let selection = Selection { io: engines.io.name(), codec: engines.codec_name(), refused };
         Runtime::start(engines, selection, staging, max_queues)
     }
 
@@ -310,16 +360,19 @@ impl Builder {
             Some(io) => io,
             None => self.choose_io(&mut refused)?,
         };
-        match self.codec {
-            CodecKind::Vulkan => return Err(BuildError::Unavailable(no_vulkan())),
-            CodecKind::Auto => refused.push(no_vulkan()),
-            CodecKind::Cpu => {}
+        if self.devices.is_empty() {
+            match self.codec {
+                CodecKind::Vulkan => self.devices.push(best_device().map_err(BuildError::Unavailable)?),
+                CodecKind::Auto => refused.push(no_device()),
+                CodecKind::Cpu => {}
+            }
         }
-        let (codec, copier) = match (self.own_codec.take(), self.own_copier.take()) {
+        let (devices, how) = (core::mem::take(&mut self.devices), (self.codec, self.staging));
+        let hosts = match (self.own_codec.take(), self.own_copier.take()) {
             (Some(codec), Some(copier)) => (codec, copier),
             (codec, copier) => self.fill_up(codec, copier, &refused)?,
         };
-        Ok((Engines::new(io, codec, copier), refused))
+        Ok((Engines::new(io, hosts, devices, how), refused))
     }
 
     /// An I/O engine of the runtime's own.
@@ -420,13 +473,35 @@ fn is_uring_allowed() -> Result<(), Refusal> {
 }
 
 /// An engine that was left out of this build; its feature has its name.
-#[cfg(not(all(feature = "cpu", feature = "uring")))]
+#[cfg(not(all(feature = "cpu", feature = "uring", feature = "vulkan")))]
 fn lacks_feature(engine: &'static str) -> Refusal {
     Refusal { engine, reason: format!("this build lacks the feature `{engine}`") }
 }
 
-fn no_vulkan() -> Refusal {
-    Refusal { engine: "vulkan", reason: "this release has no Vulkan engine".to_owned() }
+/// The engine of the best device there is.
+#[cfg(feature = "vulkan")]
+fn best_device() -> Result<Arc<dyn DeviceEngine>, Refusal> {
+    use crate::vulkan::{Device, DeviceOptions, VulkanConfig, VulkanEngine};
+    match Device::open(&DeviceOptions::default()) {
+        Ok(device) => Ok(Arc::new(VulkanEngine::new(&device, VulkanConfig::default()))),
+        Err(error) => Err(Refusal { engine: "vulkan", reason: error.to_string() }),
+    }
+}
+
+#[cfg(not(feature = "vulkan"))]
+fn best_device() -> Result<Arc<dyn DeviceEngine>, Refusal> {
+    Err(lacks_feature("vulkan"))
+}
+
+/// Why `Auto` has no device where the builder was given none.
+#[cfg(feature = "vulkan")]
+fn no_device() -> Refusal {
+    Refusal { engine: "vulkan", reason: "no device was given to `Builder::vulkan`".to_owned() }
+}
+
+#[cfg(not(feature = "vulkan"))]
+fn no_device() -> Refusal {
+    lacks_feature("vulkan")
 }
 
 impl fmt::Debug for Builder {
@@ -439,6 +514,7 @@ impl fmt::Debug for Builder {
             .field("staging", &self.staging)
             .field("max_queues", &self.max_queues)
             .field("decoders", &self.decoders.len())
+            .field("devices", &self.devices.len())
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use std::sync::Arc;
 
-use ds_core::{Action, Done, Fault, Notice, Outcome, Path, Room, Time};
+use ds_core::{Action, Done, Fault, Notice, Outcome, Path, Processor, Room, Time};
 use ds_engine::{CodecJob, CopyJob, Finished, IoJob, IoOp, JobId, StagingError};
 
 use crate::custom::CustomJob;
@@ -36,9 +36,27 @@ struct Batch {
     io: Vec<IoJob>,
     codec: Vec<CodecJob>,
     copies: Vec<CopyJob>,
+    /// By the number of the device.
+    devices: Vec<DeviceBatch>,
     cancels: Vec<(OpWorker, JobId)>,
     /// Of requests whose tickets are gone: files are closed and buffers freed with no lock held.
     forgotten: Vec<Beside>,
+}
+
+/// What an engine of a device is to do.
+#[derive(Default)]
+struct DeviceBatch {
+    steps: Vec<CodecJob>,
+    copies: Vec<CopyJob>,
+}
+
+impl Batch {
+    fn device(&mut self, number: usize) -> &mut DeviceBatch {
+        if self.devices.len() <= number {
+            self.devices.resize_with(number + 1, DeviceBatch::default);
+        }
+        &mut self.devices[number]
+    }
 }
 
 thread_local! {
@@ -208,8 +226,17 @@ impl Shared {
                     let staging = self.staging();
                     (beside.place(from, &staging.pool)?, beside.place(into, &staging.pool)?)
                 };
-                beside.worker = Some((op, OpWorker::Copier));
-                batch.copies.push(CopyJob { id, from, into });
+                let job = CopyJob { id, from, into };
+                match self.engines.devices.of(from).or_else(|| self.engines.devices.of(into)) {
+                    None => {
+                        beside.worker = Some((op, OpWorker::Copier));
+                        batch.copies.push(job);
+                    }
+                    Some(number) => {
+                        beside.worker = Some((op, OpWorker::Device(number)));
+                        batch.device(number).copies.push(job);
+                    }
+                }
             }
             Action::Decode(decode) => {
                 let (from, into) = {
@@ -218,7 +245,12 @@ impl Shared {
                 };
                 let (transform, available) = (decode.transform, decode.available);
                 let job = CodecJob { id, transform, from, available, cursor: decode.cursor, into };
-                if self.engines.codec.supports(transform) {
+                if decode.on == Processor::Device
+                    && let Some(number) = self.engines.devices.for_decoding(from, into)
+                {
+                    beside.worker = Some((op, OpWorker::Device(number)));
+                    batch.device(number).steps.push(job);
+                } else if self.engines.codec.supports(transform) {
                     beside.worker = Some((op, OpWorker::Codec));
                     batch.codec.push(job);
                 } else {
@@ -283,7 +315,7 @@ impl Shared {
             queue: queue.name.clone(),
             path: beside.file.as_ref().and_then(|file| file.path().map(ToOwned::to_owned)),
             fd: beside.file.as_ref().map(|file| file.as_fd().as_raw_fd()),
-            engines: (self.engines.io.name(), self.engines.codec.name()),
+            engines: (self.engines.io.name(), self.engines.codec_name()),
             caller: beside.caller,
         }
     }
@@ -296,6 +328,14 @@ impl Shared {
         }
         if !batch.copies.is_empty() {
             self.engines.copier.submit_copies(&mut batch.copies);
+        }
+        for (engine, batch) in self.engines.devices.iter().zip(&mut batch.devices) {
+            if !batch.steps.is_empty() {
+                engine.submit(&mut batch.steps);
+            }
+            if !batch.copies.is_empty() {
+                engine.submit_copies(&mut batch.copies);
+            }
         }
         if !batch.io.is_empty() {
             self.engines.io.submit(&mut batch.io);

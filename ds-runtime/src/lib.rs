@@ -47,6 +47,7 @@
 //!
 //! * `cpu` (default): the CPU engine, `ds-cpu`.
 //! * `uring`: file I/O by io_uring, `ds-uring`.
+//! * `vulkan`: requests to and from the memory of Vulkan devices, decoded there, `ds-vulkan`.
 //!
 //! A feature makes an engine available; which one runs is chosen at run time
 //!   ([`IoKind`], [`CodecKind`]), and one that is named never falls back to another.
@@ -57,6 +58,7 @@ mod completion;
 #[cfg(feature = "cpu")]
 mod compression;
 mod custom;
+mod devices;
 mod drive;
 mod file;
 mod here;
@@ -98,4 +100,11 @@ pub use ds_uring::{Features as UringFeatures, Report as UringReport, UringConfig
 #[cfg(feature = "cpu")]
 pub use ds_gdeflate as gdeflate;
 
-pub use ds_engine::{CodecEngine, CopyEngine, CustomDecoder, CustomError, Engine, IoEngine, StartError};
+/// Vulkan devices: what a program needs to choose or lend one, and the memory of requests to it.
+#[cfg(feature = "vulkan")]
+pub use ds_vulkan as vulkan;
+
+pub use ds_engine::{
+    CodecEngine, CopyEngine, CustomDecoder, CustomError, DeviceEngine, DeviceRange, Engine, IoEngine,
+    StartError,
+};

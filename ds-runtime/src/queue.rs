@@ -721,6 +721,7 @@ pub(crate) fn enqueue(
     mut beside: Beside,
     placed: impl FnOnce(RequestId),
 ) -> Result<RequestId, (Error, Box<Beside>)> {
+    request.processor = shared.engines.processor_for(&request);
     let mut state = inner.lock();
     let now = shared.clock.now();
     request.deadline =

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::fmt;
 
 use ds_core::{BufferId, Error, ErrorKind, FileId, Location, Misuse, Operation, RequestId, Transform};
+use ds_engine::DeviceRange;
 
 use crate::file::File;
 use crate::slots::zeroed;
@@ -29,17 +30,19 @@ pub struct Request {
     pub(crate) file: Option<File>,
     pub(crate) source: Vec<u8>,
     pub(crate) destination: Vec<u8>,
+    /// Device memory that it reads and fills.
+    pub(crate) devices: DeviceEnds,
     pub(crate) timeout: Option<Duration>,
 }
 
 impl Request {
     fn new(core: ds_core::Request, file: Option<File>, source: Vec<u8>) -> Self {
-        Self { core, file, source, destination: Vec::new(), timeout: None }
+        Self { core, file, source, destination: Vec::new(), devices: DeviceEnds::default(), timeout: None }
     }
 
     /// A request without its file and buffers.
-    pub(crate) const fn empty(core: ds_core::Request, timeout: Option<Duration>) -> Self {
-        Self { core, file: None, source: Vec::new(), destination: Vec::new(), timeout }
+    pub(crate) fn empty(core: ds_core::Request, timeout: Option<Duration>) -> Self {
+        Self { timeout, ..Self::new(core, None, Vec::new()) }
     }
 
     /// Reads `len` bytes of `file` from `offset`.
@@ -66,6 +69,28 @@ impl Request {
         let source = Location::Host { buffer: SOURCE, offset: 0, len };
         let destination = Location::File { file: THE_FILE, offset, len };
         Self::new(ds_core::Request::write(source, destination), Some(file.clone()), bytes)
+    }
+
+    /// Brings bytes from a device's memory to host memory, or, with [`into_device`](Self::into_device), to a device's; with a
+    /// transform, decodes what is there already.
+    #[must_use]
+    pub fn from_device(source: impl Into<DeviceRange>) -> Self {
+        let source = source.into();
+        let into = Location::Host { buffer: DESTINATION, offset: 0, len: source.len() };
+        let mut request = Self::new(ds_core::Request::read(source.location(), into), None, Vec::new());
+        request.devices.source = Some(source);
+        request
+    }
+
+    /// Writes what a device's memory holds to `file` at `offset`.
+    #[must_use]
+    pub fn write_from_device(file: &File, offset: u64, source: impl Into<DeviceRange>) -> Self {
+        let source = source.into();
+        let into = Location::File { file: THE_FILE, offset, len: source.len() };
+        let core = ds_core::Request::write(source.location(), into);
+        let mut request = Self::new(core, Some(file.clone()), Vec::new());
+        request.devices.source = Some(source);
+        request
     }
 
     /// Makes everything written to `file` durable (`fsync`).
@@ -118,6 +143,18 @@ impl Request {
         self
     }
 
+    /// Puts the result into a device's memory, as long as the result will be; the completion's buffer is then empty. The memory is
+    /// kept until the request has ended.
+    ///
+    /// The runtime must have an engine for the device: see [`Builder::device_engine`](crate::Builder::device_engine).
+    #[must_use]
+    pub fn into_device(mut self, destination: impl Into<DeviceRange>) -> Self {
+        let destination = destination.into();
+        self.core.destination = destination.location();
+        self.devices.destination = Some(destination);
+        self
+    }
+
     /// A number of the program's own: it comes back in the completion, and requests can be cancelled by it.
     #[must_use]
     pub const fn tag(mut self, tag: u64) -> Self {
@@ -152,8 +189,13 @@ impl Request {
         self.source
     }
 
-    /// Checks what the queue cannot know: whether the file was opened for this.
+    /// Checks what the queue cannot know: whether the file was opened for this, and device memory is as large.
     pub(crate) fn check_access(&self) -> Result<(), Error> {
+        self.devices.check()?;
+        let (made, room) = (self.core.uncompressed_size, self.core.destination.len());
+        if self.core.transform != Transform::None && made != room {
+            return Err(Misuse::UncompressedSize { expected: room, actual: made }.into());
+        }
         if let Some(file) = &self.file {
             let allowed = match self.core.operation {
                 Operation::Read => file.is_readable(),
@@ -192,6 +234,19 @@ impl Request {
             }
         }
         Ok(())
+    }
+}
+
+/// Ends of a request that are device memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DeviceEnds {
+    source: Option<DeviceRange>,
+    destination: Option<DeviceRange>,
+}
+
+impl DeviceEnds {
+    fn check(&self) -> Result<(), Misuse> {
+        [&self.source, &self.destination].into_iter().flatten().try_for_each(DeviceRange::check)
     }
 }
 

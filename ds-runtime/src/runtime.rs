@@ -323,6 +323,7 @@ impl Shared {
             OpWorker::Io => self.engines.io.cancel(id),
             OpWorker::Codec => self.engines.codec.cancel(id),
             OpWorker::Copier => self.engines.copier.cancel(id),
+            OpWorker::Device(number) => self.engines.devices[number].cancel(id),
             OpWorker::Application => {}
         }
     }

@@ -14,7 +14,7 @@ use std::alloc::alloc_zeroed;
 
 use crate::completion::Completion;
 use crate::file::File;
-use crate::request::{DESTINATION, Request, SOURCE};
+use crate::request::{DESTINATION, DeviceEnds, Request, SOURCE};
 
 /// A vector of zeros, or `None` where a `vec!` would abort. Large ones come from the kernel as they are, and no page is touched.
 pub(crate) fn zeroed(len: usize) -> Option<Vec<u8>> {
@@ -117,6 +117,8 @@ pub(crate) enum OpWorker {
     Io,
     Codec,
     Copier,
+    /// The engine of the device of that number.
+    Device(usize),
     Application,
 }
 
@@ -126,6 +128,8 @@ pub(crate) struct Beside {
     pub(crate) file: Option<File>,
     pub(crate) source: Buffer,
     pub(crate) destination: Buffer,
+    /// Kept until the request has ended.
+    devices: DeviceEnds,
     pub(crate) delivery: Delivery,
     /// Who has the last operation that was no file I/O.
     pub(crate) worker: Option<(OpId, OpWorker)>,
@@ -143,6 +147,7 @@ impl Beside {
             file: request.file,
             source: Buffer::Owned(request.source.into()),
             destination: Buffer::Owned(request.destination.into()),
+            devices: request.devices,
             delivery,
             worker: None,
             caller,
@@ -154,6 +159,7 @@ impl Beside {
         request.file = self.file;
         request.source = self.source.into_vec();
         request.destination = self.destination.into_vec();
+        request.devices = self.devices;
         self.delivery
     }
 

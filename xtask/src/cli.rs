@@ -23,6 +23,7 @@ Examples:
   cargo xtask lint                    formatting, clippy, docs and dependency rules alone
   cargo xtask coverage --html         line coverage, with pages to click through
   cargo xtask readme                  copy code excerpts and the crate list into README.md
+  cargo xtask shaders                 compile the shaders of ds-vulkan
   cargo xtask bench codec --quick     our codec beside its rivals, within a minute
   cargo xtask bench io                random reads beside fio
   cargo xtask tools                   what the checks need and whether it is here";
@@ -76,6 +77,14 @@ pub(crate) enum Verb {
     /// List the public interface of ds-gdeflate in docs/api, or check that the list is right
     Api {
         /// Change nothing; fail if the interface is not the one listed
+        #[arg(long)]
+        check: bool,
+        #[command(flatten)]
+        provision: ProvisionArgs,
+    },
+    /// Compile the shaders of ds-vulkan and describe them for it, or check that what is committed is what they come to
+    Shaders {
+        /// Change nothing; fail if a compiled shader or its description is not the source's
         #[arg(long)]
         check: bool,
         #[command(flatten)]

@@ -10,6 +10,7 @@
 //! - [`nightly`]: those of them that take a nightly Rust;
 //! - [`features`]: the sets of features a crate is built with;
 //! - [`api`], [`coverage`] and [`readme`]: the steps that have a verb of their own;
+//! - [`shaders`]: compiles the shaders of ds-vulkan;
 //! - [`bench`](mod@bench) and [`bench_io`]: measure beside rivals.
 
 mod api;
@@ -21,6 +22,7 @@ mod features;
 mod nightly;
 mod readme;
 mod runner;
+mod shaders;
 mod steps;
 mod tools;
 mod workspace;
@@ -71,6 +73,10 @@ fn dispatch(cli: Cli) -> Result<bool> {
         Verb::Api { check, provision } => {
             tools::provide(&project.sh, api::NEEDS, provision.into())?;
             if check { api::check(&project) } else { api::write(&project) }.map(|()| true)
+        }
+        Verb::Shaders { check, provision } => {
+            tools::provide(&project.sh, shaders::NEEDS, provision.into())?;
+            if check { shaders::check(&project) } else { shaders::write(&project) }.map(|()| true)
         }
         Verb::Bench { what: BenchVerb::Codec(args) } => bench::codec(&project, &args).map(|()| true),
         Verb::Bench { what: BenchVerb::Io(args) } => bench_io::io(&project, &args).map(|()| true),

@@ -9,10 +9,11 @@ use crate::features;
 use crate::nightly;
 use crate::readme;
 use crate::runner::{Ending, Step};
+use crate::shaders;
 use crate::tools::{
     AARCH64_GCC, AARCH64_LIBC, AARCH64_LINUX, CARGO_DENY, CARGO_FUZZ, CARGO_LLVM_COV, CLIPPY, LLVM_TOOLS,
-    NIGHTLY, OLDEST_RUST, QEMU_ARM, QEMU_USER, RUSTFMT, THUMBV7EM, THUMBV7EM_HARD_FLOAT, Tool, VALGRIND,
-    WASM32, X86_64_NONE,
+    MESA_VULKAN, NIGHTLY, OLDEST_RUST, QEMU_ARM, QEMU_USER, RUSTFMT, THUMBV7EM, THUMBV7EM_HARD_FLOAT, Tool,
+    VALGRIND, VULKAN_LOADER, VULKAN_VALIDATION, WASM32, X86_64_NONE,
 };
 use crate::workspace::Project;
 
@@ -33,7 +34,11 @@ const VALGRIND_PROGRAM: (&str, &[&str]) = ("ds", &["demo", "--quick", "--engine"
 /// Steps that read the code without running it.
 pub(crate) const LINT: &[&str] = &["fmt", "readme", "clippy", "docs", "deny"];
 
-pub(crate) const COVERAGE_NEEDS: &[&Tool] = &[&LLVM_TOOLS, &CARGO_LLVM_COV];
+/// What it takes to run the Vulkan engine where there is no device, with the validation layer looking on.
+const VULKAN_NEEDS: &[&Tool] = &[&MESA_VULKAN, &VULKAN_LOADER, &VULKAN_VALIDATION];
+
+pub(crate) const COVERAGE_NEEDS: &[&Tool] =
+    &[&LLVM_TOOLS, &CARGO_LLVM_COV, &MESA_VULKAN, &VULKAN_LOADER, &VULKAN_VALIDATION];
 
 static STEPS: &[Step] = &[
     Step { name: "fmt", about: "the code is formatted", needs: &[&RUSTFMT], run: fmt },
@@ -44,7 +49,7 @@ static STEPS: &[Step] = &[
         needs: &[&CLIPPY],
         run: clippy,
     },
-    Step { name: "test", about: "unit, integration and documentation tests", needs: &[], run: test },
+    Step { name: "test", about: "unit, integration and documentation tests", needs: VULKAN_NEEDS, run: test },
     Step {
         name: "aarch64",
         about: "the decoder's NEON variant passes its tests, under an emulator",
@@ -82,6 +87,12 @@ static STEPS: &[Step] = &[
         needs: api::NEEDS,
         run: api_listed,
     },
+    Step {
+        name: "shaders",
+        about: "the committed SPIR-V is valid and what the sources come to",
+        needs: shaders::NEEDS,
+        run: shaders_compiled,
+    },
     Step { name: "deny", about: "licences and sources of dependencies", needs: &[&CARGO_DENY], run: deny },
     Step {
         name: "advisories",
@@ -89,7 +100,7 @@ static STEPS: &[Step] = &[
         needs: &[&CARGO_DENY],
         run: advisories,
     },
-    Step { name: "examples", about: "every example runs", needs: &[], run: examples },
+    Step { name: "examples", about: "every example runs", needs: VULKAN_NEEDS, run: examples },
     Step {
         name: "valgrind",
         about: "an end-to-end run leaks and misreads nothing",
@@ -187,6 +198,8 @@ fn test(project: &Project) -> Result<Ending> {
     let keep_going: &[&str] = if project.fail_fast { &[] } else { &["--no-fail-fast"] };
     let own = cmd!(sh, "cargo test --package xtask --profile dev {keep_going...}");
     let ours = cmd!(sh, "cargo test --workspace --exclude xtask --all-features {keep_going...}");
+    // A Vulkan device was provided: tests that miss one have failed, not been skipped.
+    let ours = ours.env("DS_REQUIRE_VULKAN", "1");
     run_each(project, &[own, ours])
 }
 
@@ -262,6 +275,11 @@ fn docs(project: &Project) -> Result<Ending> {
 
 fn api_listed(project: &Project) -> Result<Ending> {
     api::check(project)?;
+    Ok(Ending::Passed)
+}
+
+fn shaders_compiled(project: &Project) -> Result<Ending> {
+    shaders::check(project)?;
     Ok(Ending::Passed)
 }
 

@@ -107,6 +107,44 @@ pub(crate) static VALGRIND: Tool =
     Tool { name: "valgrind", why: "to run the demo under a memory checker", source: Source::Debian };
 pub(crate) static FIO: Tool =
     Tool { name: "fio", why: "to measure file I/O beside it", source: Source::Debian };
+/// A Vulkan device of software, for machines without one.
+pub(crate) static MESA_VULKAN: Tool = Tool {
+    name: "mesa-vulkan-drivers",
+    why: "to run the Vulkan engine's tests and examples",
+    source: Source::DebianWith {
+        file: if cfg!(target_arch = "aarch64") {
+            "/usr/share/vulkan/icd.d/lvp_icd.aarch64.json"
+        } else {
+            "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json"
+        },
+    },
+};
+pub(crate) static VULKAN_LOADER: Tool = Tool {
+    name: "libvulkan1",
+    why: "to find Vulkan drivers",
+    source: Source::DebianWith {
+        file: if cfg!(target_arch = "aarch64") {
+            "/usr/lib/aarch64-linux-gnu/libvulkan.so.1"
+        } else {
+            "/usr/lib/x86_64-linux-gnu/libvulkan.so.1"
+        },
+    },
+};
+pub(crate) static VULKAN_VALIDATION: Tool = Tool {
+    name: "vulkan-validationlayers",
+    why: "to see whether the Vulkan engine keeps to the rules",
+    source: Source::DebianWith { file: "/usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json" },
+};
+pub(crate) static GLSLANG: Tool = Tool {
+    name: "glslang-tools",
+    why: "to compile shaders",
+    source: Source::DebianWith { file: "glslangValidator" },
+};
+pub(crate) static SPIRV_TOOLS: Tool = Tool {
+    name: "spirv-tools",
+    why: "to validate compiled shaders",
+    source: Source::DebianWith { file: "spirv-val" },
+};
 pub(crate) static CARGO_DENY: Tool = Tool {
     name: "cargo-deny",
     why: "to check the licences, sources and advisories of dependencies",

@@ -9,10 +9,10 @@ use core::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
 use ds_core::{DecodeStep, Done, Fault, Path};
+use ds_engine::gdeflate::from_tile;
 use ds_engine::{Finished, HostBytes, JobId};
 use ds_gdeflate::Decoder;
 
-use super::corrupt::from_tile;
 use super::guarded;
 use crate::pool::lock;
 use crate::work::Turn;

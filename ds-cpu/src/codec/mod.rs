@@ -2,18 +2,10 @@
 //!
 //! How a step is computed:
 //!
-//! 1. `gdeflate` reads header and table from the bytes that have arrived and says which tiles are complete;
+//! 1. `gdeflate` takes the tiles that are complete, as [`ds_engine::gdeflate`] finds them;
 //! 2. `fan` decodes them on as many threads as there are;
-//! 3. `whole` has the transforms without tiles;
-//! 4. `corrupt` says what was wrong in the words of `ds-core`.
-//!
-//! # Positions in errors
-//!
-//! A [`Corrupt`](ds_core::Corrupt) from here gives its `position` in bytes. If the container is at fault, that is the place
-//! of the offending field from the start of the stream, or the place where the stream ends too soon. If a tile is at fault,
-//! it is how much of the tile's payload had been dealt to the lanes by then.
+//! 3. `whole` has the transforms without tiles.
 
-mod corrupt;
 mod fan;
 mod gdeflate;
 mod whole;

@@ -33,8 +33,9 @@ pub(crate) fn damaged_streams_are_corrupt(make: Make) {
     header[0] ^= 1;
     assert_eq!(corrupt(&run(&header, 200_000)), Some((CorruptReason::Header, None)));
     // Damage in the third tile's payload is found there, or (rarely) makes other bytes of the right number.
+    let flips = if crate::DECODER_SLOWNESS > 1 { 8 } else { 40 };
     let mut named = 0;
-    for flip in 0..40 {
+    for flip in 0..flips {
         let mut damaged = good.clone();
         let third = u32::from_le_bytes(good[16..20].try_into().unwrap()) as usize + 24;
         damaged[third + flip * 3] ^= 0x10;
@@ -43,14 +44,14 @@ pub(crate) fn damaged_streams_are_corrupt(make: Make) {
             None => continue,
         }
     }
-    assert!(named > 20, "{named}");
+    assert!(named > flips / 2, "{named}");
     let random = content(5000, 99);
     assert!(corrupt(&run(&random, 200_000)).is_some());
 }
 
 pub(crate) fn a_bad_request_beside_good_ones_harms_only_itself(make: Make) {
     let queue = queue(make);
-    let bytes = content(300_000, 1);
+    let bytes = content(super::decoded(300_000), 1);
     let good = packed(&bytes);
     let mut bad = good.clone();
     let last = bad.len() - 200;
@@ -60,7 +61,7 @@ pub(crate) fn a_bad_request_beside_good_ones_harms_only_itself(make: Make) {
     let tickets: Vec<_> = (0..60)
         .map(|n| {
             let offset = if n % 3 == 1 { len } else { 0 };
-            queue.enqueue(Request::read(&file, offset, len).gdeflate(300_000)).unwrap()
+            queue.enqueue(Request::read(&file, offset, len).gdeflate(bytes.len() as u64)).unwrap()
         })
         .collect();
     for (n, ticket) in tickets.into_iter().enumerate() {

@@ -46,7 +46,7 @@ pub(crate) fn direct_reads_begin_and_end_anywhere(make: Make) {
 }
 
 pub(crate) fn direct_streams_decode(make: Make) {
-    let bytes = content(3_000_000, 32);
+    let bytes = content(super::decoded(3_000_000), 32);
     let packed = packed(&bytes);
     // Not where a block begins.
     let plain = file_of(&[&[0xAA; 777], packed.as_slice()].concat());

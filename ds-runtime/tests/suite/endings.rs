@@ -35,7 +35,7 @@ pub(crate) fn closing_takes_custom_requests_back(make: Make) {
 
 /// Work that goes on after everyone has left it alone ends all the same, by the engines' own threads.
 pub(crate) fn stragglers_outlive_queue_and_runtime(make: Make) {
-    let bytes = content(2 << 20, 2);
+    let bytes = content(super::decoded(2 << 20), 2);
     let packed = packed(&bytes);
     let file = file_of(&packed);
     for _ in 0..5 {
@@ -138,7 +138,7 @@ pub(crate) fn the_last_owner_may_be_a_callback(make: Make) {
 /// A request is over once, whoever comes first: its end, its deadline, or somebody who cancels it.
 pub(crate) fn ends_that_race(make: Make) {
     let queue = Arc::new(queue(make));
-    let bytes = content(200_000, 3);
+    let bytes = content(super::decoded(200_000), 3);
     let packed = packed(&bytes);
     let file = file_of(&packed);
     let (mut timed_out, mut cancelled) = (0, 0);

@@ -70,7 +70,7 @@ pub(crate) fn what_waits_for_a_failure_is_cancelled(make: Make) {
 
 pub(crate) fn closing_waits_and_refuses(make: Make) {
     let queue = queue(make);
-    let bytes = content(1 << 20, 3);
+    let bytes = content(super::decoded(1 << 20), 3);
     let packed = packed(&bytes);
     let file = file_of(&packed);
     let read = || Request::read(&file, 0, packed.len() as u64).gdeflate(bytes.len() as u64);

@@ -11,7 +11,7 @@ pub(crate) mod telling;
 use std::io::Write;
 
 use ds_gdeflate::{CodecId, Level, compress};
-use ds_runtime::{File, Queue, QueueOptions, Runtime};
+use ds_runtime::{File, Path, Queue, QueueOptions, Runtime};
 
 /// Makes the runtime under test.
 pub(crate) type Make = fn() -> Runtime;
@@ -27,6 +27,16 @@ pub(crate) fn content(len: usize, seed: u64) -> Vec<u8> {
     }
     bytes.truncate(len);
     bytes
+}
+
+/// Bytes to decode, where a decoder of the usual speed would get `len`.
+pub(crate) const fn decoded(len: usize) -> usize {
+    len / crate::DECODER_SLOWNESS
+}
+
+/// Whether an engine has decoded.
+pub(crate) fn has_decoded(path: Path) -> bool {
+    path.contains(Path::CODEC_CPU) || path.contains(Path::CODEC_VULKAN)
 }
 
 pub(crate) fn file_of(bytes: &[u8]) -> File {

@@ -1,7 +1,6 @@
 //! The engines by name: offered, or why not. The runtime is asked for each; what it says is what a program would get.
 
 use core::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use ds_runtime::{Builder, CodecKind, IoKind, Runtime};
 use serde_json::json;
@@ -9,10 +8,6 @@ use serde_json::json;
 use super::Fact;
 
 pub(super) fn facts() -> Vec<Fact> {
-    let loader = match vulkan_loader() {
-        Some(path) => format!("the Vulkan loader is at {}", path.display()),
-        None => "no Vulkan loader (libvulkan.so.1) was found".into(),
-    };
     vec![
         engine(
             "cpu",
@@ -21,7 +16,7 @@ pub(super) fn facts() -> Vec<Fact> {
         ),
         engine("uring", |builder| builder.io(IoKind::Uring), "reads by io_uring"),
         auto(),
-        engine("vulkan", |builder| builder.codec(CodecKind::Vulkan), &loader),
+        engine("vulkan", |builder| builder.codec(CodecKind::Vulkan), "copies and decodes by a Vulkan device"),
     ]
 }
 
@@ -53,18 +48,4 @@ fn auto() -> Fact {
         }
         Err(error) => Fact::shown(KEY, json!(null), format!("nothing: {error}")),
     }
-}
-
-/// Looks where the dynamic linker usually does. The loader is not loaded: that would run drivers.
-fn vulkan_loader() -> Option<PathBuf> {
-    let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
-    let fixed = ["/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/run/opengl-driver/lib"];
-    let in_triple = ["/lib", "/usr/lib"].map(|dir| PathBuf::from(dir).join(&triple));
-    let chosen = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    std::env::split_paths(&chosen)
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .chain(in_triple)
-        .chain(fixed.map(PathBuf::from))
-        .map(|dir| dir.join("libvulkan.so.1"))
-        .find(|path| path.exists())
 }

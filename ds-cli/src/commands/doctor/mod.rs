@@ -13,6 +13,7 @@ mod engines;
 mod machine;
 mod storage;
 mod uring;
+mod vulkan;
 
 /// One thing found out.
 struct Fact {
@@ -58,6 +59,7 @@ pub fn run(path: &Path, json: bool) -> Result<()> {
         Section { key: "machine", facts: machine::facts() },
         Section { key: "storage", facts: storage::facts(path)? },
         Section { key: "io_uring", facts: uring.facts() },
+        Section { key: "vulkan", facts: vulkan::facts() },
         Section { key: "engines", facts: engines::facts() },
     ];
     let mut out = io::stdout().lock();

@@ -12,7 +12,8 @@ const fn entry(tile: usize) -> u64 {
 }
 
 /// What is wrong with a container.
-pub(super) fn from_stream(error: StreamError) -> Corrupt {
+#[must_use]
+pub fn from_stream(error: StreamError) -> Corrupt {
     use CorruptReason as Reason;
     let (reason, tile, position, expected, actual) = match error {
         StreamError::HeaderTruncated { expected, actual }
@@ -51,13 +52,20 @@ pub(super) fn from_stream(error: StreamError) -> Corrupt {
     Corrupt { reason, tile: tile.map(|tile| tile as u32), position, expected, actual }
 }
 
-/// What is wrong with a tile.
-pub(super) fn from_tile(tile: usize, error: TileError) -> Corrupt {
+/// What is wrong with a tile, counted from 0.
+#[must_use]
+pub fn from_tile(tile: usize, error: TileError) -> Corrupt {
+    from_kind(tile, error.kind, error.input)
+}
+
+/// What is wrong with a tile, counted from 0, of which so many bytes had been read by then.
+#[must_use]
+pub fn from_kind(tile: usize, kind: TileErrorKind, input: usize) -> Corrupt {
     use CorruptReason as Reason;
-    let (reason, expected, actual) = match error.kind {
+    let (reason, expected, actual) = match kind {
         TileErrorKind::OutputSize { actual } => (Reason::Size, TILE_SIZE, actual),
         TileErrorKind::PayloadSize { actual } => (Reason::Table, MAX_TILE_PAYLOAD, actual),
-        TileErrorKind::Truncated => (Reason::Truncated, error.input + 4, error.input),
+        TileErrorKind::Truncated => (Reason::Truncated, input + 4, input),
         TileErrorKind::BlockType => (Reason::BlockType, 2, 3),
         TileErrorKind::RunTooLong { expected, actual } => (Reason::Code, expected, actual),
         TileErrorKind::ReservedSymbol { symbol } => (Reason::Code, 285, usize::from(symbol)),
@@ -74,7 +82,7 @@ pub(super) fn from_tile(tile: usize, error: TileError) -> Corrupt {
     Corrupt {
         reason,
         tile: Some(tile as u32),
-        position: error.input as u64,
+        position: input as u64,
         expected: expected as u64,
         actual: actual as u64,
     }

@@ -1,0 +1,60 @@
+//! Vulkan devices, found by loading the loader and asking the drivers.
+
+use ds_runtime::vulkan::{Device, DeviceInfo};
+use serde_json::{Value, json};
+
+use super::Fact;
+
+pub(super) fn facts() -> Vec<Fact> {
+    match Device::list() {
+        Ok(devices) => {
+            let (values, texts): (Vec<_>, Vec<_>) = devices.iter().map(device).unzip();
+            // One below the other, where the first stands.
+            let text = texts.join("\n                         ");
+            vec![Fact::new("available", true), Fact::shown("devices", values, text)]
+        }
+        Err(error) => {
+            let why = error.to_string();
+            vec![Fact::shown("available", json!({ "why": why }), format!("no: {why}"))]
+        }
+    }
+}
+
+fn device(info: &DeviceInfo) -> (Value, String) {
+    let (major, minor, patch) = info.api;
+    let features = info.features;
+    let usable = info.lacks.is_empty();
+    let value = json!({
+        "index": info.index,
+        "name": info.name,
+        "kind": info.kind.to_string(),
+        "uuid": info.uuid_text(),
+        "driver": info.driver,
+        "api": format!("{major}.{minor}.{patch}"),
+        "usable": usable,
+        "lacks": info.lacks,
+        "subgroup_size": features.subgroup_size,
+        "subgroup_sizes": [features.subgroup_sizes.0, features.subgroup_sizes.1],
+        "host_import_alignment": features.host_import.map_or(Value::Null, Value::from),
+        "transfer_queue": features.transfer_queue,
+        "nv_memory_decompression": features.nv_memory_decompression,
+    });
+    let import = match features.host_import {
+        Some(_) => "uses host memory where it lies",
+        None => "host memory is copied",
+    };
+    let queue = if features.transfer_queue { "a queue for uploads" } else { "one queue for all" };
+    let verdict = match usable {
+        true => format!("subgroups of {}, {import}, {queue}", features.subgroup_size),
+        false => format!("CANNOT BE USED: it lacks {}", info.lacks.join(", ")),
+    };
+    let text = format!(
+        "{}: {} ({}), Vulkan {major}.{minor}.{patch}, {}, {}; {verdict}",
+        info.index,
+        info.name,
+        info.kind,
+        info.driver,
+        info.uuid_text()
+    );
+    (value, text)
+}

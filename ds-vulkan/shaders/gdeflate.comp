@@ -1,0 +1,717 @@
+#version 460
+// GDeflate: one tile by 32 lanes, each with a bit buffer of its own, as the format deals them out.
+//
+// Two ways through one source. Where subgroups have 32 lanes (`SUBGROUP_SIZE` = 32), a subgroup is a tile's lanes and a workgroup may
+// have several. Everywhere else a workgroup of 32 invocations is, whatever its subgroups are: ballots and shuffles go through
+// shared memory.
+//
+// Safe on any input:
+// - Compressed words are read by `load_word` alone, which checks the index.
+// - Output is read at offsets below what has been written (`at`; a match's distance was checked against where it begins:
+//   `DISTANCE_TOO_FAR`) and written below `end`, which no symbol may pass (`OUTPUT_OVERRUN`).
+// - Every round takes a bit of each lane that has a turn, every block three of lane 0, and the words are counted (`TRUNCATED`).
+//   Tables are built for a bounded number of dynamic blocks, and once for static blocks in a row.
+// - After a refusal the destination holds bytes that come from this tile, and what was there before; nothing else.
+//
+// On NVIDIA's compiler a subgroup operation costs several times as much where it cannot prove that all lanes come together. It
+// proves so for what depends on constants and workgroup numbers alone, and for loops whose only way out is to leave the shader.
+// Therefore: one loop, in `main`, whose ends are returns; the subgroup operations of rounds at its top level, whether or not there
+// is something to do; and branches of their own for what is rare.
+#extension GL_EXT_buffer_reference2 : require
+#extension GL_EXT_shader_explicit_arithmetic_types : require
+#extension GL_EXT_shader_8bit_storage : require
+#extension GL_EXT_shader_16bit_storage : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_ballot : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#extension GL_KHR_shader_subgroup_shuffle_relative : require
+
+layout(constant_id = 0) const uint SUBGROUP_SIZE = 32u;
+layout(constant_id = 2) const uint DYNAMIC_BLOCKS_BASE = 8u;
+layout(constant_id = 3) const uint BYTES_PER_DYNAMIC_BLOCK = 512u;
+layout(constant_id = 4) const uint ROOT_BITS = 9u;
+layout(local_size_x = 32, local_size_y_id = 1, local_size_z = 1) in;
+
+const bool WIDE = SUBGROUP_SIZE == 32u;
+const uint LANES = 32u;
+const uint WINDOW = 128u;   // bytes, four a lane
+const uint DISTANCE_BITS = 7u;
+const uint DISTANCE_AT = 1u << ROOT_BITS;
+const uint TABLE_SIZE = DISTANCE_AT + (1u << DISTANCE_BITS);
+
+struct Tile {
+    uint64_t source;
+    uint64_t destination;
+    uint source_len;
+    uint destination_len;
+    uint flags;
+    uint reserved;
+};
+layout(buffer_reference, std430, buffer_reference_align = 8) readonly restrict buffer Tiles { Tile tile[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) writeonly restrict buffer Status { uint word[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) readonly restrict buffer Input { uint word[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) buffer OutputWords { uint word[]; };
+layout(buffer_reference, std430, buffer_reference_align = 1) buffer OutputBytes { uint8_t byte[]; };
+layout(buffer_reference, std430, buffer_reference_align = 2) buffer Sorted { uint16_t symbol[]; };
+
+layout(push_constant, std430) uniform Batch {
+    uint64_t tiles;
+    uint64_t status;
+    uint64_t scratch;
+    uint tile_count;
+    uint reserved;
+} batch;
+
+const uint OK = 0u, OUTPUT_SIZE = 1u, PAYLOAD_SIZE = 2u, TRUNCATED = 3u, BLOCK_TYPE = 4u, TOO_MANY_DYNAMIC_BLOCKS = 5u,
+    REPEAT_WITHOUT_LENGTH = 6u, RUN_TOO_LONG = 7u, OVER_SUBSCRIBED = 8u, INCOMPLETE = 11u, NO_END_OF_BLOCK = 14u,
+    UNUSED_CODEWORD = 15u, RESERVED_SYMBOL = 18u, DISTANCE_TOO_FAR = 19u, OUTPUT_OVERRUN = 20u, OUTPUT_SHORT = 21u;
+const uint CODE_LENGTH = 0u, LITERAL_LENGTH = 1u, DISTANCE = 2u;
+
+// Both codes' tables, indexed by the next bits. An entry: value << 8 | extra << 4 | length of the codeword. A literal has 15 for
+// `extra`; of others the value is what the extra bits follow. Length 0: an odd symbol, whose length is in place of `extra`, or, with
+// all zero, a codeword too long for the table.
+shared uint16_t tables[gl_WorkGroupSize.y * TABLE_SIZE];
+// A window's bytes: which symbol begins there, then where they come from, then what they are. Zero between windows.
+shared uint8_t marks[gl_WorkGroupSize.y * WINDOW];
+shared uint exchange[WIDE ? 1 : LANES + 1];
+
+uint lane, row;
+uint below;
+
+void sync() {
+    if (WIDE) { subgroupMemoryBarrier(); subgroupBarrier(); }
+    else { memoryBarrier(); barrier(); }
+}
+uint ballot(bool p) {
+    if (WIDE) return subgroupBallot(p).x;
+    barrier();
+    if (lane == 0u) exchange[LANES] = 0u;
+    barrier();
+    if (p) atomicOr(exchange[LANES], 1u << lane);
+    barrier();
+    return exchange[LANES];
+}
+uint shuffle(uint v, uint from) {
+    if (WIDE) return subgroupShuffle(v, from & 31u);
+    barrier();
+    exchange[lane] = v;
+    barrier();
+    return exchange[from & 31u];
+}
+uint shuffle_up(uint v, uint by) {
+    if (WIDE) return subgroupShuffleUp(v, by);
+    return shuffle(v, lane - by);
+}
+uint inclusive_add(uint v) {
+    uint t = shuffle_up(v, 1u);
+    v += lane >= 1u ? t : 0u;
+    t = shuffle_up(v, 2u);
+    v += lane >= 2u ? t : 0u;
+    t = shuffle_up(v, 4u);
+    v += lane >= 4u ? t : 0u;
+    t = shuffle_up(v, 8u);
+    v += lane >= 8u ? t : 0u;
+    t = shuffle_up(v, 16u);
+    v += lane >= 16u ? t : 0u;
+    return v;
+}
+
+// The words from `next` on lie ready in the lanes, word i in lane i mod 32: `window` is word `held`, `ahead` the one 32 later.
+Input source;
+uint words, source_shift;
+uint next, held;          // next: uniform
+uint window, ahead;
+uint64_t bits;
+uint avail;
+
+uint load_word(uint i) {
+    if (i >= words) return 0u;
+    uint w = source.word[i];
+    if (source_shift != 0u) w = w >> source_shift | source.word[i + 1u] << (32u - source_shift);
+    return w;
+}
+
+// Refill of all lanes that lack bits, in lane order. `next` may pass `words`: check truncated().
+uint wants;
+void refill() {
+    bool need = avail < 32u;
+    uint needs = ballot(need);
+    uint word = shuffle(window, next + bitCount(needs & below));
+    if (need) {
+        bits |= uint64_t(word) << avail;
+        avail += 32u;
+    }
+    next += bitCount(needs);
+    wants = needs;
+    if (held < next) {
+        window = ahead;
+        held += 32u;
+        // What lies beyond the last word is never used: see `next`.
+        uint i = held + 32u;
+        if (i < words) ahead = source.word[i];
+        if (source_shift != 0u) ahead = load_word(i);
+    }
+}
+void drop(uint count) { bits >>= count; avail -= count; }
+uint peek() { return uint(bits); }
+
+const uint LONG_AT = 320u;
+const uint LONG_SIZE = 1024u;
+const uint LONG_SHIFT = 15u - 4u - ROOT_BITS;
+shared uint limits[gl_WorkGroupSize.y * 16u];   // of codewords of 8 to 15 bits: of the literal/length code, then of the distance code
+Sorted sorted;
+
+const uint ORDER[19] = uint[](16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15);
+// Where the code-length code's length of each symbol is in that order.
+const uint PLACE[19] = uint[](3, 17, 15, 13, 11, 9, 7, 5, 4, 6, 8, 10, 12, 14, 16, 18, 0, 1, 2);
+
+// Odd symbols.
+const uint END_OF_BLOCK = 0u, LONGEST = 1u, RESERVED = 2u;
+
+// A symbol's entry but for the length of its codeword; odd ones have 15 there.
+uint describe(uint symbol, bool distance) {
+    if (!distance && symbol < 256u) return symbol << 8 | 0xF0u;
+    if (!distance && symbol == 256u) return END_OF_BLOCK << 8 | 0xFu;
+    if (!distance && symbol >= 285u) return (symbol == 285u ? LONGEST : RESERVED) << 8 | 0xFu;
+    uint s = distance ? symbol : symbol - 257u;
+    uint m = distance ? 1u : 2u;
+    uint extra = max(s >> m, 1u) - 1u;
+    return (s - (extra << m)) << 8 | extra << 4;
+}
+
+// Builds a code's part of `tables` from code lengths: symbol 32 * g + lane has the g-th nibble of `lengths`.
+uint build(uint64_t lengths, uint groups, bool distance) {
+    uint code = distance ? DISTANCE : LITERAL_LENGTH;
+    uint count = 0u;   // lane l: symbols with codewords of l bits
+    for (uint g = 0u; g < groups; g++) {
+        uint length = uint(lengths >> (4u * g)) & 15u;
+        uint b0 = ballot((length & 1u) != 0u), b1 = ballot((length & 2u) != 0u);
+        uint b2 = ballot((length & 4u) != 0u), b3 = ballot((length & 8u) != 0u);
+        uint mine = ((lane & 1u) != 0u ? b0 : ~b0) & ((lane & 2u) != 0u ? b1 : ~b1)
+            & ((lane & 4u) != 0u ? b2 : ~b2) & ((lane & 8u) != 0u ? b3 : ~b3);
+        count += bitCount(mine);
+    }
+    if (lane == 0u || lane > 15u) count = 0u;
+    uint space = lane <= 15u ? count << (15u - lane) : 0u;
+    uint limit = inclusive_add(space);
+    uint used = shuffle(limit, 15u);
+    uint ones = shuffle(count, 1u);
+    if (used > 0x8000u) return OVER_SUBSCRIBED + code;
+    if (used != 0x8000u && used != 0u && !(used == 0x4000u && ones == 1u)) return INCOMPLETE + code;
+    uint place = inclusive_add(count) - count;   // lane l: where symbols with codewords of l bits begin
+    uint first = lane <= 15u ? (limit - space) >> (15u - lane) : 0u;
+    uint packed = limit << 16 | (place - first & 0xFFFFu);
+    uint base = distance ? 288u : 0u;
+    for (uint g = 0u; g < groups; g++) {
+        uint length = uint(lengths >> (4u * g)) & 15u;
+        uint b0 = ballot((length & 1u) != 0u), b1 = ballot((length & 2u) != 0u);
+        uint b2 = ballot((length & 4u) != 0u), b3 = ballot((length & 8u) != 0u);
+        uint peers = ((length & 1u) != 0u ? b0 : ~b0) & ((length & 2u) != 0u ? b1 : ~b1)
+            & ((length & 4u) != 0u ? b2 : ~b2) & ((length & 8u) != 0u ? b3 : ~b3);
+        uint mine = ((lane & 1u) != 0u ? b0 : ~b0) & ((lane & 2u) != 0u ? b1 : ~b1)
+            & ((lane & 4u) != 0u ? b2 : ~b2) & ((lane & 8u) != 0u ? b3 : ~b3);
+        uint at = shuffle(place, length) + bitCount(peers & below);
+        if (length != 0u) sorted.symbol[base + at] = uint16_t(describe(g * 32u + lane, distance));
+        place += bitCount(mine);
+    }
+    if (lane >= 8u && lane < 16u) limits[row * 16u + (distance ? 8u : 0u) + lane - 8u] = packed;
+    sync();
+    uint root = distance ? DISTANCE_BITS : ROOT_BITS;
+    uint table = row * TABLE_SIZE + (distance ? DISTANCE_AT : 0u);
+    for (uint i = lane; i < 1u << root; i += 32u) {
+        uint v = bitfieldReverse(i) >> 17;
+        uint length = 1u;
+        for (uint l = 1u; l <= root; l++) length += v >= shuffle(packed, l) >> 16 ? 1u : 0u;
+        uint p = shuffle(packed, length);
+        uint entry = 0u;
+        if (length <= root) {
+            uint s = uint(sorted.symbol[base + (p + (v >> (15u - length)) & 0xFFFFu)]);
+            entry = (s & 0xFu) == 0u ? s | length : (s & 0xFF00u) | length << 4;
+        }
+        tables[table + i] = uint16_t(entry);
+    }
+    if (!distance) {
+        // Codewords of a few bits more than index the root, by their place behind those that do.
+        uint p10 = shuffle(packed, ROOT_BITS + 1u), p11 = shuffle(packed, ROOT_BITS + 2u);
+        uint p12 = shuffle(packed, ROOT_BITS + 3u), p13 = shuffle(packed, ROOT_BITS + 4u);
+        uint from = shuffle(packed, ROOT_BITS) >> 16;
+        uint size = min(LONG_SIZE, 0x8000u - from >> LONG_SHIFT);
+        for (uint i = lane; i < size; i += 32u) {
+            uint v = from + (i << LONG_SHIFT);
+            uint length = ROOT_BITS + 1u;
+            uint p = p10;
+            if (v >= p >> 16) { p = p11; length++; }
+            if (v >= p >> 16) { p = p12; length++; }
+            if (v >= p >> 16) { p = p13; length++; }
+            uint entry = 0u;
+            if (v < p >> 16) {
+                uint s = uint(sorted.symbol[p + (v >> (15u - length)) & 0xFFFFu]);
+                entry = (s & 0xFu) == 0u ? s | length : (s & 0xFF00u) | length << 4;
+            }
+            sorted.symbol[LONG_AT + i] = uint16_t(entry);
+        }
+    }
+    return OK;
+}
+
+// Lengths of a dynamic block's codes to `tables`, as 16 bits each.
+uint read_lengths(out uint litlen, out uint total) {
+    uint header = peek();
+    litlen = shuffle((header & 31u) + 257u, 0u);
+    total = litlen + shuffle((header >> 5 & 31u) + 1u, 0u);
+    uint precodes = shuffle((header >> 10 & 15u) + 4u, 0u);
+    if (lane == 0u) drop(14u);
+    refill();
+    if (next > words) return TRUNCATED;
+    uint base = row * TABLE_SIZE;
+    uint length = 0u;
+    if (lane < precodes) { length = peek() & 7u; drop(3u); }
+    refill();
+    if (next > words) return TRUNCATED;
+    length = shuffle(length, PLACE[min(lane, 18u)]);
+    if (lane >= 19u) length = 0u;
+    // the code-length code
+    uint used = 0u, ones = 0u, code = 0u;
+    for (uint l = 1u; l <= 7u; l++) {
+        uint peers = ballot(length == l);
+        if (length == l) code = (used >> (7u - l)) + bitCount(peers & below);
+        if (l == 1u) ones = bitCount(peers);
+        used += bitCount(peers) << (7u - l);
+    }
+    if (used > 128u) return OVER_SUBSCRIBED + CODE_LENGTH;
+    if (used != 128u && used != 0u && !(used == 64u && ones == 1u)) return INCOMPLETE + CODE_LENGTH;
+    uint precode_at = base + DISTANCE_AT;
+    for (uint i = lane; i < 128u; i += 32u) tables[precode_at + i] = uint16_t(0);
+    sync();
+    if (length != 0u) {
+        for (uint i = bitfieldReverse(code) >> (32u - length); i < 128u; i += 1u << length)
+            tables[precode_at + i] = uint16_t(lane << 4 | length);
+    }
+    sync();
+    uint known = 0u;
+    uint before = 16u;   // no length yet
+    for (uint round = 0u; round < 10u && known < total; round++) {
+        uint b = peek();
+        uint entry = uint(tables[precode_at + (b & 127u)]);
+        uint len = entry & 15u, symbol = entry >> 4;
+        uint extra = symbol < 16u ? 0u : symbol == 16u ? 2u : symbol == 17u ? 3u : 7u;
+        uint run = (symbol < 16u ? 1u : symbol == 18u ? 11u : 3u) + (b >> len & (1u << extra) - 1u);
+        uint end = inclusive_add(run);
+        uint start = known + end - run;
+        bool takes = start < total;
+        // the length before
+        uint tells = ballot(symbol != 16u);
+        uint value = symbol < 16u ? symbol : 0u;
+        uint teller = tells & below;
+        uint last = shuffle(value, findMSB(tells));
+        uint told = shuffle(value, findMSB(teller));
+        if (symbol == 16u) value = teller != 0u ? told : before;
+        uint error = OK;
+        if (takes) {
+            if (len == 0u) error = UNUSED_CODEWORD + CODE_LENGTH;
+            else if (value == 16u) error = REPEAT_WITHOUT_LENGTH;
+            else if (start + run > total) error = RUN_TOO_LONG;
+            else {
+                drop(len + extra);
+                for (uint i = 0u; i < run; i++) tables[base + start + i] = uint16_t(value);
+            }
+        }
+        if (tells != 0u) before = last;
+        uint missing = bitCount(ballot(takes && avail < 32u) & below);
+        if (error == OK && takes && avail < 32u && next + missing >= words) error = TRUNCATED;
+        uint bad = ballot(error != OK);
+        if (bad != 0u) return shuffle(error, findLSB(bad));
+        refill();
+        known = min(total, known + shuffle(end, 31u));
+    }
+    sync();
+    return OK;
+}
+
+uint load_tables(bool dynamic, uint litlen, uint total) {
+    uint base = row * TABLE_SIZE;
+    uint64_t lengths = 0ul;
+    uint distance = 5u;
+    if (dynamic) {
+        for (uint g = 0u; g < 9u; g++) {
+            uint symbol = g * 32u + lane;
+            if (symbol < litlen) lengths |= uint64_t(tables[base + symbol]) << (4u * g);
+        }
+        distance = lane < total - litlen ? uint(tables[base + litlen + lane]) : 0u;
+        sync();
+    } else {
+        for (uint g = 0u; g < 9u; g++) {
+            uint symbol = g * 32u + lane;
+            uint length = symbol < 144u ? 8u : symbol < 256u ? 9u : symbol < 280u ? 7u : 8u;
+            lengths |= uint64_t(length) << (4u * g);
+        }
+    }
+    uint status = build(lengths, 9u, false);
+    if (status != OK) return status;
+    if (shuffle(uint(lengths >> 32) & 15u, 0u) == 0u) return NO_END_OF_BLOCK;
+    return build(uint64_t(distance), 1u, true);
+}
+
+// Offsets count from the aligned word that holds the first byte.
+OutputWords output_words;
+OutputBytes output_bytes;
+uint first, end;     // offsets of the tile
+uint settled;        // offset up to which output is written or reserved
+
+const uint LITERAL = 0x80000000u;
+
+
+// Symbols of the two rounds to be written, each lane's: where it begins, its bytes, and LITERAL | byte or the distance back.
+uint pos_a, size_a, info_a, pos_b, size_b, info_b;
+
+// Writes the first bytes of [at, stop), a window's full at most. Returns where it ends.
+uint emit_window(uint at, uint stop) {
+    uint window_at = at & ~3u;
+    uint window_end = min(window_at + WINDOW, stop);
+    if (size_a != 0u && pos_a < window_end && pos_a + size_a > at) marks[row * WINDOW + max(pos_a, at) - window_at] = uint8_t(64u | lane);
+    if (size_b != 0u && pos_b < window_end && pos_b + size_b > at) marks[row * WINDOW + max(pos_b, at) - window_at] = uint8_t(96u | lane);
+    sync();
+    // Which symbol each byte belongs to: the last mark at or before it.
+    uint mark_at = row * WINDOW + 4u * lane;
+    uint o0 = uint(marks[mark_at]), o1 = uint(marks[mark_at + 1u]), o2 = uint(marks[mark_at + 2u]), o3 = uint(marks[mark_at + 3u]);
+    marks[mark_at] = uint8_t(0);
+    marks[mark_at + 1u] = uint8_t(0);
+    marks[mark_at + 2u] = uint8_t(0);
+    marks[mark_at + 3u] = uint8_t(0);
+    uint last_mark = o3 != 0u ? o3 : o2 != 0u ? o2 : o1 != 0u ? o1 : o0;
+    uint marked = ballot(last_mark != 0u);
+    uint carry = shuffle(last_mark, findMSB(marked & below));
+    o0 = o0 != 0u ? o0 : carry;
+    o1 = o1 != 0u ? o1 : o0;
+    o2 = o2 != 0u ? o2 : o1;
+    o3 = o3 != 0u ? o3 : o2;
+    uint i0 = shuffle(info_a, o0), i1 = shuffle(info_a, o1), i2 = shuffle(info_a, o2), i3 = shuffle(info_a, o3);
+    uint j0 = shuffle(info_b, o0), j1 = shuffle(info_b, o1), j2 = shuffle(info_b, o2), j3 = shuffle(info_b, o3);
+    if ((o0 & 32u) != 0u) i0 = j0;
+    if ((o1 & 32u) != 0u) i1 = j1;
+    if ((o2 & 32u) != 0u) i2 = j2;
+    if ((o3 & 32u) != 0u) i3 = j3;
+    // Bytes before `at` in its word stay as they are: they come from themselves.
+    uint p0 = lane == 0u ? at & 3u : 0u;
+    uint stay = window_at < first ? LITERAL : 0u;   // the word is then not stored as a whole
+    if (p0 > 0u) i0 = stay;
+    if (p0 > 1u) i1 = stay;
+    if (p0 > 2u) i2 = stay;
+    uint off = 4u * lane;
+    uint to = window_at + off;
+    // Where each byte comes from. A literal's is far above `at`.
+    uint f0 = to - i0, f1 = to + 1u - i1, f2 = to + 2u - i2, f3 = to + 3u - i3;
+    uint b0 = i0 & 255u, b1 = i1 & 255u, b2 = i2 & 255u, b3 = i3 & 255u;
+    if (f0 < at) b0 = uint(output_bytes.byte[f0]);
+    if (f1 < at) b1 = uint(output_bytes.byte[f1]);
+    if (f2 < at) b2 = uint(output_bytes.byte[f2]);
+    if (f3 < at) b3 = uint(output_bytes.byte[f3]);
+    // Bytes of matches that come from this very window.
+    bool n0 = f0 - at < 128u, n1 = f1 - at < 128u, n2 = f2 - at < 128u, n3 = f3 - at < 128u;
+    uint value;
+    bool near = (n0 || n1 || n2 || n3) && to < window_end;
+    if (ballot(near) != 0u) {
+        // Follow them to where they first appear. A byte: place in the window, and in the lowest bit whether that is it.
+        uint own = off << 1 | 1u;
+        uint q0 = n0 ? (f0 - window_at) << 1 : own;
+        uint q1 = n1 ? (f1 - window_at) << 1 : own + 2u;
+        uint q2 = n2 ? (f2 - window_at) << 1 : own + 4u;
+        uint q3 = n3 ? (f3 - window_at) << 1 : own + 6u;
+        uint base = row * WINDOW;
+        marks[mark_at] = uint8_t(q0);
+        marks[mark_at + 1u] = uint8_t(q1);
+        marks[mark_at + 2u] = uint8_t(q2);
+        marks[mark_at + 3u] = uint8_t(q3);
+        sync();
+        // Pointers only ever lead further down; whoever reads one that has just been shortened reads a good one too.
+        while ((q0 & q1 & q2 & q3 & 1u) == 0u) {
+            q0 = uint(marks[base + (q0 >> 1)]);
+            q1 = uint(marks[base + (q1 >> 1)]);
+            q2 = uint(marks[base + (q2 >> 1)]);
+            q3 = uint(marks[base + (q3 >> 1)]);
+            marks[mark_at] = uint8_t(q0);
+            marks[mark_at + 1u] = uint8_t(q1);
+            marks[mark_at + 2u] = uint8_t(q2);
+            marks[mark_at + 3u] = uint8_t(q3);
+        }
+        sync();
+        marks[mark_at] = uint8_t(b0);
+        marks[mark_at + 1u] = uint8_t(b1);
+        marks[mark_at + 2u] = uint8_t(b2);
+        marks[mark_at + 3u] = uint8_t(b3);
+        sync();
+        b0 = uint(marks[base + (q0 >> 1)]);
+        b1 = uint(marks[base + (q1 >> 1)]);
+        b2 = uint(marks[base + (q2 >> 1)]);
+        b3 = uint(marks[base + (q3 >> 1)]);
+        sync();
+        marks[mark_at] = uint8_t(0);
+        marks[mark_at + 1u] = uint8_t(0);
+        marks[mark_at + 2u] = uint8_t(0);
+        marks[mark_at + 3u] = uint8_t(0);
+    }
+    value = b0 | b1 << 8 | b2 << 16 | b3 << 24;
+    if (to < window_end) {
+        // Bytes beyond the window are overwritten later.
+        if (to >= first && to + 4u <= end) output_words.word[to >> 2] = value;
+        else {
+            if (to >= at) output_bytes.byte[to] = uint8_t(b0);
+            if (to + 1u >= at && to + 1u < window_end) output_bytes.byte[to + 1u] = uint8_t(b1);
+            if (to + 2u >= at && to + 2u < window_end) output_bytes.byte[to + 2u] = uint8_t(b2);
+            if (to + 3u >= at && to + 3u < window_end) output_bytes.byte[to + 3u] = uint8_t(b3);
+        }
+    }
+    sync();
+    return window_end;
+}
+
+// Writes the whole of [at, stop), long runs faster.
+void emit_rest(uint at, uint stop) {
+    while (at < stop) {
+        if (stop - at > 160u) {
+            uint owners_a = ballot(size_a != 0u && pos_a <= at), owners_b = ballot(size_b != 0u && pos_b <= at);
+            bool late = owners_b != 0u;
+            uint owner = findMSB(late ? owners_b : owners_a);
+            uint far = shuffle(late ? info_b : info_a, owner);
+            uint from = shuffle(late ? pos_b : pos_a, owner);
+            uint until = from + shuffle(late ? size_b : size_a, owner);
+            if (until - at >= 128u && far < LITERAL) {
+                uint distance = far;
+                if (far < 128u) far *= (127u + far) / far;
+                if (far <= at - from + distance && at - far >= 4u && at >= 4u) {
+                    // Up to three bytes, then whole words.
+                    uint head = (0u - at) & 3u;
+                    if (lane < head) output_bytes.byte[at + lane] = output_bytes.byte[at + lane - far];
+                    at += head;
+                    sync();
+                    uint turn = (0u - far & 3u) * 8u;
+                    uint steps = (until - at) >> 7;
+                    for (uint i = 0u; i < steps; i++) {
+                        uint to = at + 4u * lane;
+                        uint word = output_words.word[(to - far) >> 2];
+                        if (turn != 0u) word = word >> turn | output_words.word[(to - far + 3u) >> 2] << (32u - turn);
+                        output_words.word[to >> 2] = word;
+                        at += 128u;
+                        sync();
+                    }
+                    continue;
+                }
+            }
+        }
+        at = emit_window(at, stop);
+    }
+}
+
+uint stored() {
+    uint length = shuffle(peek() & 0xFFFFu, 0u);
+    if (lane == 0u) drop(16u);
+    if (length > end - settled) return OUTPUT_OVERRUN;
+    refill();
+    if (next > words) return TRUNCATED;
+    uint until = settled + length;
+    while (settled < until) {
+        bool takes = lane < until - settled;
+        if (takes) {
+            output_bytes.byte[settled + lane] = uint8_t(peek() & 255u);
+            drop(8u);
+        }
+        refill();
+        if (next > words) return TRUNCATED;
+        settled = min(settled + 32u, until);
+    }
+    sync();
+    return OK;
+}
+
+// Reads block headers, and stored blocks, up to where symbols of a compressed block begin. At the end of the tile or its hopes, `over`.
+bool last, over, is_static;
+uint dynamic_left;
+uint next_block() {
+    for (;;) {
+        if (last) {
+            over = true;
+            return settled == end ? OK : OUTPUT_SHORT;
+        }
+        over = true;
+        uint header = shuffle(peek() & 7u, 0u);
+        if (lane == 0u) drop(3u);
+        refill();
+        if (next > words) return TRUNCATED;
+        last = (header & 1u) != 0u;
+        uint type = header >> 1;
+        if (type == 3u) return BLOCK_TYPE;
+        uint status = OK;
+        if (type == 0u) {
+            status = stored();
+            if (status != OK) return status;
+        } else {
+            uint litlen = 0u, total = 0u;
+            if (type == 2u) {
+                if (dynamic_left == 0u) return TOO_MANY_DYNAMIC_BLOCKS;
+                dynamic_left--;
+                status = read_lengths(litlen, total);
+                if (status != OK) return status;
+            }
+            if (type == 2u || !is_static) {
+                status = load_tables(type == 2u, litlen, total);
+                if (status != OK) return status;
+                sync();
+                is_static = type == 1u;
+            }
+            over = false;
+            return OK;
+        }
+    }
+}
+
+const uint SCRATCH_BYTES = 2u * (LONG_AT + LONG_SIZE);
+
+void main() {
+    row = WIDE && gl_WorkGroupSize.y > 1u ? gl_SubgroupID : 0u;
+    lane = WIDE ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
+    below = (1u << lane) - 1u;
+    uint index = gl_WorkGroupID.x * gl_WorkGroupSize.y + row;
+    if (index >= batch.tile_count) return;
+    sorted = Sorted(batch.scratch + uint64_t(index) * SCRATCH_BYTES);
+    Tile tile = Tiles(batch.tiles).tile[index];
+    uint verdict = OK;
+    if (tile.destination_len == 0u || tile.destination_len > 65536u) verdict = OUTPUT_SIZE;
+    else if ((tile.source_len & 3u) != 0u || tile.source_len > 131072u) verdict = PAYLOAD_SIZE;
+    else if (tile.source_len < 128u) verdict = TRUNCATED;
+    if (verdict != OK) {
+        if (lane == 0u) Status(batch.status).word[index] = verdict;
+        return;
+    }
+    words = tile.source_len >> 2;
+    source = Input(tile.source & ~3ul);
+    source_shift = uint(tile.source & 3ul) * 8u;
+    output_words = OutputWords(tile.destination & ~3ul);
+    output_bytes = OutputBytes(tile.destination & ~3ul);
+    first = uint(tile.destination & 3ul);
+    end = first + tile.destination_len;
+    settled = first;
+    for (uint i = lane; i < WINDOW; i += LANES) marks[row * WINDOW + i] = uint8_t(0);
+    bits = load_word(lane);
+    avail = 32u;
+    held = lane + 32u;
+    window = load_word(held);
+    ahead = load_word(held + 32u);
+    next = 32u;
+    dynamic_left = DYNAMIC_BLOCKS_BASE + tile.destination_len / BYTES_PER_DYNAMIC_BLOCK;
+    is_static = false;
+    last = false;
+    over = false;
+    sync();
+
+    bool open = false;      // uniform: in a compressed block
+    // The round before, whose matches' distances this round tells.
+    uint prior_at = settled, prior_pos = 0u, prior_size = 0u, prior_value = 0u;
+    bool pending = false;
+    bool ending = false;    // uniform: only pending lanes have a turn
+    uint table = row * TABLE_SIZE;
+    uint emitted = settled;
+    for (;;) {
+        if (!open) {
+            verdict = next_block();
+            open = true;
+            ending = false;
+            emitted = settled;
+        }
+        if (over) {
+            if (lane == 0u) Status(batch.status).word[index] = verdict;
+            return;
+        }
+        // Two rounds, so that a window is worth its while.
+        for (uint which = 0u; which < 2u; which++) {
+            bool takes = pending || (!ending && open);
+            uint low = peek();
+            uint place = pending ? DISTANCE_AT + (low & (1u << DISTANCE_BITS) - 1u) : low & (1u << ROOT_BITS) - 1u;
+            uint entry = uint(tables[table + place]);
+            uint length = entry & 15u, extra = entry >> 4 & 15u, base = entry >> 8;
+            bool literal = extra == 15u;
+            if (literal) extra = 0u;
+            uint fault = OK;
+            bool finish = false;
+            if (takes && length == 0u) {
+                if (!pending && entry == 0u) {
+                    uint at = (bitfieldReverse(low) >> 17) - (limits[row * 16u + ROOT_BITS - 8u] >> 16) >> LONG_SHIFT;
+                    if (at < LONG_SIZE) {
+                        entry = uint(sorted.symbol[LONG_AT + at]);
+                        length = entry & 15u;
+                        extra = entry >> 4 & 15u;
+                        base = entry >> 8;
+                        literal = extra == 15u;
+                        if (literal) extra = 0u;
+                    }
+                }
+                if (length == 0u) {
+                    uint s = base << 8 | 15u;
+                    length = extra;
+                    if (extra == 0u) {
+                        uint v = bitfieldReverse(low) >> 17;
+                        uint l = pending ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
+                        uint code = row * 16u + (pending ? 0u : 0u - 8u);
+                        uint limit = limits[code + l];
+                        while (v >= limit >> 16 && l < 15u) {
+                            l++;
+                            limit = limits[code + l];
+                        }
+                        length = l;
+                        if (v >= limit >> 16) {
+                            fault = UNUSED_CODEWORD + (pending ? DISTANCE : LITERAL_LENGTH);
+                            s = 0xF0u;
+                        } else {
+                            s = uint(sorted.symbol[(pending ? 288u : 0u) + (limit + (v >> (15u - l)) & 0xFFFFu)]);
+                        }
+                    }
+                    extra = s >> 4 & 15u;
+                    base = s >> 8;
+                    literal = extra == 15u;
+                    if (literal) extra = 0u;
+                    if ((s & 15u) != 0u) {
+                        finish = base == END_OF_BLOCK;
+                        if (base == LONGEST) extra = 16u;
+                        if (base == RESERVED) fault = RESERVED_SYMBOL;
+                        base = 0u;
+                    }
+                }
+            }
+            uint ends = ballot(finish);
+            if (ends != 0u) takes = takes && (pending || lane <= uint(findLSB(ends)));
+            uint fresh = (base << extra) + (low >> length & (1u << extra) - 1u);
+            drop(takes ? length + extra : 0u);
+            bool symbol = takes && !pending && !finish;
+            bool match = symbol && !literal;
+            uint size = match ? fresh + 3u : symbol ? 1u : 0u;
+            uint sum = inclusive_add(size);
+            uint pos = settled + sum - size;
+            uint total = shuffle(sum, 31u);
+            bool far = pending && fresh >= prior_pos - first;
+            uint dealt = next;
+            refill();
+            if (ballot(far || takes && fault != OK) != 0u || settled + total > end || next > words) {
+                if (far && fault == OK) fault = DISTANCE_TOO_FAR;
+                bool needed = (wants & 1u << lane) != 0u;
+                if (fault == OK && size != 0u && pos + size > end) fault = OUTPUT_OVERRUN;
+                if (fault == OK && needed && dealt + bitCount(wants & below) >= words) fault = TRUNCATED;
+                verdict = shuffle(fault, findLSB(ballot(takes && fault != OK)));
+                if (lane == 0u) Status(batch.status).word[index] = verdict;
+                return;
+            }
+            uint info = pending ? fresh + 1u : LITERAL | prior_value;
+            if (which == 0u) { pos_a = prior_pos; size_a = prior_size; info_a = info; }
+            else { pos_b = prior_pos; size_b = prior_size; info_b = info; }
+            if (ending) open = false;
+            ending = ends != 0u;
+            pending = match;
+            prior_at = settled;
+            prior_pos = pos;
+            prior_size = size;
+            prior_value = fresh;
+            settled += total;
+        }
+        uint at = emit_window(emitted, prior_at);
+        if (at < prior_at) emit_rest(at, prior_at);
+        emitted = prior_at;
+    }
+}

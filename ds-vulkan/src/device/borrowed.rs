@@ -1,0 +1,120 @@
+//! The application's instance and device.
+
+use core::fmt;
+use std::sync::Arc;
+
+use ash::vk;
+
+use super::info::{Features, inspect};
+use super::messages::Messages;
+use super::queues::{Queue, QueueLock};
+use super::{Parts, PipelineCache, Queues};
+use crate::error::OpenError;
+
+/// An application's handles, lent to [`Device::borrow`](crate::Device::borrow).
+#[derive(Clone)]
+pub struct BorrowedDevice {
+    /// Its instance.
+    pub instance: vk::Instance,
+    /// The physical device.
+    pub physical: vk::PhysicalDevice,
+    /// The device made of that.
+    pub device: vk::Device,
+    /// The version of Vulkan the instance was made for, such as [`vk::API_VERSION_1_3`]; 1.2 at least. From 1.3 on
+    /// `synchronization2` is taken from the core, before from the extension, which the device must then have been made with.
+    pub api_version: u32,
+    /// A queue that computes, and its family.
+    pub compute: (vk::Queue, u32),
+    /// A queue for uploads, and its family; may be the same one.
+    pub transfer: (vk::Queue, u32),
+    /// Who may use the queues now. Without one, nobody but this device does.
+    pub queue_lock: Option<Arc<dyn QueueLock>>,
+    /// What the device was made with beyond what is required. The sizes of subgroups are asked of the device.
+    pub features: BorrowedFeatures,
+    /// Where compiled pipelines are kept.
+    pub pipeline_cache: PipelineCache,
+}
+
+/// What a borrowed device was made with, beyond what is required: the driver cannot be asked for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BorrowedFeatures {
+    /// `VK_EXT_external_memory_host`.
+    pub host_import: bool,
+    /// `subgroupSizeControl` and `computeFullSubgroups`.
+    pub subgroup_size_control: bool,
+    /// `vulkanMemoryModel` and `vulkanMemoryModelDeviceScope`.
+    pub memory_model: bool,
+    /// `scalarBlockLayout`.
+    pub scalar_layout: bool,
+}
+
+impl BorrowedFeatures {
+    /// Of what the device can do, what it was made with.
+    fn limit(self, can: Features) -> Features {
+        let control = can.subgroup_size_control && self.subgroup_size_control;
+        Features {
+            subgroup_size_control: control,
+            subgroup_sizes: if control { can.subgroup_sizes } else { (can.subgroup_size, can.subgroup_size) },
+            host_import: can.host_import.filter(|_| self.host_import),
+            memory_model: can.memory_model && self.memory_model,
+            scalar_layout: can.scalar_layout && self.scalar_layout,
+            ..can
+        }
+    }
+}
+
+/// # Safety
+/// As [`Device::borrow`](crate::Device::borrow).
+pub(super) unsafe fn parts(handles: BorrowedDevice) -> Result<Parts, OpenError> {
+    // SAFETY: loading the loader runs its initialisers: code that the application has run already.
+    let entry = unsafe { ash::Entry::load() };
+    let entry = entry.map_err(|error| OpenError::NoLoader(error.to_string()))?;
+    // SAFETY: the caller vouches for the handle.
+    let instance = unsafe { ash::Instance::load(entry.static_fn(), handles.instance) };
+    // SAFETY: the caller vouches for the handle, which was made of this instance.
+    let raw = unsafe { ash::Device::load(instance.fp_v1_0(), handles.device) };
+    let mut info = inspect(&instance, handles.physical, 0)?;
+    let lent = handles.api_version;
+    let version = (vk::api_version_major(lent), vk::api_version_minor(lent), vk::api_version_patch(lent));
+    if version < (1, 2, 0) {
+        info.lacks.push("an instance for Vulkan 1.2");
+    }
+    if !info.lacks.is_empty() {
+        return Err(OpenError::Unsuitable { device: info.name, lacks: info.lacks });
+    }
+    info.features = handles.features.limit(info.features);
+    info.features.transfer_queue = handles.transfer.1 != handles.compute.1;
+    let queue = |(raw, family)| match &handles.queue_lock {
+        Some(lock) => Queue::with_lock(raw, family, Arc::clone(lock)),
+        None => Queue::own(raw, family),
+    };
+    let compute = queue(handles.compute);
+    // One queue has one lock.
+    let transfer =
+        if handles.transfer.0 == handles.compute.0 { compute.clone() } else { queue(handles.transfer) };
+    Ok(Parts {
+        entry,
+        instance,
+        physical: handles.physical,
+        raw,
+        core_sync2: info.api >= (1, 3, 0) && version >= (1, 3, 0),
+        info,
+        queues: Queues { compute, transfer },
+        owned: None,
+        messages: Messages::default(),
+        cache: handles.pipeline_cache,
+    })
+}
+
+impl fmt::Debug for BorrowedDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BorrowedDevice")
+            .field("instance", &self.instance)
+            .field("physical", &self.physical)
+            .field("device", &self.device)
+            .field("compute", &self.compute)
+            .field("transfer", &self.transfer)
+            .field("features", &self.features)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,262 @@
+//! What a device is and what it can do.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use ash::vk;
+
+use crate::error::CallError;
+
+/// What a device is, and what of it this crate can use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceInfo {
+    /// Its number, as the loader counts devices; 0 for a borrowed one.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// What kind of hardware it is.
+    pub kind: DeviceKind,
+    /// Its UUID.
+    pub uuid: [u8; 16],
+    /// The driver, by its name and what it says about itself.
+    pub driver: String,
+    /// The version of Vulkan it offers: major, minor, patch.
+    pub api: (u32, u32, u32),
+    /// What it can do beyond what is required.
+    pub features: Features,
+    /// What it lacks of what is required; empty if it can be used.
+    pub lacks: Vec<&'static str>,
+}
+
+/// What kind of hardware a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// A card with memory of its own.
+    Discrete,
+    /// A part of the processor, with the processor's memory.
+    Integrated,
+    /// A device that a hypervisor shows.
+    Virtual,
+    /// No device: the processor computes.
+    Software,
+    /// Something else.
+    Other,
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discrete => "discrete",
+            Self::Integrated => "integrated",
+            Self::Virtual => "virtual",
+            Self::Software => "software",
+            Self::Other => "other",
+        })
+    }
+}
+
+/// What a device can do beyond what is required.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Features {
+    /// Invocations in a subgroup, unless a shader asks for another number.
+    pub subgroup_size: u32,
+    /// Fewest and most of them that a shader can ask for; both are `subgroup_size` where it cannot ask.
+    pub subgroup_sizes: (u32, u32),
+    /// Whether compute shaders may say how many they want, and that all be there.
+    pub subgroup_size_control: bool,
+    /// What host memory must be aligned to, in bytes, for the device to use it where it lies; `None` if it cannot.
+    pub host_import: Option<u64>,
+    /// The Vulkan memory model, with the scope of the device.
+    pub memory_model: bool,
+    /// Structures without padding to 16 bytes.
+    pub scalar_layout: bool,
+    /// Whether an own queue for transfers exists, beside the one that computes.
+    pub transfer_queue: bool,
+    /// Whether the vendor's own decompression (`VK_NV_memory_decompression`) is there. Not used: it reports no errors.
+    pub nv_memory_decompression: bool,
+}
+
+/// What is asked of the driver about a device, in one go.
+pub(crate) fn inspect(
+    instance: &ash::Instance,
+    physical: vk::PhysicalDevice,
+    index: usize,
+) -> Result<DeviceInfo, CallError> {
+    // SAFETY: the handle was given by this instance, which is alive.
+    let extensions = unsafe { instance.enumerate_device_extension_properties(physical) };
+    let extensions = extensions.map_err(CallError::of("listing a device's extensions"))?;
+    let has = |wanted: &CStr| extensions.iter().any(|found| found.extension_name_as_c_str() == Ok(wanted));
+
+    // SAFETY: as above.
+    let basic = unsafe { instance.get_physical_device_properties(physical) };
+    let name = basic.device_name_as_c_str().unwrap_or_default().to_string_lossy().into_owned();
+    let version = basic.api_version;
+    let api =
+        (vk::api_version_major(version), vk::api_version_minor(version), vk::api_version_patch(version));
+    let mut info = DeviceInfo {
+        index,
+        name,
+        kind: kind(basic.device_type),
+        uuid: [0; 16],
+        driver: String::new(),
+        api,
+        features: Features::default(),
+        lacks: Vec::new(),
+    };
+    if version < vk::API_VERSION_1_2 {
+        info.lacks.push("Vulkan 1.2");
+        // What follows may not even be asked.
+        return Ok(info);
+    }
+    let is_1_3 = version >= vk::API_VERSION_1_3;
+    let has_host_import = has(ash::ext::external_memory_host::NAME);
+    let has_size_control = is_1_3 || has(ash::ext::subgroup_size_control::NAME);
+    let has_sync2 = is_1_3 || has(ash::khr::synchronization2::NAME);
+
+    let mut v11 = vk::PhysicalDeviceVulkan11Properties::default();
+    let mut v12 = vk::PhysicalDeviceVulkan12Properties::default();
+    let mut sizes = vk::PhysicalDeviceSubgroupSizeControlProperties::default();
+    let mut import = vk::PhysicalDeviceExternalMemoryHostPropertiesEXT::default();
+    let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut v11).push_next(&mut v12);
+    if has_size_control {
+        properties = properties.push_next(&mut sizes);
+    }
+    if has_host_import {
+        properties = properties.push_next(&mut import);
+    }
+    // SAFETY: as above; each structure of the chain is one that this version or these extensions know.
+    unsafe { instance.get_physical_device_properties2(physical, &mut properties) };
+
+    let mut features = Supported::default();
+    let mut chain = features.chain(has_size_control, has_sync2);
+    // SAFETY: as above.
+    unsafe { instance.get_physical_device_features2(physical, &mut chain) };
+    let core = chain.features;
+
+    info.uuid = v11.device_uuid;
+    let text = |words: Result<&CStr, _>| words.unwrap_or_default().to_string_lossy().into_owned();
+    info.driver =
+        format!("{} {}", text(v12.driver_name_as_c_str()).trim(), text(v12.driver_info_as_c_str()).trim());
+    let on = |flag: vk::Bool32| flag == vk::TRUE;
+    for (there, what) in [
+        (on(features.v12.buffer_device_address), "buffer device addresses"),
+        (on(features.v12.timeline_semaphore), "timeline semaphores"),
+        (has_sync2 && on(features.sync2.synchronization2), "synchronization2"),
+        (on(core.shader_int16), "16-bit integers in shaders"),
+        (on(features.v11.storage_buffer16_bit_access), "16-bit storage"),
+        (on(core.shader_int64), "64-bit integers in shaders"),
+        (on(features.v12.shader_int8), "8-bit integers in shaders"),
+        (on(features.v12.storage_buffer8_bit_access), "8-bit storage"),
+        (
+            v11.subgroup_supported_stages.contains(vk::ShaderStageFlags::COMPUTE),
+            "subgroups in compute shaders",
+        ),
+        (v11.subgroup_supported_operations.contains(REQUIRED_SUBGROUP), "subgroup ballots and shuffles"),
+    ] {
+        if !there {
+            info.lacks.push(what);
+        }
+    }
+    let control = has_size_control
+        && on(features.subgroup.subgroup_size_control)
+        && on(features.subgroup.compute_full_subgroups)
+        && sizes.required_subgroup_size_stages.contains(vk::ShaderStageFlags::COMPUTE);
+    info.features = Features {
+        subgroup_size: v11.subgroup_size,
+        subgroup_sizes: if control {
+            (sizes.min_subgroup_size, sizes.max_subgroup_size)
+        } else {
+            (v11.subgroup_size, v11.subgroup_size)
+        },
+        subgroup_size_control: control,
+        host_import: has_host_import.then_some(import.min_imported_host_pointer_alignment),
+        memory_model: on(features.v12.vulkan_memory_model)
+            && on(features.v12.vulkan_memory_model_device_scope),
+        scalar_layout: on(features.v12.scalar_block_layout),
+        transfer_queue: super::queues::families(instance, physical).transfer.is_some(),
+        nv_memory_decompression: has(ash::nv::memory_decompression::NAME),
+    };
+    Ok(info)
+}
+
+const REQUIRED_SUBGROUP: vk::SubgroupFeatureFlags = vk::SubgroupFeatureFlags::from_raw(
+    vk::SubgroupFeatureFlags::BASIC.as_raw()
+        | vk::SubgroupFeatureFlags::BALLOT.as_raw()
+        | vk::SubgroupFeatureFlags::SHUFFLE.as_raw()
+        | vk::SubgroupFeatureFlags::SHUFFLE_RELATIVE.as_raw(),
+);
+
+const fn kind(device_type: vk::PhysicalDeviceType) -> DeviceKind {
+    match device_type {
+        vk::PhysicalDeviceType::DISCRETE_GPU => DeviceKind::Discrete,
+        vk::PhysicalDeviceType::INTEGRATED_GPU => DeviceKind::Integrated,
+        vk::PhysicalDeviceType::VIRTUAL_GPU => DeviceKind::Virtual,
+        vk::PhysicalDeviceType::CPU => DeviceKind::Software,
+        _ => DeviceKind::Other,
+    }
+}
+
+/// The structures in which features are asked for, and switched on.
+#[derive(Default)]
+pub(crate) struct Supported {
+    pub(crate) v11: vk::PhysicalDeviceVulkan11Features<'static>,
+    pub(crate) v12: vk::PhysicalDeviceVulkan12Features<'static>,
+    pub(crate) subgroup: vk::PhysicalDeviceSubgroupSizeControlFeatures<'static>,
+    pub(crate) sync2: vk::PhysicalDeviceSynchronization2Features<'static>,
+}
+
+impl Supported {
+    /// All of them in a chain; those of extensions only where the device has these.
+    pub(crate) fn chain(&mut self, size_control: bool, sync2: bool) -> vk::PhysicalDeviceFeatures2<'_> {
+        let mut chain =
+            vk::PhysicalDeviceFeatures2::default().push_next(&mut self.v11).push_next(&mut self.v12);
+        if size_control {
+            chain = chain.push_next(&mut self.subgroup);
+        }
+        if sync2 {
+            chain = chain.push_next(&mut self.sync2);
+        }
+        chain
+    }
+}
+
+impl DeviceInfo {
+    /// Its UUID as people write it.
+    #[must_use]
+    pub fn uuid_text(&self) -> String {
+        uuid_text(&self.uuid)
+    }
+}
+
+/// In groups of 4, 2, 2, 2 and 6 bytes.
+pub(crate) fn uuid_text(uuid: &[u8; 16]) -> String {
+    let hex = format!("{:032x}", u128::from_be_bytes(*uuid));
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn sample(index: usize, kind: DeviceKind, name: &str) -> DeviceInfo {
+        DeviceInfo {
+            index,
+            name: name.to_owned(),
+            kind,
+            uuid: [index as u8; 16],
+            driver: String::new(),
+            api: (1, 2, 0),
+            features: Features::default(),
+            lacks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn uuids_are_written_in_groups() {
+        let device = DeviceInfo { uuid: *b"mesa22.3.6\0\0\0\0\0\0", ..sample(0, DeviceKind::Other, "") };
+        assert_eq!(device.uuid_text(), "6d657361-3232-2e33-2e36-000000000000");
+    }
+}

@@ -1,0 +1,197 @@
+//! An instance and a device of our own.
+
+use core::ffi::CStr;
+
+use ash::vk;
+
+use super::choice::DeviceChoice;
+use super::info::{DeviceInfo, Supported, inspect};
+use super::messages::{Messages, Messenger};
+use super::queues::{Queue, families};
+use super::{DeviceOptions, Owned, Parts, Queues};
+use crate::error::{CallError, OpenError};
+
+const LAYER: &CStr = c"VK_LAYER_KHRONOS_validation";
+
+/// An instance, destroyed when dropped unless [taken](Self::take).
+struct Fresh {
+    entry: ash::Entry,
+    instance: Option<ash::Instance>,
+}
+
+impl Fresh {
+    fn new(validation: bool) -> Result<Self, OpenError> {
+        // SAFETY: loading the loader runs its initialisers, and later drivers: code that the system's owner has installed.
+        let entry = unsafe { ash::Entry::load() };
+        let entry = entry.map_err(|error| OpenError::NoLoader(error.to_string()))?;
+        if validation {
+            // SAFETY: the entry was loaded.
+            let layers = unsafe { entry.enumerate_instance_layer_properties() };
+            let layers = layers.map_err(CallError::of("listing layers"))?;
+            if !layers.iter().any(|layer| layer.layer_name_as_c_str() == Ok(LAYER)) {
+                return Err(OpenError::NoValidation);
+            }
+        }
+        let application =
+            vk::ApplicationInfo::default().engine_name(c"ds-runtime").api_version(vk::API_VERSION_1_3);
+        let layers = [LAYER.as_ptr()];
+        let extensions = [ash::ext::debug_utils::NAME.as_ptr(), ash::ext::validation_features::NAME.as_ptr()];
+        let enabled = [vk::ValidationFeatureEnableEXT::SYNCHRONIZATION_VALIDATION];
+        let mut features = vk::ValidationFeaturesEXT::default().enabled_validation_features(&enabled);
+        let mut create = vk::InstanceCreateInfo::default().application_info(&application);
+        if validation {
+            create = create
+                .enabled_layer_names(&layers)
+                .enabled_extension_names(&extensions)
+                .push_next(&mut features);
+        }
+        // SAFETY: the structures name what exists; the instance is destroyed before the entry goes.
+        let instance = unsafe { entry.create_instance(&create, None) };
+        let instance = instance.map_err(|result| match result {
+            // What the loader says where there is no driver at all.
+            vk::Result::ERROR_INCOMPATIBLE_DRIVER => OpenError::NoDevice,
+            result => CallError { what: "making an instance", result }.into(),
+        })?;
+        Ok(Self { entry, instance: Some(instance) })
+    }
+
+    fn instance(&self) -> &ash::Instance {
+        self.instance.as_ref().expect("it is taken last")
+    }
+
+    fn take(mut self) -> (ash::Entry, ash::Instance) {
+        (self.entry.clone(), self.instance.take().expect("it is taken once"))
+    }
+
+    fn devices(&self) -> Result<(Vec<vk::PhysicalDevice>, Vec<DeviceInfo>), OpenError> {
+        // SAFETY: the instance is alive.
+        let handles = unsafe { self.instance().enumerate_physical_devices() };
+        let handles = handles.map_err(CallError::of("listing devices"))?;
+        if handles.is_empty() {
+            return Err(OpenError::NoDevice);
+        }
+        let inspect = |(index, &physical)| {
+            let mut info = inspect(self.instance(), physical, index)?;
+            if families(self.instance(), physical).compute.is_none() {
+                info.lacks.push("a queue that computes");
+            }
+            Ok(info)
+        };
+        let infos: Result<_, CallError> = handles.iter().enumerate().map(inspect).collect();
+        Ok((handles, infos?))
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Some(instance) = self.instance.take() {
+            // SAFETY: nothing was made of it that is still there.
+            unsafe { instance.destroy_instance(None) };
+        }
+    }
+}
+
+pub(super) fn list() -> Result<Vec<DeviceInfo>, OpenError> {
+    Ok(Fresh::new(false)?.devices()?.1)
+}
+
+pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
+    let fresh = Fresh::new(options.validation)?;
+    let (handles, infos) = fresh.devices()?;
+    let info = choose(&options.choice, &infos)?.clone();
+    let physical = handles[info.index];
+    let families = families(fresh.instance(), physical);
+    let compute = families.compute.ok_or(OpenError::NoDevice)?;
+    let raw = create(fresh.instance(), physical, &info, compute, families.transfer)?;
+    let queue = |family| {
+        // SAFETY: the device was made with one queue of each of these families.
+        Queue::own(unsafe { raw.get_device_queue(family, 0) }, family)
+    };
+    let compute = queue(compute);
+    let transfer = families.transfer.map_or_else(|| compute.clone(), queue);
+    let messages = Messages::default();
+    let messenger = match options.validation {
+        true => Some(Messenger::new(&fresh.entry, fresh.instance(), &messages)),
+        false => None,
+    };
+    let messenger = messenger.transpose().inspect_err(|_| {
+        // SAFETY: made above, and nothing was made of it.
+        unsafe { raw.destroy_device(None) };
+    })?;
+    let core_sync2 = info.api >= (1, 3, 0);
+    let (entry, instance) = fresh.take();
+    Ok(Parts {
+        entry,
+        instance,
+        physical,
+        raw,
+        info,
+        queues: Queues { compute, transfer },
+        core_sync2,
+        owned: Some(Owned { messenger }),
+        messages,
+        cache: options.cache.clone(),
+    })
+}
+
+fn choose<'a>(choice: &DeviceChoice, infos: &'a [DeviceInfo]) -> Result<&'a DeviceInfo, OpenError> {
+    let found = || infos.iter().map(|info| info.name.clone()).collect();
+    let info = choice
+        .choose(infos)
+        .ok_or_else(|| OpenError::NoSuchDevice { wanted: choice.to_string(), found: found() })?;
+    if info.lacks.is_empty() {
+        Ok(info)
+    } else {
+        Err(OpenError::Unsuitable { device: info.name.clone(), lacks: info.lacks.clone() })
+    }
+}
+
+/// A device with every feature that shaders of ours, or of the application's, may make use of.
+fn create(
+    instance: &ash::Instance,
+    physical: vk::PhysicalDevice,
+    info: &DeviceInfo,
+    compute: u32,
+    transfer: Option<u32>,
+) -> Result<ash::Device, CallError> {
+    let features = info.features;
+    let is_1_3 = info.api >= (1, 3, 0);
+    let flag = |on: bool| if on { vk::TRUE } else { vk::FALSE };
+    let mut enabled = Supported::default();
+    enabled.v11.storage_buffer16_bit_access = vk::TRUE;
+    enabled.v12.buffer_device_address = vk::TRUE;
+    enabled.v12.timeline_semaphore = vk::TRUE;
+    enabled.v12.shader_int8 = vk::TRUE;
+    enabled.v12.storage_buffer8_bit_access = vk::TRUE;
+    enabled.v12.scalar_block_layout = flag(features.scalar_layout);
+    enabled.v12.vulkan_memory_model = flag(features.memory_model);
+    enabled.v12.vulkan_memory_model_device_scope = flag(features.memory_model);
+    enabled.subgroup.subgroup_size_control = flag(features.subgroup_size_control);
+    enabled.subgroup.compute_full_subgroups = flag(features.subgroup_size_control);
+    enabled.sync2.synchronization2 = vk::TRUE;
+    let mut chain = enabled.chain(features.subgroup_size_control, true);
+    chain.features.shader_int64 = vk::TRUE;
+    chain.features.shader_int16 = vk::TRUE;
+
+    let mut extensions = Vec::new();
+    if !is_1_3 {
+        extensions.push(ash::khr::synchronization2::NAME.as_ptr());
+        if features.subgroup_size_control {
+            extensions.push(ash::ext::subgroup_size_control::NAME.as_ptr());
+        }
+    }
+    if features.host_import.is_some() {
+        extensions.push(ash::ext::external_memory_host::NAME.as_ptr());
+    }
+    let priority = [1.0];
+    let queue =
+        |family| vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&priority);
+    let queues: Vec<_> = [Some(compute), transfer].into_iter().flatten().map(queue).collect();
+    let create = vk::DeviceCreateInfo::default()
+        .queue_create_infos(&queues)
+        .enabled_extension_names(&extensions)
+        .push_next(&mut chain);
+    // SAFETY: the device was asked for everything that is switched on here; it is destroyed before the instance.
+    let raw = unsafe { instance.create_device(physical, &create, None) };
+    raw.map_err(CallError::of("making a device"))
+}

@@ -1,0 +1,155 @@
+//! Queues: which families to use, and who may use a queue now.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ash::vk;
+
+/// Who may use a queue: submitting to one is for one thread at a time. An application that submits to the queues it lends
+/// takes the same lock for that.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use ds_vulkan::{QueueLock, vk};
+///
+/// /// Where the application's renderer submits, too.
+/// struct Renderer { queue: Mutex<vk::Queue> }
+///
+/// impl QueueLock for Renderer {
+///     fn with_queue(&self, _queue: vk::Queue, submit: &mut dyn FnMut()) {
+///         let _held = self.queue.lock();
+///         submit();
+///     }
+/// }
+/// ```
+pub trait QueueLock: Send + Sync {
+    /// Takes the lock of this queue, calls `submit` once, and releases the lock. Called on the engine's thread; `submit` takes
+    /// some microseconds.
+    fn with_queue(&self, queue: vk::Queue, submit: &mut dyn FnMut());
+}
+
+/// The families to take queues from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Families {
+    /// Computes and transfers.
+    pub(crate) compute: Option<u32>,
+    /// Transfers, and neither draws nor computes: the copy engines of a discrete device.
+    pub(crate) transfer: Option<u32>,
+}
+
+/// The best families for us: one that computes and does not draw, so as not to stand in the way of frames, if there is one.
+pub(crate) fn families(instance: &ash::Instance, physical: vk::PhysicalDevice) -> Families {
+    // SAFETY: the handle was given by this instance, which is alive.
+    let all = unsafe { instance.get_physical_device_queue_family_properties(physical) };
+    let flags: Vec<_> = all.iter().map(|family| family.queue_flags).collect();
+    choose(&flags)
+}
+
+fn choose(families: &[vk::QueueFlags]) -> Families {
+    use vk::QueueFlags as Flags;
+    let find = |has: Flags, not: Flags| {
+        let at = families.iter().position(|flags| flags.contains(has) && !flags.intersects(not));
+        at.map(|at| at as u32)
+    };
+    let compute = find(Flags::COMPUTE, Flags::GRAPHICS).or_else(|| find(Flags::COMPUTE, Flags::empty()));
+    // Video families may transfer as well, with limits of their own on what.
+    let others = Flags::GRAPHICS
+        | Flags::COMPUTE
+        | Flags::VIDEO_DECODE_KHR
+        | Flags::VIDEO_ENCODE_KHR
+        | Flags::OPTICAL_FLOW_NV;
+    Families { compute, transfer: find(Flags::TRANSFER, others) }
+}
+
+/// A queue, and its lock.
+#[derive(Clone)]
+pub(crate) struct Queue {
+    pub(crate) raw: vk::Queue,
+    pub(crate) family: u32,
+    guard: Guard,
+}
+
+#[derive(Clone)]
+enum Guard {
+    Own(Arc<Mutex<()>>),
+    Callers(Arc<dyn QueueLock>),
+}
+
+impl Queue {
+    /// A queue with a lock of its own. Clones share it.
+    pub(crate) fn own(raw: vk::Queue, family: u32) -> Self {
+        Self { raw, family, guard: Guard::Own(Arc::default()) }
+    }
+
+    /// A queue with its owner's lock.
+    pub(crate) fn with_lock(raw: vk::Queue, family: u32, lock: Arc<dyn QueueLock>) -> Self {
+        Self { raw, family, guard: Guard::Callers(lock) }
+    }
+
+    /// Runs this with the queue's lock held; `None` if its owner's lock did not call what it was given.
+    pub(crate) fn locked<T>(&self, run: impl FnOnce(vk::Queue) -> T) -> Option<T> {
+        match &self.guard {
+            Guard::Own(lock) => {
+                let _held = lock.lock().unwrap_or_else(PoisonError::into_inner);
+                Some(run(self.raw))
+            }
+            Guard::Callers(lock) => {
+                let (mut run, mut result) = (Some(run), None);
+                lock.with_queue(self.raw, &mut || {
+                    // A second call in the same lock finds nothing left to do.
+                    if let Some(run) = run.take() {
+                        result = Some(run(self.raw));
+                    }
+                });
+                result
+            }
+        }
+    }
+}
+
+/// The locks of queues that are lent on.
+pub(crate) struct Locks(pub(crate) Vec<Queue>);
+
+impl QueueLock for Locks {
+    fn with_queue(&self, queue: vk::Queue, submit: &mut dyn FnMut()) {
+        if let Some(known) = self.0.iter().find(|known| known.raw == queue) {
+            known.locked(|_| submit());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_of_common_devices() {
+        use vk::QueueFlags as Flags;
+        let all = Flags::GRAPHICS | Flags::COMPUTE | Flags::TRANSFER;
+        let video = Flags::TRANSFER | Flags::VIDEO_DECODE_KHR;
+        for (flags, compute, transfer) in [
+            (vec![all], Some(0), None),
+            (vec![all, Flags::TRANSFER, Flags::COMPUTE | Flags::TRANSFER, video], Some(2), Some(1)),
+            (vec![all, Flags::COMPUTE | Flags::TRANSFER, Flags::TRANSFER], Some(1), Some(2)),
+            (vec![video, all], Some(1), None),
+            (vec![Flags::TRANSFER], None, Some(0)),
+        ] {
+            assert_eq!(choose(&flags), Families { compute, transfer });
+        }
+    }
+
+    #[test]
+    fn a_queue_is_used_with_its_owners_lock_held() {
+        struct Watched(Mutex<u32>);
+        impl QueueLock for Watched {
+            fn with_queue(&self, _: vk::Queue, submit: &mut dyn FnMut()) {
+                let mut count = self.0.lock().unwrap();
+                submit();
+                *count += 1;
+            }
+        }
+        let lock = Arc::new(Watched(Mutex::new(0)));
+        let queue = Queue::with_lock(vk::Queue::null(), 0, lock.clone());
+        let held = queue.locked(|_| lock.0.try_lock().is_err());
+        assert!(held == Some(true) && *lock.0.lock().unwrap() == 1);
+    }
+}

@@ -1,0 +1,219 @@
+//! What one submission is made of, and what is to be answered when it is over.
+
+use core::ptr::NonNull;
+
+use ash::vk;
+use ds_core::{DecodeStep, Done, Fault, Path};
+use ds_engine::{Finished, HostBytes, JobId};
+
+use super::commands::{BufferCopy, Commands, scope};
+use super::slot::Slot;
+use crate::error::CallError;
+use crate::gdeflate::{self, Decoder, StreamTable, Tile, UNTOUCHED};
+use crate::memory::pool::Piece;
+use crate::pipeline::constants::{CopyBytes, Whole};
+
+/// Copies, dispatches and answers, in no order yet.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// Into our own memory, on the queue for uploads.
+    pub(crate) uploads: Vec<BufferCopy>,
+    /// Between places as they are.
+    pub(crate) copies: Vec<BufferCopy>,
+    /// The same by a shader, where there is an address and no buffer.
+    pub(crate) shader_copies: Vec<CopyBytes>,
+    /// Of what shaders have made, to where it is wanted.
+    pub(crate) results: Vec<BufferCopy>,
+    /// Passes over tables; each fills some of `tiles`.
+    pub(crate) tables: Vec<StreamTable>,
+    pub(crate) tiles: Vec<Tile>,
+    /// Transforms of whole inputs: pipeline, constants, workgroups.
+    pub(crate) wholes: Vec<(vk::Pipeline, Whole, u32)>,
+    /// What further words are to hold beforehand.
+    pub(crate) words: Vec<u32>,
+    /// Memory that is in use until the submission is over.
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) parts: Vec<Part>,
+    /// Bytes moved or made.
+    pub(crate) bytes: u64,
+}
+
+/// A job's part in a submission.
+pub(crate) struct Part {
+    pub(crate) id: JobId,
+    pub(crate) path: Path,
+    pub(crate) verdict: Verdict,
+    /// What is to be copied to the application's memory, if all is well.
+    pub(crate) readback: Option<Readback>,
+    /// Whether the job is answered with this; if not, later parts answer it.
+    pub(crate) last: bool,
+}
+
+/// Bytes on their way to the application's memory.
+pub(crate) struct Readback {
+    pub(crate) from: Piece,
+    pub(crate) into: HostBytes,
+}
+
+/// How to see what came of it.
+pub(crate) enum Verdict {
+    /// It is known.
+    Known(Result<Done, Fault>),
+    /// A status word of each tile tells, and one of the stream, if it has one.
+    Tiles { words: usize, count: usize, first: usize, stream: Option<usize>, good: DecodeStep },
+    /// One word tells: 0, or the number that a transform refused its input with.
+    Word { word: usize, good: DecodeStep },
+}
+
+impl Batch {
+    /// Whether nothing is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Whether the device has nothing to do.
+    fn is_idle(&self) -> bool {
+        self.uploads.is_empty() && self.is_main_idle()
+    }
+
+    fn is_main_idle(&self) -> bool {
+        self.copies.is_empty()
+            && self.shader_copies.is_empty()
+            && self.tiles.is_empty()
+            && self.wholes.is_empty()
+            && self.tables.is_empty()
+    }
+
+    /// Answers a job without the device.
+    pub(crate) fn answer(&mut self, id: JobId, result: Result<Done, Fault>, path: Path) {
+        self.parts.push(Part { id, path, verdict: Verdict::Known(result), readback: None, last: true });
+    }
+
+    /// A word that shaders write, which holds `before` until then. Its place and address.
+    pub(crate) fn word(&mut self, slot: &Slot, before: u32) -> Option<(usize, u64)> {
+        let at = slot.further_word(self.words.len())?;
+        self.words.push(before);
+        Some(at)
+    }
+
+    /// Room for so many tiles more.
+    pub(crate) const fn room_for_tiles(&self) -> usize {
+        Slot::TILES - self.tiles.len()
+    }
+
+    /// Records everything: in uploads what goes before, in the main buffer the rest. Returns which of the two have anything.
+    pub(crate) fn record(&self, slot: &mut Slot, pipelines: &Pipelines) -> Result<Recorded, CallError> {
+        slot.write_tiles(&self.tiles);
+        slot.write_words(self.tiles.len(), UNTOUCHED, &self.words);
+        let recorded = Recorded { uploads: !self.uploads.is_empty(), main: !self.is_idle() };
+        if recorded.uploads {
+            slot.uploads.begin()?;
+            self.uploads.iter().for_each(|copy| slot.uploads.copy(copy));
+        }
+        if recorded.main {
+            let dispatch = gdeflate::Dispatch {
+                tiles: slot.tiles_address(),
+                status: slot.words_address(),
+                scratch: slot.scratch_address(),
+                tile_count: self.tiles.len() as u32,
+                reserved: 0,
+            };
+            slot.main.begin()?;
+            self.record_main(&mut slot.main, pipelines, &dispatch);
+        }
+        Ok(recorded)
+    }
+
+    fn record_main(&self, main: &mut Commands, pipelines: &Pipelines, dispatch: &gdeflate::Dispatch) {
+        self.copies.iter().for_each(|copy| main.copy(copy));
+        for table in &self.tables {
+            main.dispatch(pipelines.table, table, table.workgroups());
+        }
+        if !self.tables.is_empty() {
+            main.barrier(scope::SHADER_WRITE, scope::SHADER_READ);
+        }
+        if dispatch.tile_count > 0 {
+            let groups = pipelines.decoder.workgroups(dispatch.tile_count);
+            main.dispatch(pipelines.decoder.pipeline, dispatch, groups);
+        }
+        for (pipeline, whole, groups) in &self.wholes {
+            main.dispatch(*pipeline, whole, *groups);
+        }
+        for copy in &self.shader_copies {
+            main.dispatch(pipelines.copy, copy, CopyBytes::workgroups(copy.len));
+        }
+        if !self.results.is_empty() {
+            main.barrier(scope::SHADER_WRITE, scope::COPY_READ);
+            self.results.iter().for_each(|copy| main.copy(copy));
+        }
+        main.barrier(scope::both(scope::SHADER_WRITE, scope::COPY_WRITE), scope::HOST_READ);
+    }
+}
+
+/// Which command buffers have anything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) uploads: bool,
+    pub(crate) main: bool,
+}
+
+/// The pipelines that every batch may use.
+pub(crate) struct Pipelines {
+    pub(crate) decoder: Decoder,
+    pub(crate) table: vk::Pipeline,
+    pub(crate) copy: vk::Pipeline,
+    pub(crate) uppercase: vk::Pipeline,
+}
+
+impl Part {
+    /// What to answer, if this answers the job. The submission is over; its words are these.
+    pub(crate) fn finish(self, fault: Option<Fault>, words: &[u32]) -> Option<Finished> {
+        let result = match fault {
+            // What was known beforehand stays true.
+            Some(fault) if !matches!(self.verdict, Verdict::Known(Err(_))) => Err(fault),
+            _ => self.verdict.see(words),
+        };
+        if let (Ok(_), Some(Readback { from, into })) = (&result, &self.readback)
+            && let Some(mapped) = from.mapped()
+        {
+            copy_out(mapped, *into);
+        }
+        self.last.then_some(Finished { id: self.id, result, path: self.path })
+    }
+}
+
+/// Copies to the application's memory what the device has left for it.
+fn copy_out(from: NonNull<u8>, into: HostBytes) {
+    // SAFETY: the job has not been answered, so the memory is there and is ours alone; the piece is as long, and the device is
+    // through with it. They do not overlap: one is the driver's, the other the application's.
+    unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), into.as_ptr(), into.len()) };
+}
+
+impl Verdict {
+    fn see(self, words: &[u32]) -> Result<Done, Fault> {
+        match self {
+            Self::Known(result) => result,
+            Self::Tiles { words: at, count, first, stream, good } => {
+                if let Some(word) = stream {
+                    gdeflate::stream_verdict(words[word])?;
+                }
+                let tiles = words[at..at + count].iter().enumerate();
+                tiles
+                    .map(|(n, &word)| gdeflate::verdict(first + n, word))
+                    .find(Result::is_err)
+                    .unwrap_or(Ok(()))?;
+                Ok(Done::Decoded(good))
+            }
+            Self::Word { word, good } => match words[word] {
+                0 => Ok(Done::Decoded(good)),
+                number => Err(Fault::Corrupt(ds_core::Corrupt {
+                    reason: ds_core::CorruptReason::Custom,
+                    tile: None,
+                    position: 0,
+                    expected: 0,
+                    actual: number.into(),
+                })),
+            },
+        }
+    }
+}

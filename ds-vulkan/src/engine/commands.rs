@@ -1,0 +1,149 @@
+//! Command buffers: recorded, submitted, used again.
+
+use ash::vk;
+
+use crate::device::queues::Queue;
+use crate::device::{Device, Sync2};
+use crate::error::CallError;
+use crate::pipeline::constants::PushConstants;
+
+/// A copy from buffer to buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BufferCopy {
+    pub(crate) from: (vk::Buffer, u64),
+    pub(crate) into: (vk::Buffer, u64),
+    pub(crate) len: u64,
+}
+
+/// What comes before a barrier, or after it.
+pub(crate) type Scope = (vk::PipelineStageFlags2, vk::AccessFlags2);
+
+/// Scopes of the barriers we need.
+pub(crate) mod scope {
+    use super::{Scope, vk};
+    pub(crate) const SHADER_WRITE: Scope =
+        (vk::PipelineStageFlags2::COMPUTE_SHADER, vk::AccessFlags2::SHADER_STORAGE_WRITE);
+    pub(crate) const SHADER_READ: Scope =
+        (vk::PipelineStageFlags2::COMPUTE_SHADER, vk::AccessFlags2::SHADER_STORAGE_READ);
+    pub(crate) const COPY_READ: Scope = (vk::PipelineStageFlags2::COPY, vk::AccessFlags2::TRANSFER_READ);
+    pub(crate) const COPY_WRITE: Scope = (vk::PipelineStageFlags2::COPY, vk::AccessFlags2::TRANSFER_WRITE);
+    pub(crate) const HOST_READ: Scope = (vk::PipelineStageFlags2::HOST, vk::AccessFlags2::HOST_READ);
+
+    pub(crate) const fn both(a: Scope, b: Scope) -> Scope {
+        (
+            vk::PipelineStageFlags2::from_raw(a.0.as_raw() | b.0.as_raw()),
+            vk::AccessFlags2::from_raw(a.1.as_raw() | b.1.as_raw()),
+        )
+    }
+}
+
+/// One command buffer, with a pool of its own, for a queue's family. Whoever begins or drops it knows that the device is through
+/// with what it recorded before.
+pub(crate) struct Commands {
+    device: Device,
+    queue: Queue,
+    pool: vk::CommandPool,
+    raw: vk::CommandBuffer,
+}
+
+impl Commands {
+    pub(crate) fn new(device: &Device, queue: &Queue) -> Result<Self, CallError> {
+        let raw = &device.inner.raw;
+        let create = vk::CommandPoolCreateInfo::default()
+            .queue_family_index(queue.family)
+            .flags(vk::CommandPoolCreateFlags::TRANSIENT);
+        // SAFETY: the device has queues of this family.
+        let pool = unsafe { raw.create_command_pool(&create, None) };
+        let pool = pool.map_err(CallError::of("making a command pool"))?;
+        let mut made =
+            Self { device: device.clone(), queue: queue.clone(), pool, raw: vk::CommandBuffer::null() };
+        let allocate = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
+        // SAFETY: the pool is the one just made.
+        let buffers = unsafe { raw.allocate_command_buffers(&allocate) };
+        made.raw = buffers.map_err(CallError::of("making a command buffer"))?[0];
+        Ok(made)
+    }
+
+    /// Forgets what was recorded, and begins.
+    pub(crate) fn begin(&mut self) -> Result<(), CallError> {
+        let raw = &self.device.inner.raw;
+        // SAFETY: the device is through with what was recorded before: see the type.
+        let reset = unsafe { raw.reset_command_pool(self.pool, vk::CommandPoolResetFlags::empty()) };
+        reset.map_err(CallError::of("resetting a command pool"))?;
+        let begin = vk::CommandBufferBeginInfo::default().flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
+        // SAFETY: the buffer has just been reset.
+        let begun = unsafe { raw.begin_command_buffer(self.raw, &begin) };
+        begun.map_err(CallError::of("beginning a command buffer"))
+    }
+
+    /// Records a copy. Both ranges lie in their buffers and do not overlap, as whoever plans copies has seen to.
+    pub(crate) fn copy(&mut self, copy: &BufferCopy) {
+        let region = [vk::BufferCopy { src_offset: copy.from.1, dst_offset: copy.into.1, size: copy.len }];
+        // SAFETY: recording has begun; the ranges are as said, and not empty.
+        unsafe { self.device.inner.raw.cmd_copy_buffer(self.raw, copy.from.0, copy.into.0, &region) };
+    }
+
+    /// Records a dispatch of so many workgroups.
+    pub(crate) fn dispatch<P: PushConstants>(&mut self, pipeline: vk::Pipeline, constants: &P, groups: u32) {
+        let raw = &self.device.inner.raw;
+        // SAFETY: recording has begun, and the pipeline is a compute pipeline of this device.
+        unsafe { raw.cmd_bind_pipeline(self.raw, vk::PipelineBindPoint::COMPUTE, pipeline) };
+        let (layout, stage) = (self.device.inner.pipelines.layout, vk::ShaderStageFlags::COMPUTE);
+        // SAFETY: the layout is that of all our pipelines, and has room for what is pushed: `push_constants!` has seen to it.
+        unsafe { raw.cmd_push_constants(self.raw, layout, stage, 0, constants.as_bytes()) };
+        // SAFETY: a pipeline is bound and its constants are pushed; what they point to is there until the device is through.
+        unsafe { raw.cmd_dispatch(self.raw, groups, 1, 1) };
+    }
+
+    /// Has what is recorded from here on, in this scope, wait for what was recorded so far, in that one, and see it.
+    pub(crate) fn barrier(&mut self, before: Scope, after: Scope) {
+        let barrier = [vk::MemoryBarrier2::default()
+            .src_stage_mask(before.0)
+            .src_access_mask(before.1)
+            .dst_stage_mask(after.0)
+            .dst_access_mask(after.1)];
+        let dependency = vk::DependencyInfo::default().memory_barriers(&barrier);
+        let inner = &self.device.inner;
+        match &inner.sync2 {
+            // SAFETY: recording has begun, and the device was made with `synchronization2`.
+            Sync2::Core => unsafe { inner.raw.cmd_pipeline_barrier2(self.raw, &dependency) },
+            // SAFETY: as above, by the extension.
+            Sync2::Extension(functions) => unsafe { functions.cmd_pipeline_barrier2(self.raw, &dependency) },
+        }
+    }
+
+    /// Ends recording and submits.
+    pub(crate) fn submit(
+        &mut self,
+        wait: Option<vk::SemaphoreSubmitInfo<'_>>,
+        signal: vk::SemaphoreSubmitInfo<'_>,
+    ) -> Result<(), CallError> {
+        let inner = &self.device.inner;
+        // SAFETY: recording has begun.
+        let ended = unsafe { inner.raw.end_command_buffer(self.raw) };
+        inner.note("ending a command buffer", ended)?;
+        let buffers = [vk::CommandBufferSubmitInfo::default().command_buffer(self.raw)];
+        let (waits, signals) = (wait.as_slice(), [signal]);
+        let submit = [vk::SubmitInfo2::default()
+            .wait_semaphore_infos(waits)
+            .command_buffer_infos(&buffers)
+            .signal_semaphore_infos(&signals)];
+        let submitted = self.queue.locked(|queue| match &inner.sync2 {
+            // SAFETY: the queue's lock is held; the buffer is recorded for its family; the semaphores are alive and count up.
+            Sync2::Core => unsafe { inner.raw.queue_submit2(queue, &submit, vk::Fence::null()) },
+            // SAFETY: as above, by the extension.
+            Sync2::Extension(functions) => unsafe {
+                functions.queue_submit2(queue, &submit, vk::Fence::null())
+            },
+        });
+        // A queue's owner who does not let us submit is no better than a driver that does not.
+        inner.note("submitting to a queue", submitted.unwrap_or(Err(vk::Result::ERROR_UNKNOWN)))
+    }
+}
+
+impl Drop for Commands {
+    fn drop(&mut self) {
+        // SAFETY: the device is through with what was recorded: see the type. The buffer goes with its pool.
+        unsafe { self.device.inner.raw.destroy_command_pool(self.pool, None) };
+    }
+}

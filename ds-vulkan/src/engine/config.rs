@@ -1,0 +1,105 @@
+//! How much memory an engine may use, and which of the application's shaders it runs.
+
+use core::num::NonZeroUsize;
+
+use crate::transform::ComputeTransform;
+
+/// How an engine is set up.
+///
+/// Memory is allocated in blocks, when first wanted, and kept. What does not fit is done piece by piece, or waits.
+#[derive(Clone, Debug)]
+pub struct VulkanConfig {
+    pub(crate) staging_block: usize,
+    pub(crate) staging_blocks: NonZeroUsize,
+    pub(crate) device_block: usize,
+    pub(crate) device_blocks: NonZeroUsize,
+    pub(crate) submissions: NonZeroUsize,
+    pub(crate) import: bool,
+    pub(crate) path: DecoderPath,
+    pub(crate) transforms: Vec<(u8, ComputeTransform)>,
+}
+
+/// Which way through the GDeflate shader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecoderPath {
+    /// The one for subgroups of 32 where the device has them, else the one for any size.
+    #[default]
+    Auto,
+    /// The one for any size of subgroups, through shared memory.
+    AnySize,
+}
+
+impl VulkanConfig {
+    /// The smallest block, in bytes: a quarter of one holds any tile.
+    pub const MIN_BLOCK: usize = 1 << 20;
+
+    /// Memory that host and device see: blocks of so many bytes, at most so many for each direction. 32 MiB and 2 unless told. A
+    /// block has [`MIN_BLOCK`](Self::MIN_BLOCK) bytes at least.
+    #[must_use]
+    pub fn staging(mut self, block: usize, blocks: NonZeroUsize) -> Self {
+        self.staging_block = block.max(Self::MIN_BLOCK);
+        self.staging_blocks = blocks;
+        self
+    }
+
+    /// Memory of the device for packed data and for what shaders remember: blocks of so many bytes, at most so many. 128 MiB and 2
+    /// unless told. A block has [`MIN_BLOCK`](Self::MIN_BLOCK) bytes at least.
+    #[must_use]
+    pub fn device_memory(mut self, block: usize, blocks: NonZeroUsize) -> Self {
+        self.device_block = block.max(Self::MIN_BLOCK);
+        self.device_blocks = blocks;
+        self
+    }
+
+    /// Submissions that the device has at once; 4 unless told.
+    #[must_use]
+    pub const fn submissions(mut self, submissions: NonZeroUsize) -> Self {
+        self.submissions = submissions;
+        self
+    }
+
+    /// Whether the device is to use the runtime's staging memory where it lies, if it can. It is unless told: without, bytes are
+    /// copied once more.
+    #[must_use]
+    pub const fn import(mut self, import: bool) -> Self {
+        self.import = import;
+        self
+    }
+
+    /// Which way through the GDeflate shader. The result is the same.
+    #[must_use]
+    pub const fn decoder_path(mut self, path: DecoderPath) -> Self {
+        self.path = path;
+        self
+    }
+
+    /// The shader that computes `Transform::Custom(number)`. If a number comes twice, the last counts.
+    #[must_use]
+    pub fn transform(mut self, number: u8, transform: ComputeTransform) -> Self {
+        self.transforms.retain(|(known, _)| *known != number);
+        self.transforms.push((number, transform));
+        self
+    }
+
+    pub(crate) fn find_transform(&self, number: u8) -> Option<&ComputeTransform> {
+        self.transforms.iter().find(|(known, _)| *known == number).map(|(_, transform)| transform)
+    }
+}
+
+impl Default for VulkanConfig {
+    fn default() -> Self {
+        const TWO: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
+        const FOUR: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0");
+        Self {
+            staging_block: 32 << 20,
+            staging_blocks: TWO,
+            device_block: 128 << 20,
+            device_blocks: TWO,
+            submissions: FOUR,
+            import: true,
+            path: DecoderPath::Auto,
+            transforms: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! A submission under way, and its end.
+
+use ds_core::Fault;
+use ds_engine::Finished;
+
+use super::batch::Part;
+use super::slot::Slot;
+use super::timeline::Timeline;
+use crate::memory::pool::Piece;
+
+/// A submission under way. All its memory is held here until the device is through with it.
+pub(crate) struct Flight {
+    pub(crate) slot: Slot,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) state: State,
+}
+
+/// What a submission came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum State {
+    /// The device was given something to do: it is done when the timeline reaches this.
+    Submitted(u64),
+    /// The device had nothing to do.
+    Idle,
+    /// The device was not given it, and has nothing of it.
+    Failed(Fault),
+}
+
+impl Flight {
+    /// Whether its end need not be waited for.
+    pub(crate) fn is_over(&self, timeline: &Timeline) -> bool {
+        match self.state {
+            State::Submitted(value) => timeline.has_reached(value),
+            State::Idle | State::Failed(_) => true,
+        }
+    }
+
+    /// Waits for its end, and says what to answer; gives back what the next submission can use. `lost` is asked once the device is
+    /// through.
+    pub(crate) fn finish(
+        self,
+        timeline: &Timeline,
+        lost: impl FnOnce() -> bool,
+        answers: &mut Vec<Finished>,
+    ) -> Slot {
+        let fault = match self.state {
+            State::Submitted(value) => match timeline.wait(value) {
+                Ok(()) if lost() => Some(Fault::DeviceLost),
+                Ok(()) => None,
+                // Lost or not: a device that cannot be waited for is of no more use.
+                Err(_) => Some(Fault::DeviceLost),
+            },
+            State::Idle => None,
+            State::Failed(fault) => Some(fault),
+        };
+        let words = self.slot.words();
+        answers.extend(self.parts.into_iter().filter_map(|part| part.finish(fault, words)));
+        drop(self.pieces);
+        self.slot
+    }
+}

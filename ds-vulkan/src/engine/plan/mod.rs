@@ -1,0 +1,321 @@
+//! From jobs to what a submission does: where bytes come from, where they go, and how much of it this time.
+//!
+//! Nothing is done that does not fit: a plan that finds no memory leaves the batch as it was, and the job waits.
+
+mod codec;
+mod copy;
+
+use core::ptr::NonNull;
+use std::sync::Arc;
+
+use ash::vk;
+use ds_core::{DeviceId, Fault, Path, Transform};
+use ds_engine::{CodecJob, CopyJob, HostBytes, JobId, Place};
+
+use super::batch::{Batch, Pipelines, Readback};
+use super::commands::BufferCopy;
+use super::config::VulkanConfig;
+use super::slot::Slot;
+use crate::device::Device;
+use crate::device::info::DeviceKind;
+use crate::error::CallError;
+use crate::memory::import::Import;
+use crate::memory::pool::{Piece, Pool};
+use crate::memory::types::Purpose;
+
+/// A job, and how far it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    /// A copy, of which so many bytes have been planned.
+    Copy { job: CopyJob, done: u64, cancelled: bool },
+    /// A step of a transform.
+    Step { job: CodecJob, cancelled: bool },
+}
+
+impl Work {
+    pub(crate) const fn id(&self) -> JobId {
+        match self {
+            Self::Copy { job, .. } => job.id,
+            Self::Step { job, .. } => job.id,
+        }
+    }
+
+    /// Has it answered as cancelled when its turn comes. What of it has been submitted goes on.
+    pub(crate) const fn cancel(&mut self) {
+        match self {
+            Self::Copy { cancelled, .. } | Self::Step { cancelled, .. } => *cancelled = true,
+        }
+    }
+
+    /// The bit that goes into its answer.
+    pub(crate) fn path(&self) -> Path {
+        match self {
+            Self::Copy { .. } => Path::COPY_VULKAN,
+            Self::Step { job: CodecJob { transform: Transform::Custom(_), .. }, .. } => {
+                Path::CODEC_VULKAN | Path::CODEC_CUSTOM
+            }
+            Self::Step { .. } => Path::CODEC_VULKAN,
+        }
+    }
+
+    const fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Copy { cancelled: true, .. } | Self::Step { cancelled: true, .. })
+    }
+}
+
+/// What planning came to.
+pub(crate) enum Planned {
+    /// All of it is in the batch.
+    All,
+    /// Some is; the rest goes on later.
+    Some(Work),
+    /// There is no room for any of it now.
+    None(Work),
+}
+
+/// Why a plan has to wait or cannot be.
+enum Obstacle {
+    NoRoom,
+    Fault(Fault),
+}
+
+impl From<Fault> for Obstacle {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<CallError> for Obstacle {
+    fn from(error: CallError) -> Self {
+        Self::Fault(fault_of(error))
+    }
+}
+
+/// What a call that failed means for the job it was for.
+pub(crate) fn fault_of(error: CallError) -> Fault {
+    if error.is_device_lost() {
+        Fault::DeviceLost
+    } else if error.is_out_of_memory() {
+        Fault::OutOfMemory
+    } else {
+        log::error!("{error}");
+        Fault::Unsupported("the device's driver refused: see the log")
+    }
+}
+
+/// Memory and pipelines that plans draw on.
+pub(crate) struct Means {
+    device: Device,
+    config: VulkanConfig,
+    pub(crate) pipelines: Pipelines,
+    /// The runtime's staging memory, seen by the device.
+    import: Option<Import>,
+    uploads: Arc<Pool>,
+    readbacks: Arc<Pool>,
+    memory: Arc<Pool>,
+    /// Whether shaders may as well read and write what the host sees: there is but one memory.
+    unified: bool,
+}
+
+/// The address of no bytes.
+const NOWHERE: u64 = 0;
+
+/// Where a job's bytes are, on this device.
+#[derive(Clone, Copy)]
+enum Spot {
+    Host(HostBytes),
+    Device { buffer: vk::Buffer, offset: u64, address: Option<u64>, len: u64 },
+}
+
+impl Means {
+    /// # Safety
+    /// The staging memory stays mapped where it is until this is dropped.
+    pub(crate) unsafe fn new(
+        device: &Device,
+        config: VulkanConfig,
+        pipelines: Pipelines,
+        staging: NonNull<[u8]>,
+    ) -> Self {
+        let pool =
+            |purpose, block, blocks: core::num::NonZeroUsize| Pool::new(device, purpose, block, blocks.get());
+        let staged = |purpose| pool(purpose, config.staging_block, config.staging_blocks);
+        // SAFETY: the caller vouches for the memory.
+        let import = if config.import { unsafe { Import::new(device, staging) } } else { None };
+        Self {
+            uploads: staged(Purpose::Upload),
+            readbacks: staged(Purpose::Readback),
+            memory: pool(Purpose::Device, config.device_block, config.device_blocks),
+            import,
+            unified: matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated),
+            pipelines,
+            device: device.clone(),
+            config,
+        }
+    }
+
+    /// Plans a job.
+    pub(crate) fn plan(&self, batch: &mut Batch, slot: &Slot, work: Work) -> Planned {
+        let planned = match work {
+            _ if self.device.is_lost() => Err(Obstacle::Fault(Fault::DeviceLost)),
+            // What of it was submitted before is over when this is: submissions end in order.
+            _ if work.is_cancelled() => Err(Obstacle::Fault(Fault::Cancelled)),
+            Work::Copy { job, done, .. } => copy::plan(self, batch, job, done),
+            Work::Step { job, .. } => codec::plan(self, batch, slot, job).map(|()| None),
+        };
+        match planned {
+            Ok(None) => Planned::All,
+            Ok(Some(rest)) => Planned::Some(rest),
+            Err(Obstacle::NoRoom) => Planned::None(work),
+            Err(Obstacle::Fault(fault)) => {
+                batch.answer(work.id(), Err(fault), work.path());
+                Planned::All
+            }
+        }
+    }
+
+    /// The most bytes that one plan has of either memory: a quarter of a block, so that what an idle engine has is always enough.
+    pub(crate) fn share(&self) -> u64 {
+        self.uploads.longest().min(self.memory.longest()) / 4
+    }
+
+    /// The most bytes that one plan has shaders write there.
+    fn output_share(&self, into: Spot) -> u64 {
+        match into {
+            Spot::Device { address: Some(_), .. } => u64::MAX,
+            _ => self.share().min(self.readbacks.longest() / 4),
+        }
+    }
+
+    fn spot(&self, place: Place) -> Result<Spot, Fault> {
+        match place {
+            Place::Host(bytes) => Ok(Spot::Host(bytes)),
+            Place::Device { device, handle, offset, len } => self.device_spot(device, handle, offset, len),
+        }
+    }
+
+    fn device_spot(&self, device: DeviceId, name: u64, offset: u64, len: u64) -> Result<Spot, Fault> {
+        if device != self.device.id() {
+            return Err(Fault::Unsupported("memory of another device"));
+        }
+        let known = self.device.inner.buffers.find(name);
+        let known = known.ok_or(Fault::Unsupported("a device buffer that is not there any more"))?;
+        if offset.checked_add(len).is_none_or(|end| end > known.size) {
+            return Err(Fault::Unsupported("a range outside of the device buffer"));
+        }
+        let address = known.address.map(|address| address + offset);
+        Ok(Spot::Device { buffer: known.buffer, offset, address, len })
+    }
+
+    fn piece(&self, pool: &Arc<Pool>, len: u64) -> Result<Piece, Obstacle> {
+        pool.take(len)?.ok_or(Obstacle::NoRoom)
+    }
+
+    /// Copies host bytes to where the device sees them.
+    fn stage(&self, bytes: HostBytes) -> Result<Piece, Obstacle> {
+        let piece = self.piece(&self.uploads, bytes.len() as u64)?;
+        if let Some(mapped) = piece.mapped() {
+            debug_assert!(bytes.len() <= piece.len());
+            // SAFETY: the job has not been answered and these bytes have arrived, so they are there and nobody writes them; the
+            // piece is as long, ours alone, and not the application's memory.
+            unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), mapped.as_ptr(), bytes.len()) };
+        }
+        Ok(piece)
+    }
+
+    /// Where the device finds these host bytes: in place, or in a copy, which is then among the pieces.
+    fn host_buffer(
+        &self,
+        bytes: HostBytes,
+        pieces: &mut Vec<Piece>,
+    ) -> Result<(vk::Buffer, u64, u64), Obstacle> {
+        if let Some(found) = self.import.as_ref().and_then(|import| import.find(bytes)) {
+            return Ok(found);
+        }
+        let piece = self.stage(bytes)?;
+        let found = (piece.buffer(), piece.offset(), piece.address());
+        pieces.push(piece);
+        Ok(found)
+    }
+
+    /// Brings host bytes to where shaders read them well, and says where that is.
+    fn shader_input(&self, bytes: HostBytes, draft: &mut Draft) -> Result<u64, Obstacle> {
+        if bytes.is_empty() {
+            return Ok(NOWHERE);
+        }
+        let (buffer, offset, address) = self.host_buffer(bytes, &mut draft.pieces)?;
+        if self.unified {
+            return Ok(address);
+        }
+        let piece = self.piece(&self.memory, bytes.len() as u64)?;
+        draft.uploads.push(BufferCopy {
+            from: (buffer, offset),
+            into: (piece.buffer(), piece.offset()),
+            len: bytes.len() as u64,
+        });
+        let address = piece.address();
+        draft.pieces.push(piece);
+        Ok(address)
+    }
+
+    /// Where shaders write `len` bytes that belong at `start` of a place. What it takes to bring them there is in the draft.
+    fn shader_output(&self, into: Spot, start: u64, len: u64, draft: &mut Draft) -> Result<u64, Obstacle> {
+        if len == 0 {
+            return Ok(NOWHERE);
+        }
+        let bytes = match into {
+            Spot::Device { address: Some(address), .. } => return Ok(address + start),
+            Spot::Device { buffer, offset, .. } => {
+                let piece = self.piece(&self.memory, len)?;
+                draft.results.push(BufferCopy {
+                    from: (piece.buffer(), piece.offset()),
+                    into: (buffer, offset + start),
+                    len,
+                });
+                let address = piece.address();
+                draft.pieces.push(piece);
+                return Ok(address);
+            }
+            Spot::Host(bytes) => bytes.part(start, len).unwrap_or(HostBytes::EMPTY),
+        };
+        let imported = self.import.as_ref().and_then(|import| import.find(bytes));
+        let (buffer, offset, address) = match imported {
+            Some(found) => found,
+            None => {
+                let piece = self.piece(&self.readbacks, len)?;
+                let found = (piece.buffer(), piece.offset(), piece.address());
+                draft.readback = Some(Readback { from: piece, into: bytes });
+                found
+            }
+        };
+        if self.unified {
+            return Ok(address);
+        }
+        let piece = self.piece(&self.memory, len)?;
+        draft.results.push(BufferCopy {
+            from: (piece.buffer(), piece.offset()),
+            into: (buffer, offset),
+            len,
+        });
+        let address = piece.address();
+        draft.pieces.push(piece);
+        Ok(address)
+    }
+}
+
+/// What a plan wants of the batch, until it is known that all of it can be had.
+#[derive(Default)]
+struct Draft {
+    uploads: Vec<BufferCopy>,
+    results: Vec<BufferCopy>,
+    pieces: Vec<Piece>,
+    readback: Option<Readback>,
+}
+
+impl Draft {
+    fn enter(self, batch: &mut Batch) -> Option<Readback> {
+        batch.uploads.extend(self.uploads);
+        batch.results.extend(self.results);
+        batch.pieces.extend(self.pieces);
+        self.readback
+    }
+}

@@ -1,0 +1,150 @@
+//! Damaged streams: the device accepts what the processor accepts, makes the same bytes, and refuses the rest for the same reason.
+
+mod common;
+#[path = "../../ds-cpu/tests/common/mod.rs"]
+mod jobs;
+
+use std::collections::BTreeMap;
+
+use ds_core::{Fault, Transform};
+use ds_engine::gdeflate::{from_stream, from_tile};
+use ds_engine::{CodecEngine, Place};
+use ds_gdeflate::{CodecId, Decoder, Level, TileStream, compress};
+use ds_vulkan::{DecoderPath, VulkanConfig};
+
+use common::bench::{Bench, at, host, with_engine};
+use jobs::{Memory, text};
+
+/// Most content of a stream: a device of software decodes about 1 MB/s.
+const CONTENT: usize = 4096;
+/// Streams in one go.
+const ROUND: usize = 250;
+
+/// How many: `DS_MUTANTS`, or as many as take some seconds on a device of software.
+fn wanted() -> usize {
+    std::env::var("DS_MUTANTS").ok().and_then(|n| n.parse().ok()).unwrap_or(2000)
+}
+
+/// The same numbers every time.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize * below) >> 31
+    }
+}
+
+/// Content of several kinds, packed by several levels.
+fn seeds() -> Vec<Vec<u8>> {
+    let mut random = Random(7);
+    let noise: Vec<_> = (0..CONTENT).map(|_| random.next(256) as u8).collect();
+    let few: Vec<_> = (0..CONTENT).map(|_| b'a' + random.next(3) as u8).collect();
+    let contents = [text(CONTENT), text(700), noise[..2000].to_vec(), few, vec![0; CONTENT], b"x".to_vec()];
+    let pack = |bytes: &Vec<u8>, level| compress(bytes, level, CodecId::default()).unwrap();
+    contents
+        .iter()
+        .flat_map(|bytes| [Level::FASTEST, Level::DEFAULT].map(|level| pack(bytes, level)))
+        .collect()
+}
+
+/// A stream with a few bits or words of its payload changed.
+fn mutant(random: &mut Random, seed: &[u8]) -> Vec<u8> {
+    let mut stream = seed.to_vec();
+    let payload = 12..stream.len();
+    for _ in 0..=random.next(3) {
+        let at = payload.start + random.next(payload.len());
+        match random.next(4) {
+            0 => stream[at] = random.next(256) as u8,
+            1 => stream[at] = [0, 0xFF][random.next(2)],
+            _ => stream[at] ^= 1 << random.next(8),
+        }
+    }
+    stream
+}
+
+/// What the processor says: the content, or why there is none.
+fn expected(stream: &[u8], len: usize) -> Result<Vec<u8>, ds_core::Corrupt> {
+    let parsed = TileStream::parse(stream).map_err(from_stream)?;
+    let (mut decoder, mut output) = (Decoder::new(), vec![0; len]);
+    for tile in parsed.tiles() {
+        let range = tile.uncompressed_range();
+        let output = &mut output[range.start as usize..range.end as usize];
+        decoder.decode_tile(tile.payload(), output).map_err(|error| from_tile(tile.index(), error))?;
+    }
+    Ok(output)
+}
+
+fn compare(bench: &Bench, streams: &[(Vec<u8>, usize)], seen: &mut BTreeMap<String, usize>) {
+    const GUARD: usize = 64;
+    let sources: Vec<_> = streams.iter().map(|(stream, _)| Memory::of(stream)).collect();
+    // One behind the other in one buffer: what runs over spoils a neighbour, or a guard.
+    let stride = CONTENT + GUARD;
+    let whole = bench.buffer((stride * streams.len() + GUARD) as u64);
+    bench.put(&whole, 0, &vec![0xEE; whole.size() as usize]);
+    let place = |n: usize| -> Place { at(&whole, (GUARD + n * stride) as u64, streams[n].1 as u64) };
+    let jobs: Vec<_> = sources
+        .iter()
+        .enumerate()
+        .map(|(n, source)| bench.job(Transform::GDeflate, host(source.lend()), place(n)))
+        .collect();
+    bench.engine.submit(&mut jobs.clone());
+    let results: Vec<_> = jobs.into_iter().map(|job| bench.answer(job)).collect();
+    let all = bench.get(&whole, 0, whole.size() as usize);
+    for (n, (result, (stream, len))) in results.into_iter().zip(streams).enumerate() {
+        let start = GUARD + n * stride;
+        let (guard, output) = (&all[start - GUARD..start], &all[start..start + len]);
+        assert!(
+            guard.iter().all(|&byte| byte == 0xEE),
+            "bytes before stream {n} were written: {stream:02x?}"
+        );
+        let reason = match (expected(stream, *len), result) {
+            (Ok(content), Ok(step)) => {
+                assert!(step.finished && output == content, "other bytes: {stream:02x?}");
+                "accepted".to_owned()
+            }
+            (Err(expected), Err(Fault::Corrupt(corrupt))) => {
+                assert_eq!((corrupt.reason, corrupt.tile), (expected.reason, expected.tile), "{stream:02x?}");
+                format!("{:?}", corrupt.reason)
+            }
+            (expected, result) => {
+                panic!("the processor says {expected:?}, the device {result:?}: {stream:02x?}")
+            }
+        };
+        *seen.entry(reason).or_default() += 1;
+        // What lies behind a shorter one is a guard as well.
+        assert!(all[start + len..start + stride].iter().all(|&byte| byte == 0xEE), "bytes behind stream {n}");
+    }
+}
+
+#[test]
+fn device_and_processor_agree_on_damaged_streams() {
+    for path in [DecoderPath::Auto, DecoderPath::AnySize] {
+        with_engine(VulkanConfig::default().decoder_path(path), |bench| {
+            let (seeds, mut random, mut seen) = (seeds(), Random(1), BTreeMap::new());
+            let mut left = wanted();
+            while left > 0 {
+                let round = left.min(ROUND);
+                let streams: Vec<_> = (0..round)
+                    .map(|_| {
+                        let seed = &seeds[random.next(seeds.len())];
+                        let len = TileStream::parse(seed).unwrap().uncompressed_size();
+                        (mutant(&mut random, seed), len as usize)
+                    })
+                    .collect();
+                compare(bench, &streams, &mut seen);
+                left -= round;
+            }
+            println!("{path:?} on {}: {seen:?}", bench.device.info().name);
+            assert!(seen.len() > 4 && seen.contains_key("accepted"), "{seen:?}");
+        });
+        // On devices without subgroups of 32 both ways are the same.
+        let same = common::device().is_none_or(|device| {
+            let (least, most) = device.info().features.subgroup_sizes;
+            !(least..=most).contains(&32)
+        });
+        if same {
+            break;
+        }
+    }
+}
