@@ -70,7 +70,7 @@ fn show(row: &Encode) -> String {
 }
 
 fn compare(level: Level, class: &str, content: &[u8], rounds: usize) -> Encode {
-    let mut ours = Encoder::boxed();
+    let mut ours = Encoder::new();
     let mut theirs = ds_reference::Encoder::new(level.number()).expect("a level of the reference");
     let mut out = vec![0; tile_bound(TILE_SIZE)];
     let tiles: Vec<_> = content.chunks(TILE_SIZE).collect();
@@ -157,7 +157,7 @@ fn weigh_friendliness(level: Level, classes: &[Class], rounds: usize) {
         let tiles: Vec<&[u8]> = content.chunks(TILE_SIZE).collect();
         let payloads = [false, true].map(|friendly| {
             let options = EncodeOptions::new(level).decoder_friendly(friendly);
-            let mut encoder = Encoder::boxed();
+            let mut encoder = Encoder::new();
             let mut encode = |tile: &&[u8]| {
                 let mut payload = vec![0; tile_bound(tile.len())];
                 let len = encoder.encode_tile(options, tile, &mut payload).expect("there is room");

@@ -77,7 +77,7 @@ fn main() {
 
 /// Up to `size` bytes each of a few tiles' content, encoded.
 fn encode(content: &[u8], size: usize) -> Vec<Tile> {
-    let mut encoder = Encoder::boxed();
+    let mut encoder = Encoder::new();
     let tiles = content.chunks(TILE_SIZE);
     let step = (tiles.len() / SAMPLE).max(1);
     let encode = |raw: &[u8]| {

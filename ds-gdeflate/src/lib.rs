@@ -44,8 +44,8 @@
 //! The decoder uses the best instructions that it finds at run time, with or without `std`: [`SimdLevel`].
 //!
 //! Features: `simd` (default) adds AVX2, AVX-512 and NEON variants of the decoder; without it there is no unsafe code here. `alloc`
-//! adds whole streams in and out of vectors and [`Encoder`] in a box; `std` implies `alloc`. Memory: [`Decoder`] is 24 KiB, [`Encoder`]
-//! 850 KiB, both ready at compile time; levels 8 to 12 need 2.4 MiB more, from the allocator or as a [`Scratch`]. The format itself is
+//! adds whole streams in and out of vectors, and has [`Encoder`] allocate its workspace; `std` implies `alloc`. Memory: [`Decoder`] is
+//! 24 KiB, [`Encoder`] needs 850 KiB, and levels 8 to 12 need 2.4 MiB more, from the allocator or as a [`Scratch`]. The format itself is
 //! described in `docs/gdeflate.md` of the repository, the encoder's levels in `docs/encoder.md`.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]

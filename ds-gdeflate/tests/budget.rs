@@ -100,7 +100,7 @@ fn our_encoder_stays_far_below_the_limit() {
         (0..TILE_SIZE).map(byte).collect()
     };
     let contents = [content(1024), content(1000)];
-    let (mut encoder, mut decoder) = (Encoder::boxed(), Decoder::new());
+    let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new());
     let (mut payload, mut out) = (vec![0; tile_bound(TILE_SIZE)], vec![0; TILE_SIZE]);
     let mut most = 0;
     for size in (1..5).map(|size| size * 128).chain((2..9).map(|size| size * 511)).chain([16_384, TILE_SIZE])

@@ -10,7 +10,7 @@ use encode_support::{Random, asset_like, levels, stride};
 
 #[test]
 fn the_bound_is_the_stored_size() {
-    let mut encoder = Encoder::boxed();
+    let mut encoder = Encoder::new();
     let mut out = vec![0; tile_bound(TILE_SIZE)];
     let raw = Random::new(5).bytes(TILE_SIZE);
     let lens = (1..3000).chain((3000..TILE_SIZE).step_by(97)).chain(TILE_SIZE - 200..=TILE_SIZE);
@@ -25,7 +25,7 @@ fn the_bound_is_the_stored_size() {
 
 #[test]
 fn noise_never_grows_beyond_the_bound() {
-    let mut encoder = Encoder::boxed();
+    let mut encoder = Encoder::new();
     let mut random = Random::new(6);
     let mut out = vec![0; tile_bound(TILE_SIZE)];
     for round in (0..200).step_by(stride(5)) {
@@ -47,7 +47,7 @@ fn noise_never_grows_beyond_the_bound() {
 
 #[test]
 fn output_of_the_exact_size_is_enough_and_less_is_not() {
-    let mut encoder = Encoder::boxed();
+    let mut encoder = Encoder::new();
     let mut inputs = asset_like();
     inputs.push(("short", b"so short that lanes stay empty".to_vec()));
     inputs.push(("one byte", vec![9]));
@@ -73,7 +73,7 @@ fn output_of_the_exact_size_is_enough_and_less_is_not() {
 
 #[test]
 fn tiles_have_1_to_65536_bytes() {
-    let mut encoder = Encoder::boxed();
+    let mut encoder = Encoder::new();
     let mut out = vec![0; 2 * TILE_SIZE];
     for level in levels() {
         for actual in [0, TILE_SIZE + 1] {
@@ -87,12 +87,12 @@ fn tiles_have_1_to_65536_bytes() {
 
 #[test]
 fn the_same_tile_gives_the_same_bytes_whatever_came_before() {
-    let mut used = Encoder::boxed();
+    let mut used = Encoder::new();
     for level in levels() {
         for (name, raw) in asset_like() {
             let [mut first, mut second] = [vec![0; tile_bound(raw.len())], vec![1; tile_bound(raw.len())]];
             let len = used.encode_tile(level, &raw, &mut first);
-            assert_eq!(len, Encoder::boxed().encode_tile(level, &raw, &mut second));
+            assert_eq!(len, Encoder::new().encode_tile(level, &raw, &mut second));
             let len = len.expect("there is room");
             assert!(first[..len] == second[..len], "{name}, level {level}");
         }
@@ -100,12 +100,12 @@ fn the_same_tile_gives_the_same_bytes_whatever_came_before() {
 }
 
 #[test]
-fn a_boxed_encoder_fits_a_threads_default_stack() {
-    let thread = std::thread::Builder::new().stack_size(2 << 20);
-    let encode = || Encoder::boxed().encode_tile(Level::BEST_RATIO, &[1, 2, 3], &mut [0; 200]);
+fn an_encoder_is_small_and_needs_little_stack() {
+    let thread = std::thread::Builder::new().stack_size(128 << 10);
+    let encode = || Encoder::new().encode_tile(Level::BEST_RATIO, &[1, 2, 3], &mut [0; 200]);
     let len = thread.spawn(encode).expect("a thread").join().expect("no overflow");
     assert_eq!(len, Ok(tile_bound(3)));
-    assert!(size_of::<Encoder>() <= 870 * 1024, "{} bytes", size_of::<Encoder>());
+    assert!(size_of::<Encoder>() <= 128, "{} bytes", size_of::<Encoder>());
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn memory_of_the_callers_does_as_well() {
     static SCRATCH: std::sync::Mutex<Scratch> = std::sync::Mutex::new(Scratch::new());
     let mut scratch = SCRATCH.lock().expect("nobody else has it");
     assert!(size_of::<Scratch>() <= 2500 * 1024, "{} bytes", size_of::<Scratch>());
-    let mut encoder = Encoder::boxed();
+    let mut encoder = Encoder::new();
     for (name, raw) in asset_like() {
         for level in levels() {
             let [mut one, mut other] = [vec![0; tile_bound(raw.len())], vec![0; tile_bound(raw.len())]];

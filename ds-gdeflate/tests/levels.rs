@@ -223,7 +223,7 @@ fn distance_base(symbol: usize) -> usize {
 fn what_is_encoded_decodes_at_every_period() {
     let mut random = Random::new(0x9E210D);
     let mut bench = Bench::new();
-    let mut encoder = Encoder::boxed();
+    let mut encoder = Encoder::new();
     let mut payload = vec![0; tile_bound(65_536)];
     for period in (1..70).chain([255, 256, 257, 4096, 65_536]) {
         let pattern = random.bytes(period);

@@ -61,7 +61,7 @@ fn decoding_allocates_nothing() {
 }
 
 #[test]
-fn encoding_allocates_at_the_first_near_optimal_tile_only() {
+fn encoding_allocates_at_the_first_tile_and_the_first_near_optimal_one() {
     let vectors = support::vectors::committed();
     // A very regular tile, which goes through several parsers, and one that is stored.
     let noise: Vec<u8> = (0..TILE_SIZE as u32).map(|at| (at.wrapping_mul(0x9E37_79B1) >> 13) as u8).collect();
@@ -69,7 +69,7 @@ fn encoding_allocates_at_the_first_near_optimal_tile_only() {
     let contents = vectors.iter().map(|vector| &vector.raw[..]).chain(more.iter().map(|raw| &raw[..]));
     let tiles: Vec<&[u8]> = contents.flat_map(|raw| raw.chunks(TILE_SIZE)).collect();
     let mut out = vec![0; tile_bound(TILE_SIZE)];
-    let mut encoder = Encoder::boxed();
+    let mut encoder = Encoder::new();
     let mut encode_all = |level| {
         for friendly in [false, true] {
             let options = EncodeOptions::new(level).decoder_friendly(friendly);
@@ -82,9 +82,14 @@ fn encoding_allocates_at_the_first_near_optimal_tile_only() {
         }
     };
     let levels: Vec<Level> = (0..=12).filter_map(Level::new).collect();
+    let none = ALLOCATIONS.get();
+    encode_all(levels[0]);
+    assert_eq!(ALLOCATIONS.get(), none, "level 0");
+    encode_all(levels[1]);
     let before = ALLOCATIONS.get();
-    levels[..8].iter().for_each(|&level| encode_all(level));
-    assert_eq!(ALLOCATIONS.get(), before, "levels 0 to 7");
+    assert_eq!(before, none + 1, "the first tile");
+    levels[1..8].iter().for_each(|&level| encode_all(level));
+    assert_eq!(ALLOCATIONS.get(), before, "levels 1 to 7");
     encode_all(levels[8]);
     let first = ALLOCATIONS.get();
     assert_ne!(first, before, "the count works");
@@ -94,7 +99,7 @@ fn encoding_allocates_at_the_first_near_optimal_tile_only() {
 
 #[test]
 fn a_tile_that_is_refused_costs_no_memory() {
-    let mut encoder = Encoder::boxed();
+    let mut encoder = Encoder::new();
     let before = ALLOCATIONS.get();
     assert!(encoder.encode_tile(Level::BEST_RATIO, &[], &mut []).is_err());
     assert_eq!(ALLOCATIONS.get(), before);

@@ -67,7 +67,7 @@ impl Tiles {
     }
 
     fn gdeflate(level: u8, content: &[u8]) -> Self {
-        let mut encoder = Encoder::boxed();
+        let mut encoder = Encoder::new();
         let level = Level::new(level).expect("a level");
         let encode = |tile: &[u8]| {
             let mut payload = vec![0; tile_bound(tile.len())];

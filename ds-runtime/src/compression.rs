@@ -13,7 +13,7 @@ use ds_gdeflate::{
 /// GDeflate tile streams made and read on several threads, the calling one among them.
 ///
 /// The bytes made depend on content and options alone, not on the number of threads. Memory is kept from call to call: an
-/// encoder's for each thread, 850 KiB (2.4 MiB more at levels 8 to 12), or a decoder's, some 40 KiB; nothing is allocated for
+/// encoder's for each thread, 850 KiB (2.4 MiB more at levels 8 to 12), or a decoder's, 24 KiB; nothing is allocated for
 /// a tile. A small buffer is worked on by the calling thread alone; other threads live as long as a call does.
 ///
 /// ```
@@ -32,6 +32,8 @@ use ds_gdeflate::{
 /// ```
 #[derive(Debug)]
 pub struct CompressionCodec {
+    threads: NonZeroUsize,
+    /// As many as were needed so far.
     workers: Vec<Worker>,
     /// What each tile came to.
     sizes: Vec<usize>,
@@ -41,7 +43,7 @@ pub struct CompressionCodec {
 /// One thread's memory.
 #[derive(Default)]
 struct Worker {
-    encoder: Option<Box<Encoder>>,
+    encoder: Option<Encoder>,
     decoder: Option<Box<Decoder>>,
 }
 
@@ -63,9 +65,7 @@ impl CompressionCodec {
     /// A codec that works on up to so many threads. Starts none, and allocates no workspace, before it is used.
     #[must_use]
     pub fn new(threads: NonZeroUsize) -> Self {
-        let mut workers = Vec::new();
-        workers.resize_with(threads.get(), Worker::default);
-        Self { workers, sizes: Vec::new(), id: CodecId::default() }
+        Self { threads, workers: Vec::new(), sizes: Vec::new(), id: CodecId::default() }
     }
 
     /// Whose identifier streams bear from now on, [`CodecId::default`] unless told. Streams of either are decompressed.
@@ -85,13 +85,17 @@ impl CompressionCodec {
     /// Compresses `raw` into a stream of its own.
     ///
     /// # Errors
-    /// [`EncodeError::StreamTooLarge`] above [`MAX_STREAM_SIZE`](ds_gdeflate::MAX_STREAM_SIZE) bytes of content.
+    /// [`EncodeError::StreamTooLarge`] above [`MAX_STREAM_SIZE`](ds_gdeflate::MAX_STREAM_SIZE) bytes of content;
+    /// [`EncodeError::OutOfMemory`] if there is none for [`bound`](Self::bound) bytes or for the encoders.
     pub fn compress(
         &mut self,
         raw: &[u8],
         options: impl Into<EncodeOptions>,
     ) -> Result<Vec<u8>, EncodeError> {
-        let mut stream = vec![0; Self::bound(raw.len()).ok_or_else(|| too_large(raw))?];
+        let needed = Self::bound(raw.len()).ok_or_else(|| too_large(raw))?;
+        let mut stream = Vec::new();
+        stream.try_reserve_exact(needed).map_err(|_| EncodeError::OutOfMemory { needed })?;
+        stream.resize(needed, 0);
         let len = self.compress_into(raw, options, &mut stream)?;
         stream.truncate(len);
         Ok(stream)
@@ -102,7 +106,7 @@ impl CompressionCodec {
     /// # Errors
     /// [`EncodeError::StreamTooLarge`] above [`MAX_STREAM_SIZE`](ds_gdeflate::MAX_STREAM_SIZE) bytes of content; [`EncodeError::OutputTooSmall`] if `out` has
     /// not [`bound`](Self::bound) bytes, which are needed even where the stream turns out shorter, for tiles are made
-    /// before it is known where they go.
+    /// before it is known where they go; [`EncodeError::OutOfMemory`] if there is none for the encoders.
     pub fn compress_into(
         &mut self,
         raw: &[u8],
@@ -123,8 +127,8 @@ impl CompressionCodec {
         let failed = Mutex::new(None);
         let places = out[table_end..needed].chunks_mut(tile_bound(TILE_SIZE));
         let work = raw.chunks(TILE_SIZE).zip(places).zip(&mut self.sizes);
-        fan_out(&mut self.workers, tiles, work, |worker, ((tile, place), size)| {
-            let encoder = worker.encoder.get_or_insert_with(Encoder::boxed);
+        fan_out(workers(&mut self.workers, self.threads, tiles), work, |worker, ((tile, place), size)| {
+            let encoder = worker.encoder.get_or_insert_with(Encoder::new);
             match encoder.encode_tile(options, tile, place) {
                 Ok(len) => *size = len,
                 Err(error) => drop(lock(&failed).get_or_insert(error)),
@@ -160,19 +164,23 @@ impl CompressionCodec {
         };
         let failed = Mutex::new(None::<(usize, _)>);
         let work = stream.tiles().zip(out.chunks_mut(TILE_SIZE));
-        fan_out(&mut self.workers, stream.tiles().len(), work, |worker, (tile, out)| {
-            // What lies behind a bad tile does not matter any more; what lies before it has been handed out, and may be bad, too.
-            if lock(&failed).is_some_and(|(first, _)| first < tile.index()) {
-                return;
-            }
-            let decoder = worker.decoder.get_or_insert_with(Decoder::boxed);
-            if let Err(error) = decoder.decode_tile(tile.payload(), out) {
-                let mut failed = lock(&failed);
-                if failed.is_none_or(|(first, _)| tile.index() < first) {
-                    *failed = Some((tile.index(), error));
+        fan_out(
+            workers(&mut self.workers, self.threads, stream.tiles().len()),
+            work,
+            |worker, (tile, out)| {
+                // What lies behind a bad tile does not matter any more; what lies before it has been handed out, and may be bad, too.
+                if lock(&failed).is_some_and(|(first, _)| first < tile.index()) {
+                    return;
                 }
-            }
-        });
+                let decoder = worker.decoder.get_or_insert_with(Decoder::boxed);
+                if let Err(error) = decoder.decode_tile(tile.payload(), out) {
+                    let mut failed = lock(&failed);
+                    if failed.is_none_or(|(first, _)| tile.index() < first) {
+                        *failed = Some((tile.index(), error));
+                    }
+                }
+            },
+        );
         match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some((tile, error)) => Err(DecodeError::Tile { tile, error }),
             None => Ok(len),
@@ -193,11 +201,19 @@ impl CompressionCodec {
     }
 }
 
-/// Has `work` done for every item, each on whichever worker is free; they are handed out in order. At most `count` workers are
-/// used, one of them on this thread. Where the system refuses a thread, those there are do the work.
+/// As many workers as there are tiles or threads, whichever is less.
+fn workers(all: &mut Vec<Worker>, threads: NonZeroUsize, tiles: usize) -> &mut [Worker] {
+    let count = threads.get().min(tiles);
+    if all.len() < count {
+        all.resize_with(count, Worker::default);
+    }
+    &mut all[..count]
+}
+
+/// Has `work` done for every item, each on whichever worker is free, one of them on this thread; they are handed out in order.
+/// Where the system refuses a thread, those there are do the work.
 fn fan_out<T: Send>(
     workers: &mut [Worker],
-    count: usize,
     items: impl Iterator<Item = T> + Send,
     work: impl Fn(&mut Worker, T) + Sync,
 ) {
@@ -212,7 +228,7 @@ fn fan_out<T: Send>(
     };
     let Some((mine, others)) = workers.split_first_mut() else { return };
     thread::scope(|scope| {
-        for worker in others.iter_mut().take(count.saturating_sub(1)) {
+        for worker in others {
             let builder = thread::Builder::new().name("ds-compression".to_owned());
             if builder.spawn_scoped(scope, || run(worker)).is_err() {
                 break;

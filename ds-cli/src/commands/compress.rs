@@ -172,7 +172,7 @@ impl<'a, S: FnMut(&[u8]) -> Result<()>> Tiles<'a, S> {
     fn run(mut self) -> Result<(u64, Vec<u32>)> {
         let Options { level, threads, .. } = *self.options;
         pipeline::run(threads, &mut self, || {
-            let mut encoder = Encoder::boxed();
+            let mut encoder = Encoder::new();
             move |job: &mut Job| job.encode(&mut encoder, level)
         })?;
         Ok((self.raw, self.payloads))

@@ -97,7 +97,7 @@ pub fn run(dir: &Path, output: &Path, options: &Options) -> Result<Summary> {
         Err(e) => return Err(output.error(e)),
     };
     let packed = pipeline::run(options.threads, &mut ends, || {
-        let mut encoder = Encoder::boxed();
+        let mut encoder = Encoder::new();
         move |job: &mut Job| job.encode(&mut encoder, options.level)
     });
     let Chunks { writer, mut summary, .. } = ends;

@@ -34,6 +34,7 @@ pub(super) type Pairs = [[u16; 2]; 1 << PAIRS_LOG2];
 ///
 /// Links are positions, and position 0 ends a chain: as a link it is a candidate like any other, compared and then
 /// not earlier than itself. So nothing but the heads needs clearing for a new tile.
+#[derive(Clone, Copy)]
 pub(super) struct Chains {
     /// Latest position of each hash of four bytes. In pairs, because [`super::fast`] uses them so.
     heads: Pairs,

@@ -22,9 +22,9 @@ pub enum EncodeError {
     },
     /// The level is one of 8 to 12, whose memory the encoder has no allocator to get from.
     NoScratch,
-    /// There is no memory for what levels 8 to 12 need besides the encoder.
+    /// There is no memory for the encoder's workspace.
     OutOfMemory {
-        /// Bytes that they need.
+        /// Bytes that could not be had.
         needed: usize,
     },
     /// More content than one stream can hold.
@@ -47,7 +47,7 @@ impl fmt::Display for EncodeError {
                 f.write_str("levels 8 to 12 need scratch memory: enable the feature `alloc`, or give encode_tile_with a Scratch")
             }
             Self::OutOfMemory { needed } => {
-                write!(f, "out of memory: levels 8 to 12 need {needed} bytes besides the encoder")
+                write!(f, "out of memory: {needed} bytes of the encoder's workspace")
             }
             Self::StreamTooLarge { actual } => {
                 write!(f, "{actual} bytes of content; one stream holds at most {MAX_STREAM_SIZE}")

@@ -62,29 +62,30 @@ use scratch::{Arrays, Place};
 use tokens::Tokens;
 use window::Window;
 
-/// An encoder's workspace: some 850 KiB of plain arrays, for one tile at a time.
+/// An encoder's workspace, for one tile at a time.
 ///
-/// Nothing is carried from one tile to the next, so a workspace serves any number of tiles at any levels. Levels 8 to 12
-/// need 2.4 MiB more, which are allocated once, when the first such tile comes; without the feature `alloc` they are a
-/// [`Scratch`] of the caller's. A workspace is too large for most stacks: keep it in a `static`, or use `Encoder::boxed`.
+/// Nothing is carried from one tile to the next, so a workspace serves any number of tiles at any levels.
+///
+/// It takes some 850 KiB, and at levels 8 to 12 another 2.4 MiB. With the feature `alloc` they are allocated once each, when the
+/// first tile comes that needs them, and the encoder itself is small. Without it the 850 KiB are the encoder itself, too large for most
+/// stacks (keep it in a `static`), and the rest is a [`Scratch`] of the caller's.
 ///
 /// ```
 /// use ds_gdeflate::{Encoder, Level, tile_bound};
 ///
-/// # fn main() { std::thread::Builder::new().stack_size(8 << 20).spawn(run).unwrap().join().unwrap().unwrap() }
-/// # fn run() -> Result<(), ds_gdeflate::EncodeError> {
 /// let mut encoder = Encoder::new();
 /// let raw = b"so much depends upon a red wheel barrow";
 /// let mut payload = [0; tile_bound(39)];
 /// let len = encoder.encode_tile(Level::DEFAULT, raw, &mut payload)?;
 /// assert!(len <= payload.len());
-/// # Ok(())
-/// # }
+/// # Ok::<(), ds_gdeflate::EncodeError>(())
 /// ```
 pub struct Encoder {
-    window: Window,
-    tokens: Tokens,
-    chains: Chains,
+    /// Once they are needed.
+    #[cfg(feature = "alloc")]
+    tables: Option<alloc::boxed::Box<[Tables; 1]>>,
+    #[cfg(not(feature = "alloc"))]
+    tables: Tables,
     /// Once it is needed.
     #[cfg(feature = "alloc")]
     scratch: Option<Arrays<scratch::Heap>>,
@@ -95,19 +96,13 @@ impl Encoder {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            window: Window::new(),
-            tokens: Tokens::new(),
-            chains: Chains::new(),
+            #[cfg(feature = "alloc")]
+            tables: None,
+            #[cfg(not(feature = "alloc"))]
+            tables: Tables::new(),
             #[cfg(feature = "alloc")]
             scratch: None,
         }
-    }
-
-    /// A workspace on the heap.
-    #[cfg(feature = "alloc")]
-    #[must_use]
-    pub fn boxed() -> alloc::boxed::Box<Self> {
-        alloc::boxed::Box::new(Self::new())
     }
 
     /// Encodes one tile and returns its payload's size in bytes, a multiple of 4.
@@ -116,8 +111,8 @@ impl Encoder {
     /// [`tile_bound`] bytes are always enough, and that bound is exact for incompressible data. Bytes of `out` behind
     /// the payload, up to the bound, are left unspecified.
     ///
-    /// The first tile at one of the levels 8 to 12 allocates their memory, 2.4 MiB, which the encoder keeps. Without
-    /// the feature `alloc` these levels need [`encode_tile_with`](Self::encode_tile_with).
+    /// With the feature `alloc` the first tile, and the first at one of the levels 8 to 12, allocate memory that the encoder keeps.
+    /// Without it these levels need [`encode_tile_with`](Self::encode_tile_with).
     ///
     /// # Errors
     ///
@@ -145,12 +140,11 @@ impl Encoder {
         self.encode(options, None, raw, out)
     }
 
-    /// The same in memory of the caller's, without allocation at any level.
+    /// The same with the memory for levels 8 to 12 being the caller's.
     ///
     /// # Errors
     ///
-    /// As for [`encode_tile`](Self::encode_tile), but never [`EncodeError::NoScratch`] or
-    /// [`EncodeError::OutOfMemory`].
+    /// As for [`encode_tile`](Self::encode_tile), but never [`EncodeError::NoScratch`].
     pub fn encode_tile_with(
         &mut self,
         scratch: &mut Scratch,
@@ -223,8 +217,9 @@ impl Encoder {
         let (words, _) = out[..actual.min(bound)].as_chunks_mut();
 
         let needed = if let Some(parser) = options.level().parser() {
-            self.parse(parser, options, paths, raw)?;
-            self.write(options.coding(), raw, words).min(bound)
+            let tables = self.tables()?;
+            tables.parse(parser, options, paths, raw)?;
+            tables.write(options.coding(), raw, words).min(bound)
         } else {
             bound
         };
@@ -239,6 +234,41 @@ impl Encoder {
         Ok(needed)
     }
 
+    #[cfg(feature = "alloc")]
+    fn tables(&mut self) -> Result<&mut Tables, EncodeError> {
+        if self.tables.is_none() {
+            self.tables = Some(Tables::boxed()?);
+        }
+        let Some([tables]) = self.tables.as_deref_mut() else { unreachable!("they have just been made") };
+        Ok(tables)
+    }
+
+    #[cfg(not(feature = "alloc"))]
+    const fn tables(&mut self) -> Result<&mut Tables, EncodeError> {
+        Ok(&mut self.tables)
+    }
+}
+
+/// What every level but 0 needs.
+#[derive(Clone, Copy)]
+struct Tables {
+    window: Window,
+    tokens: Tokens,
+    chains: Chains,
+}
+
+impl Tables {
+    const fn new() -> Self {
+        Self { window: Window::new(), tokens: Tokens::new(), chains: Chains::new() }
+    }
+
+    /// Tables on the heap, without a way over the stack, which may be too small for them.
+    #[cfg(feature = "alloc")]
+    fn boxed() -> Result<alloc::boxed::Box<[Self; 1]>, EncodeError> {
+        static EMPTY: [Tables; 1] = [Tables::new()];
+        scratch::boxed(&EMPTY)
+    }
+
     /// Makes tokens and blocks of the tile.
     fn parse(
         &mut self,
@@ -247,7 +277,7 @@ impl Encoder {
         paths: Option<Paths<'_>>,
         raw: &[u8],
     ) -> Result<(), EncodeError> {
-        let Self { window, tokens, chains, .. } = self;
+        let Self { window, tokens, chains } = self;
         window.load(raw);
         match parser {
             Parser::Fast => {
@@ -286,7 +316,7 @@ impl Encoder {
 }
 
 /// A tile is very regular if it takes less than one byte for so many.
-const REGULAR: usize = 16;
+const REGULAR: usize = 8;
 
 /// Bytes that a tile takes, whether or not there was room for them.
 fn size_of_result(result: Result<usize, EncodeError>) -> usize {

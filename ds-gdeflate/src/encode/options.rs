@@ -14,7 +14,7 @@ const FRIENDLY_CODE_BITS: usize = 11;
 /// ```
 /// use ds_gdeflate::{EncodeOptions, Encoder, Level};
 ///
-/// let mut encoder = Encoder::boxed();
+/// let mut encoder = Encoder::new();
 /// let mut payload = [0; 200];
 /// let options = EncodeOptions::new(Level::BEST_RATIO).decoder_friendly(true);
 /// let len = encoder.encode_tile(options, b"a tile", &mut payload)?;

@@ -1,7 +1,11 @@
 //! The memory of the near-optimal levels.
 
+#[cfg(feature = "alloc")]
+use alloc::{boxed::Box, vec::Vec};
 use core::borrow::BorrowMut;
 
+#[cfg(feature = "alloc")]
+use super::EncodeError;
 use super::matches::{CAPACITY, Match, MatchList};
 use super::optimal::{Paths, PricedBlock};
 use super::tokens::MAX_BLOCKS;
@@ -80,28 +84,39 @@ pub(super) struct Heap;
 
 #[cfg(feature = "alloc")]
 impl Place for Heap {
-    type Array<T, const N: usize> = alloc::boxed::Box<[T; N]>;
+    type Array<T, const N: usize> = Box<[T; N]>;
 }
 
 #[cfg(feature = "alloc")]
 impl Arrays<Heap> {
     /// The arrays, if there is memory for them.
-    pub(super) fn new() -> Result<Self, super::EncodeError> {
+    pub(super) fn new() -> Result<Self, EncodeError> {
         Ok(Self {
-            children: boxed(0)?,
-            matches: boxed(Match::NONE)?,
-            counts: boxed(0)?,
-            costs: boxed(0)?,
-            blocks: boxed(PricedBlock::NONE)?,
+            children: filled(0)?,
+            matches: filled(Match::NONE)?,
+            counts: filled(0)?,
+            costs: filled(0)?,
+            blocks: filled(PricedBlock::NONE)?,
         })
     }
 }
 
 #[cfg(feature = "alloc")]
-fn boxed<T: Copy, const N: usize>(value: T) -> Result<alloc::boxed::Box<[T; N]>, super::EncodeError> {
-    let out_of_memory = super::EncodeError::OutOfMemory { needed: size_of::<Scratch>() };
-    let mut array = alloc::vec::Vec::new();
+fn filled<T: Copy, const N: usize>(value: T) -> Result<Box<[T; N]>, EncodeError> {
+    made(|array| array.resize(N, value))
+}
+
+/// A copy of an array on the heap.
+#[cfg(feature = "alloc")]
+pub(super) fn boxed<T: Copy, const N: usize>(array: &[T; N]) -> Result<Box<[T; N]>, EncodeError> {
+    made(|copy| copy.extend_from_slice(array))
+}
+
+#[cfg(feature = "alloc")]
+fn made<T, const N: usize>(fill: impl FnOnce(&mut Vec<T>)) -> Result<Box<[T; N]>, EncodeError> {
+    let out_of_memory = EncodeError::OutOfMemory { needed: size_of::<[T; N]>() };
+    let mut array = Vec::new();
     array.try_reserve_exact(N).map_err(|_| out_of_memory)?;
-    array.resize(N, value);
+    fill(&mut array);
     array.into_boxed_slice().try_into().map_err(|_| out_of_memory)
 }

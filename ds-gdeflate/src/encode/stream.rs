@@ -30,7 +30,7 @@ pub fn compress(raw: &[u8], options: impl Into<EncodeOptions>, id: CodecId) -> R
     let table_end = Header::for_size(id, size).ok_or(too_large)?.table_end();
 
     let options = options.into();
-    let mut encoder = Encoder::boxed();
+    let mut encoder = Encoder::new();
     let mut stream = vec![0; table_end];
     let mut payload_sizes = Vec::with_capacity(raw.len().div_ceil(TILE_SIZE));
     for tile in raw.chunks(TILE_SIZE) {

@@ -25,6 +25,7 @@ impl Block {
 }
 
 /// Everything the parser says about a tile.
+#[derive(Clone, Copy)]
 pub(super) struct Tokens {
     tokens: [Token; TILE_SIZE],
     blocks: [Block; MAX_BLOCKS],

@@ -12,6 +12,7 @@ const PADDING: usize = MAX_COMPARED + 8;
 ///
 /// The fixed size lets positions held as `u16` be loaded from without bounds checks, and the zeros behind the tile
 /// let matches be compared eight bytes at a time; lengths are clamped to the tile afterwards.
+#[derive(Clone, Copy)]
 pub(super) struct Window {
     bytes: [u8; TILE_SIZE + PADDING],
     len: usize,

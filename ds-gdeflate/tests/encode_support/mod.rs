@@ -23,7 +23,7 @@ pub(crate) fn stride(n: usize) -> usize {
 
 /// An encoder and the decoders that judge it: ours at every level of instructions, and the reference's.
 pub(crate) struct Judge {
-    encoder: Box<Encoder>,
+    encoder: Encoder,
     /// One for each level of instructions of the machine.
     ours: Vec<Decoder>,
     reference: ds_reference::Decoder,
@@ -32,7 +32,7 @@ pub(crate) struct Judge {
 impl Judge {
     pub(crate) fn new() -> Self {
         let ours = SimdLevel::available().map(Decoder::with_simd).collect();
-        Self { encoder: Encoder::boxed(), ours, reference: ds_reference::Decoder::new() }
+        Self { encoder: Encoder::new(), ours, reference: ds_reference::Decoder::new() }
     }
 
     /// Encodes a tile, decodes it with all of them, and returns the payload's size.

@@ -60,7 +60,10 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         |tables, lanes, before, words, round| decode(tables, lanes, before, words, round),
         |out, round, after| {
             let literals_before = |round: &Round, lane| avx2::literals_before(round, lane);
-            output::write(out, round, after, literals_before, |bytes, order| avx2::shuffle(bytes, order))
+            // SAFETY: the number of lanes before one that hold literals: at most 31, and it only grows.
+            unsafe {
+                output::write(out, round, after, literals_before, |bytes, order| avx2::shuffle(bytes, order))
+            };
         },
     );
     tile.deal.lanes = (&store_lanes(&lanes)).into();

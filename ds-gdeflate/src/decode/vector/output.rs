@@ -10,11 +10,15 @@ use crate::format::LANES;
 /// Also writes up to [`ROOM`] bytes of no meaning behind it. A round that does not fit, or that copies from before the
 /// output, is written up to there: whoever calls has refused it before.
 ///
-/// `literals_before` says how many of the round's literals, 32 at most, come before a lane. `shuffle` picks 16 of 16 bytes.
+/// `literals_before` says how many of the round's literals come before a lane. `shuffle` picks 16 of 16 bytes.
 ///
 /// Part of its caller: a call in every round would throw the vectors out of their registers.
+///
+/// # Safety
+///
+/// `literals_before` says 32 at most, and for no lane less than for one before it.
 #[inline(always)]
-pub(super) fn write(
+pub(super) unsafe fn write(
     out: &mut [u8],
     round: &Round,
     after: &[u32; LANES],
@@ -32,7 +36,7 @@ pub(super) fn write(
         let before = literals_before(round, lane);
         let lane = lane as usize;
         let (len, distance) = (round.match_len(lane), distance(after[lane]));
-        // SAFETY: there is room, see above.
+        // SAFETY: there is room, see above; `literals` is 0 or what `literals_before` said.
         unsafe { copy_literals(out, at, round, literals) };
         at += before - literals;
         literals = before;
@@ -43,7 +47,7 @@ pub(super) fn write(
         unsafe { copy_match(out, at, distance, len, &shuffle) };
         at += len;
     }
-    // SAFETY: there is room, see above.
+    // SAFETY: there is room, see above; `literals` is 0 or what `literals_before` said.
     unsafe { copy_literals(out, at, round, literals) };
 }
 
