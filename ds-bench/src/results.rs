@@ -241,7 +241,7 @@ pub fn write(results: &impl Serialize, path: Option<&Path>) {
     fs::write(path, json).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 ///
