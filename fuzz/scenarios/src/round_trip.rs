@@ -9,7 +9,7 @@ use crate::tile;
 
 thread_local! {
     /// Made once: it takes longer to clear than a small tile to encode.
-    static ENCODER: RefCell<Encoder> = RefCell::new(Encoder::new());
+    static ENCODER: RefCell<Encoder> = const { RefCell::new(Encoder::new()) };
 }
 
 /// Bit of the first byte that asks for a decoder-friendly tile.

@@ -60,10 +60,9 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         |tables, lanes, before, words, round| decode(tables, lanes, before, words, round),
         |out, round, after| {
             let literals_before = |round: &Round, lane| avx2::literals_before(round, lane);
+            let shuffle = |bytes: [u8; 16], order: &[u8; 16]| avx2::shuffle(bytes, order);
             // SAFETY: the number of lanes before one that hold literals: at most 31, and it only grows.
-            unsafe {
-                output::write(out, round, after, literals_before, |bytes, order| avx2::shuffle(bytes, order))
-            };
+            unsafe { output::write(out, round, after, literals_before, shuffle) };
         },
     );
     tile.deal.lanes = (&store_lanes(&lanes)).into();

@@ -73,10 +73,9 @@ fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
         },
         |out, round, after| {
             let literals_before = |round: &Round, lane| usize::from(round.literals[LANES + lane as usize]);
+            let shuffle = |bytes: [u8; 16], order: &[u8; 16]| shuffle(bytes, order);
             // SAFETY: the running total of the lanes that hold literals: at most 32, and it only grows.
-            unsafe {
-                output::write(out, round, after, literals_before, |bytes, order| shuffle(bytes, order))
-            };
+            unsafe { output::write(out, round, after, literals_before, shuffle) };
         },
     );
     tile.deal.lanes = (&copies[last]).into();
