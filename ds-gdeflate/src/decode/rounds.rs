@@ -72,6 +72,9 @@ impl Round {
 }
 
 /// Decodes rounds from the start of a block's symbols for as long as they are ordinary.
+///
+/// Never part of its caller, which would leave its loop fewer registers: 5 % of the time.
+#[inline(never)]
 pub(super) fn run<W>(tile: &mut TileDecoder<'_, '_, '_, W>) {
     let mut rounds = [Round::EMPTY, Round::EMPTY];
     let mut spare_lanes = Lanes::EMPTY;
