@@ -131,8 +131,7 @@ uint load_word(uint i) {
     return w;
 }
 
-// Refill of all lanes that lack bits, in lane order. `next` may pass `words`: check truncated().
-uint wants;
+// Refill of all lanes that lack bits, in lane order. `next` may pass `words`, which the caller checks.
 void refill() {
     bool need = avail < 32u;
     uint needs = ballot(need);
@@ -142,7 +141,6 @@ void refill() {
         avail += 32u;
     }
     next += bitCount(needs);
-    wants = needs;
     if (held < next) {
         window = ahead;
         held += 32u;
@@ -365,11 +363,11 @@ const uint LITERAL = 0x80000000u;
 uint pos_a, size_a, info_a, pos_b, size_b, info_b;
 
 // Writes the first bytes of [at, stop), a window's full at most. Returns where it ends.
-uint emit_window(uint at, uint stop) {
+uint emit_window(uint at, uint stop, const bool fresh) {
     uint window_at = at & ~3u;
     uint window_end = min(window_at + WINDOW, stop);
-    if (size_a != 0u && pos_a < window_end && pos_a + size_a > at) marks[row * WINDOW + max(pos_a, at) - window_at] = uint8_t(64u | lane);
-    if (size_b != 0u && pos_b < window_end && pos_b + size_b > at) marks[row * WINDOW + max(pos_b, at) - window_at] = uint8_t(96u | lane);
+    if (size_a != 0u && pos_a < window_end && (fresh || pos_a + size_a > at)) marks[row * WINDOW + (fresh ? pos_a : max(pos_a, at)) - window_at] = uint8_t(64u | lane);
+    if (size_b != 0u && pos_b < window_end && (fresh || pos_b + size_b > at)) marks[row * WINDOW + (fresh ? pos_b : max(pos_b, at)) - window_at] = uint8_t(96u | lane);
     sync();
     // Which symbol each byte belongs to: the last mark at or before it.
     uint mark_at = row * WINDOW + 4u * lane;
@@ -498,7 +496,7 @@ void emit_rest(uint at, uint stop) {
                 }
             }
         }
-        at = emit_window(at, stop);
+        at = emit_window(at, stop, false);
     }
 }
 
@@ -564,6 +562,63 @@ uint next_block() {
     }
 }
 
+// A lane's symbol: its entry, the bits it takes, the literal, length less 3 or distance less 1.
+struct Symbol {
+    uint entry, used, value;
+    bool literal;
+};
+// In an entry, above what a table has: the block's end; 16 extra bits; what is wrong, in units of `FAULT`.
+const uint FINISH = 1u << 16, WIDE_EXTRA = 1u << 17, FAULT = 1u << 20;
+
+// The entry of an odd symbol, or of a codeword too long for the table.
+uint decode_odd(uint low, uint entry, bool distance) {
+    if (!distance && entry == 0u) {
+        uint at = (bitfieldReverse(low) >> 17) - (limits[row * 16u + ROOT_BITS - 8u] >> 16) >> LONG_SHIFT;
+        if (at < LONG_SIZE) entry = uint(sorted.symbol[LONG_AT + at]);
+    }
+    if ((entry & 15u) == 0u) {
+        uint length = entry >> 4 & 15u;
+        entry |= 15u;
+        if (length == 0u) {
+            uint v = bitfieldReverse(low) >> 17;
+            length = distance ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
+            uint code = row * 16u + (distance ? 0u : 0u - 8u);
+            uint limit = limits[code + length];
+            while (v >= limit >> 16 && length < 15u) {
+                length++;
+                limit = limits[code + length];
+            }
+            if (v >= limit >> 16) entry = FAULT * (UNUSED_CODEWORD + (distance ? DISTANCE : LITERAL_LENGTH)) | 0xF0u;
+            else entry = uint(sorted.symbol[(distance ? 288u : 0u) + (limit + (v >> (15u - length)) & 0xFFFFu)]);
+        }
+        if ((entry & 15u) != 0u) {
+            uint kind = entry >> 8;
+            entry = kind == END_OF_BLOCK ? FINISH : kind == LONGEST ? WIDE_EXTRA : FAULT * RESERVED_SYMBOL;
+        }
+        entry |= length;
+    }
+    return entry;
+}
+
+Symbol decode(uint low, bool distance, bool takes) {
+    uint place = distance ? DISTANCE_AT + (low & (1u << DISTANCE_BITS) - 1u) : low & (1u << ROOT_BITS) - 1u;
+    uint entry = uint(tables[row * TABLE_SIZE + place]);
+    uint extra = entry >> 4 & 15u;
+    if (extra == 15u) extra = 0u;
+    if (takes && (entry & 15u) == 0u) {
+        entry = decode_odd(low, entry, distance);
+        extra = entry >> 4 & 15u;
+        if (extra == 15u) extra = 0u;
+        if ((entry & WIDE_EXTRA) != 0u) extra = 16u;
+    }
+    Symbol r;
+    r.entry = entry;
+    r.literal = (entry & 0xF0u) == 0xF0u;
+    r.used = (entry & 15u) + extra;
+    r.value = ((entry >> 8 & 255u) << extra) + (low >> (entry & 15u) & (1u << extra) - 1u);
+    return r;
+}
+
 const uint SCRATCH_BYTES = 2u * (LONG_AT + LONG_SIZE);
 
 void main() {
@@ -608,7 +663,6 @@ void main() {
     uint prior_at = settled, prior_pos = 0u, prior_size = 0u, prior_value = 0u;
     bool pending = false;
     bool ending = false;    // uniform: only pending lanes have a turn
-    uint table = row * TABLE_SIZE;
     uint emitted = settled;
     for (;;) {
         if (!open) {
@@ -621,96 +675,100 @@ void main() {
             if (lane == 0u) Status(batch.status).word[index] = verdict;
             return;
         }
-        // Two rounds, so that a window is worth its while.
-        for (uint which = 0u; which < 2u; which++) {
-            bool takes = pending || (!ending && open);
-            uint low = peek();
-            uint place = pending ? DISTANCE_AT + (low & (1u << DISTANCE_BITS) - 1u) : low & (1u << ROOT_BITS) - 1u;
-            uint entry = uint(tables[table + place]);
-            uint length = entry & 15u, extra = entry >> 4 & 15u, base = entry >> 8;
-            bool literal = extra == 15u;
-            if (literal) extra = 0u;
-            uint fault = OK;
-            bool finish = false;
-            if (takes && length == 0u) {
-                if (!pending && entry == 0u) {
-                    uint at = (bitfieldReverse(low) >> 17) - (limits[row * 16u + ROOT_BITS - 8u] >> 16) >> LONG_SHIFT;
-                    if (at < LONG_SIZE) {
-                        entry = uint(sorted.symbol[LONG_AT + at]);
-                        length = entry & 15u;
-                        extra = entry >> 4 & 15u;
-                        base = entry >> 8;
-                        literal = extra == 15u;
-                        if (literal) extra = 0u;
-                    }
-                }
-                if (length == 0u) {
-                    uint s = base << 8 | 15u;
-                    length = extra;
-                    if (extra == 0u) {
-                        uint v = bitfieldReverse(low) >> 17;
-                        uint l = pending ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
-                        uint code = row * 16u + (pending ? 0u : 0u - 8u);
-                        uint limit = limits[code + l];
-                        while (v >= limit >> 16 && l < 15u) {
-                            l++;
-                            limit = limits[code + l];
-                        }
-                        length = l;
-                        if (v >= limit >> 16) {
-                            fault = UNUSED_CODEWORD + (pending ? DISTANCE : LITERAL_LENGTH);
-                            s = 0xF0u;
-                        } else {
-                            s = uint(sorted.symbol[(pending ? 288u : 0u) + (limit + (v >> (15u - l)) & 0xFFFFu)]);
-                        }
-                    }
-                    extra = s >> 4 & 15u;
-                    base = s >> 8;
-                    literal = extra == 15u;
-                    if (literal) extra = 0u;
-                    if ((s & 15u) != 0u) {
-                        finish = base == END_OF_BLOCK;
-                        if (base == LONGEST) extra = 16u;
-                        if (base == RESERVED) fault = RESERVED_SYMBOL;
-                        base = 0u;
-                    }
-                }
-            }
-            uint ends = ballot(finish);
-            if (ends != 0u) takes = takes && (pending || lane <= uint(findLSB(ends)));
-            uint fresh = (base << extra) + (low >> length & (1u << extra) - 1u);
-            drop(takes ? length + extra : 0u);
-            bool symbol = takes && !pending && !finish;
-            bool match = symbol && !literal;
-            uint size = match ? fresh + 3u : symbol ? 1u : 0u;
-            uint sum = inclusive_add(size);
-            uint pos = settled + sum - size;
-            uint total = shuffle(sum, 31u);
-            bool far = pending && fresh >= prior_pos - first;
-            uint dealt = next;
-            refill();
-            if (ballot(far || takes && fault != OK) != 0u || settled + total > end || next > words) {
-                if (far && fault == OK) fault = DISTANCE_TOO_FAR;
-                bool needed = (wants & 1u << lane) != 0u;
-                if (fault == OK && size != 0u && pos + size > end) fault = OUTPUT_OVERRUN;
-                if (fault == OK && needed && dealt + bitCount(wants & below) >= words) fault = TRUNCATED;
-                verdict = shuffle(fault, findLSB(ballot(takes && fault != OK)));
-                if (lane == 0u) Status(batch.status).word[index] = verdict;
-                return;
-            }
-            uint info = pending ? fresh + 1u : LITERAL | prior_value;
-            if (which == 0u) { pos_a = prior_pos; size_a = prior_size; info_a = info; }
-            else { pos_b = prior_pos; size_b = prior_size; info_b = info; }
+        // Round A, then round B out of the bits that A leaves; one prefix sum and one refill for both.
+        Symbol a = decode(peek(), pending, pending || !ending);
+        bool match_a = !pending && !a.literal;
+        uint count_a = pending ? 0u : a.literal ? 1u : a.value + 3u;
+        uint used_a = a.used;
+        Symbol b = decode(uint(bits >> used_a), match_a, true);
+        bool match_b = !match_a && !b.literal;
+        uint count_b = match_a ? 0u : b.literal ? 1u : b.value + 3u;
+        uint used_b = b.used;
+        uint stops = ballot((a.entry & FINISH) != 0u);
+        // A alone where a lane lacks bits for B, a block ends, or sums might not fit 16 bits: it is then B, and A has nothing.
+        bool lone = ballot(ending || ((a.entry | b.entry) & (FINISH | WIDE_EXTRA)) != 0u || used_a + used_b > avail) != 0u;
+        uint mask = 0xFFFFu;
+        if (lone) {
+            bool takes = pending || !ending && (stops == 0u || lane <= uint(findLSB(stops)));
+            if (!takes) a.entry = 0u;
+            used_a = takes ? used_a : 0u;
+            count_b = takes && (a.entry & FINISH) == 0u ? count_a : 0u;
+            match_b = match_a && count_b != 0u;
+            b.value = a.value;
+            b.entry = 0u;
+            used_b = 0u;
+            count_a = 0u;
+            match_a = false;
+            mask = ~0u;
             if (ending) open = false;
-            ending = ends != 0u;
-            pending = match;
-            prior_at = settled;
-            prior_pos = pos;
-            prior_size = size;
-            prior_value = fresh;
-            settled += total;
+            ending = stops != 0u;
         }
-        uint at = emit_window(emitted, prior_at);
+        uint counts = count_b | count_a << 16;
+        uint sum = inclusive_add(counts);
+        uint total = shuffle(sum, 31u);
+        sum -= counts;
+        uint at_a = settled + ((sum & ~mask) >> 16);
+        uint settled_a = settled + ((total & ~mask) >> 16);
+        uint at_b = settled_a + (sum & mask);
+        uint settled_b = settled_a + (total & mask);
+        // A lane that lacks bits after A, and takes a word, has enough after B.
+        uint left = avail - used_a;
+        uint rest = left - used_b;
+        bool need_a = left < 32u;
+        bool need = rest < 32u;
+        uint wants_a = ballot(need_a);
+        uint wants_b = ballot(need) & ~wants_a;
+        uint dealt_b = next + bitCount(wants_a);
+        uint deal = (need_a ? next : dealt_b) + bitCount((need_a ? wants_a : wants_b) & below);
+        bits >>= used_a;
+        bits >>= used_b;
+        avail = rest;
+        uint word = shuffle(window, deal);
+        if (need) {
+            bits |= uint64_t(word) << rest;
+            avail += 32u;
+        }
+        next = dealt_b + bitCount(wants_b);
+        if (held < next) {
+            window = ahead;
+            held += 32u;
+            // What lies beyond the last word is never used: see `next`.
+            uint i = held + 32u;
+            if (i < words) ahead = source.word[i];
+            if (source_shift != 0u) ahead = load_word(i);
+        }
+        bool far_a = pending && a.value >= prior_pos - first;
+        bool far_b = match_a && b.value >= at_a - first;
+        if (ballot(far_a || far_b || max(a.entry, b.entry) >= FAULT) != 0u || settled_b > end || next > words) {
+            // Which comes first: faults of A in lane order, then those of B.
+            uint fault = a.entry / FAULT;
+            if (far_a && fault == OK) fault = DISTANCE_TOO_FAR;
+            uint late = b.entry / FAULT;
+            if (far_b && late == OK) late = DISTANCE_TOO_FAR;
+            if (late == OK && count_b != 0u && at_b + count_b > end) late = OUTPUT_OVERRUN;
+            if (late == OK && need && !need_a && deal >= words) late = TRUNCATED;
+            if (fault == OK && count_a != 0u && at_a + count_a > end) fault = OUTPUT_OVERRUN;
+            if (fault == OK && mask == ~0u) fault = late;
+            if (fault == OK && need_a && deal >= words) fault = TRUNCATED;
+            uint bad = ballot(fault != OK);
+            uint bad_late = ballot(late != OK);
+            verdict = shuffle(bad != 0u ? fault : late, findLSB(bad != 0u ? bad : bad_late));
+            if (lane == 0u) Status(batch.status).word[index] = verdict;
+            return;
+        }
+        pos_a = prior_pos;
+        size_a = prior_size;
+        info_a = pending ? a.value + 1u : LITERAL | prior_value;
+        pos_b = at_a;
+        size_b = count_a;
+        info_b = match_a ? b.value + 1u : LITERAL | a.value;
+        pending = match_b;
+        prior_at = settled_a;
+        prior_pos = at_b;
+        prior_size = count_b;
+        prior_value = b.value;
+        settled = settled_b;
+        uint at = emit_window(emitted, prior_at, true);
         if (at < prior_at) emit_rest(at, prior_at);
         emitted = prior_at;
     }
