@@ -72,7 +72,7 @@ const uint CODE_LENGTH = 0u, LITERAL_LENGTH = 1u, DISTANCE = 2u;
 // all zero, a codeword too long for the table.
 shared uint16_t tables[gl_WorkGroupSize.y * TABLE_SIZE];
 // A window's bytes: which symbol begins there, then where they come from, then what they are. Zero between windows.
-shared uint8_t marks[gl_WorkGroupSize.y * WINDOW];
+shared int8_t marks[gl_WorkGroupSize.y * WINDOW];
 shared uint exchange[WIDE ? 1 : LANES + 1];
 
 uint lane, row;
@@ -362,20 +362,16 @@ const uint LITERAL = 0x80000000u;
 // Symbols of the two rounds to be written, each lane's: where it begins, its bytes, and LITERAL | byte or the distance back.
 uint pos_a, size_a, info_a, pos_b, size_b, info_b;
 
-// Writes the first bytes of [at, stop), a window's full at most. Returns where it ends.
+// Writes the first bytes of [at, stop), a window's full at most. Returns where it ends. `fresh`: no symbol begins before `at`.
 uint emit_window(uint at, uint stop, const bool fresh) {
     uint window_at = at & ~3u;
     uint window_end = min(window_at + WINDOW, stop);
-    if (size_a != 0u && pos_a < window_end && (fresh || pos_a + size_a > at)) marks[row * WINDOW + (fresh ? pos_a : max(pos_a, at)) - window_at] = uint8_t(64u | lane);
-    if (size_b != 0u && pos_b < window_end && (fresh || pos_b + size_b > at)) marks[row * WINDOW + (fresh ? pos_b : max(pos_b, at)) - window_at] = uint8_t(96u | lane);
+    if (size_a != 0u && pos_a < window_end && (fresh || pos_a + size_a > at)) marks[row * WINDOW + (fresh ? pos_a : max(pos_a, at)) - window_at] = int8_t(64u | lane);
+    if (size_b != 0u && pos_b < window_end && (fresh || pos_b + size_b > at)) marks[row * WINDOW + (fresh ? pos_b : max(pos_b, at)) - window_at] = int8_t(96u | lane);
     sync();
     // Which symbol each byte belongs to: the last mark at or before it.
     uint mark_at = row * WINDOW + 4u * lane;
     uint o0 = uint(marks[mark_at]), o1 = uint(marks[mark_at + 1u]), o2 = uint(marks[mark_at + 2u]), o3 = uint(marks[mark_at + 3u]);
-    marks[mark_at] = uint8_t(0);
-    marks[mark_at + 1u] = uint8_t(0);
-    marks[mark_at + 2u] = uint8_t(0);
-    marks[mark_at + 3u] = uint8_t(0);
     uint last_mark = o3 != 0u ? o3 : o2 != 0u ? o2 : o1 != 0u ? o1 : o0;
     uint marked = ballot(last_mark != 0u);
     uint carry = shuffle(last_mark, findMSB(marked & below));
@@ -399,64 +395,63 @@ uint emit_window(uint at, uint stop, const bool fresh) {
     uint to = window_at + off;
     // Where each byte comes from. A literal's is far above `at`.
     uint f0 = to - i0, f1 = to + 1u - i1, f2 = to + 2u - i2, f3 = to + 3u - i3;
-    uint b0 = i0 & 255u, b1 = i1 & 255u, b2 = i2 & 255u, b3 = i3 & 255u;
-    if (f0 < at) b0 = uint(output_bytes.byte[f0]);
-    if (f1 < at) b1 = uint(output_bytes.byte[f1]);
-    if (f2 < at) b2 = uint(output_bytes.byte[f2]);
-    if (f3 < at) b3 = uint(output_bytes.byte[f3]);
+    uint8_t b0 = uint8_t(i0), b1 = uint8_t(i1), b2 = uint8_t(i2), b3 = uint8_t(i3);
+    if (f0 < at) b0 = output_bytes.byte[f0];
+    if (f1 < at) b1 = output_bytes.byte[f1];
+    if (f2 < at) b2 = output_bytes.byte[f2];
+    if (f3 < at) b3 = output_bytes.byte[f3];
     // Bytes of matches that come from this very window.
     bool n0 = f0 - at < 128u, n1 = f1 - at < 128u, n2 = f2 - at < 128u, n3 = f3 - at < 128u;
-    uint value;
-    bool near = (n0 || n1 || n2 || n3) && to < window_end;
+    bool near = min(min(f0 - at, f1 - at), min(f2 - at, f3 - at)) < 128u && to < window_end;
     if (ballot(near) != 0u) {
-        // Follow them to where they first appear. A byte: place in the window, and in the lowest bit whether that is it.
-        uint own = off << 1 | 1u;
-        uint q0 = n0 ? (f0 - window_at) << 1 : own;
-        uint q1 = n1 ? (f1 - window_at) << 1 : own + 2u;
-        uint q2 = n2 ? (f2 - window_at) << 1 : own + 4u;
-        uint q3 = n3 ? (f3 - window_at) << 1 : own + 6u;
+        // Follow them to where they first appear. A byte: place in the window, negative where that is it.
+        int own = int(off) | -128;
+        int q0 = n0 ? int(f0 - window_at) : own;
+        int q1 = n1 ? int(f1 - window_at) : own | 1;
+        int q2 = n2 ? int(f2 - window_at) : own | 2;
+        int q3 = n3 ? int(f3 - window_at) : own | 3;
         uint base = row * WINDOW;
-        marks[mark_at] = uint8_t(q0);
-        marks[mark_at + 1u] = uint8_t(q1);
-        marks[mark_at + 2u] = uint8_t(q2);
-        marks[mark_at + 3u] = uint8_t(q3);
+        marks[mark_at] = int8_t(q0);
+        marks[mark_at + 1u] = int8_t(q1);
+        marks[mark_at + 2u] = int8_t(q2);
+        marks[mark_at + 3u] = int8_t(q3);
         sync();
         // Pointers only ever lead further down; whoever reads one that has just been shortened reads a good one too.
-        while ((q0 & q1 & q2 & q3 & 1u) == 0u) {
-            q0 = uint(marks[base + (q0 >> 1)]);
-            q1 = uint(marks[base + (q1 >> 1)]);
-            q2 = uint(marks[base + (q2 >> 1)]);
-            q3 = uint(marks[base + (q3 >> 1)]);
-            marks[mark_at] = uint8_t(q0);
-            marks[mark_at + 1u] = uint8_t(q1);
-            marks[mark_at + 2u] = uint8_t(q2);
-            marks[mark_at + 3u] = uint8_t(q3);
+        while ((q0 & q1 & q2 & q3) >= 0) {
+            q0 = int(marks[base + uint(q0 & 127)]);
+            q1 = int(marks[base + uint(q1 & 127)]);
+            q2 = int(marks[base + uint(q2 & 127)]);
+            q3 = int(marks[base + uint(q3 & 127)]);
+            marks[mark_at] = int8_t(q0);
+            marks[mark_at + 1u] = int8_t(q1);
+            marks[mark_at + 2u] = int8_t(q2);
+            marks[mark_at + 3u] = int8_t(q3);
         }
         sync();
-        marks[mark_at] = uint8_t(b0);
-        marks[mark_at + 1u] = uint8_t(b1);
-        marks[mark_at + 2u] = uint8_t(b2);
-        marks[mark_at + 3u] = uint8_t(b3);
+        marks[mark_at] = int8_t(b0);
+        marks[mark_at + 1u] = int8_t(b1);
+        marks[mark_at + 2u] = int8_t(b2);
+        marks[mark_at + 3u] = int8_t(b3);
         sync();
-        b0 = uint(marks[base + (q0 >> 1)]);
-        b1 = uint(marks[base + (q1 >> 1)]);
-        b2 = uint(marks[base + (q2 >> 1)]);
-        b3 = uint(marks[base + (q3 >> 1)]);
+        b0 = uint8_t(marks[base + uint(q0 & 127)]);
+        b1 = uint8_t(marks[base + uint(q1 & 127)]);
+        b2 = uint8_t(marks[base + uint(q2 & 127)]);
+        b3 = uint8_t(marks[base + uint(q3 & 127)]);
         sync();
-        marks[mark_at] = uint8_t(0);
-        marks[mark_at + 1u] = uint8_t(0);
-        marks[mark_at + 2u] = uint8_t(0);
-        marks[mark_at + 3u] = uint8_t(0);
     }
-    value = b0 | b1 << 8 | b2 << 16 | b3 << 24;
+    marks[mark_at] = int8_t(0);
+    marks[mark_at + 1u] = int8_t(0);
+    marks[mark_at + 2u] = int8_t(0);
+    marks[mark_at + 3u] = int8_t(0);
+    uint value = pack32(u8vec4(b0, b1, b2, b3));
     if (to < window_end) {
         // Bytes beyond the window are overwritten later.
         if (to >= first && to + 4u <= end) output_words.word[to >> 2] = value;
         else {
-            if (to >= at) output_bytes.byte[to] = uint8_t(b0);
-            if (to + 1u >= at && to + 1u < window_end) output_bytes.byte[to + 1u] = uint8_t(b1);
-            if (to + 2u >= at && to + 2u < window_end) output_bytes.byte[to + 2u] = uint8_t(b2);
-            if (to + 3u >= at && to + 3u < window_end) output_bytes.byte[to + 3u] = uint8_t(b3);
+            if (to >= at) output_bytes.byte[to] = b0;
+            if (to + 1u >= at && to + 1u < window_end) output_bytes.byte[to + 1u] = b1;
+            if (to + 2u >= at && to + 2u < window_end) output_bytes.byte[to + 2u] = b2;
+            if (to + 3u >= at && to + 3u < window_end) output_bytes.byte[to + 3u] = b3;
         }
     }
     sync();
@@ -466,7 +461,7 @@ uint emit_window(uint at, uint stop, const bool fresh) {
 // Writes the whole of [at, stop), long runs faster.
 void emit_rest(uint at, uint stop) {
     while (at < stop) {
-        if (stop - at > 160u) {
+        if (stop - at > 512u) {
             uint owners_a = ballot(size_a != 0u && pos_a <= at), owners_b = ballot(size_b != 0u && pos_b <= at);
             bool late = owners_b != 0u;
             uint owner = findMSB(late ? owners_b : owners_a);
@@ -600,20 +595,22 @@ uint decode_odd(uint low, uint entry, bool distance) {
     return entry;
 }
 
-Symbol decode(uint low, bool distance, bool takes) {
+Symbol decode(uint low, bool distance) {
     uint place = distance ? DISTANCE_AT + (low & (1u << DISTANCE_BITS) - 1u) : low & (1u << ROOT_BITS) - 1u;
     uint entry = uint(tables[row * TABLE_SIZE + place]);
     uint extra = entry >> 4 & 15u;
-    if (extra == 15u) extra = 0u;
-    if (takes && (entry & 15u) == 0u) {
+    bool literal = extra == 15u;
+    if (literal) extra = 0u;
+    if ((entry & 15u) == 0u) {
         entry = decode_odd(low, entry, distance);
         extra = entry >> 4 & 15u;
-        if (extra == 15u) extra = 0u;
+        literal = extra == 15u;
+        if (literal) extra = 0u;
         if ((entry & WIDE_EXTRA) != 0u) extra = 16u;
     }
     Symbol r;
     r.entry = entry;
-    r.literal = (entry & 0xF0u) == 0xF0u;
+    r.literal = literal;
     r.used = (entry & 15u) + extra;
     r.value = ((entry >> 8 & 255u) << extra) + (low >> (entry & 15u) & (1u << extra) - 1u);
     return r;
@@ -645,7 +642,7 @@ void main() {
     first = uint(tile.destination & 3ul);
     end = first + tile.destination_len;
     settled = first;
-    for (uint i = lane; i < WINDOW; i += LANES) marks[row * WINDOW + i] = uint8_t(0);
+    for (uint i = lane; i < WINDOW; i += LANES) marks[row * WINDOW + i] = int8_t(0);
     bits = load_word(lane);
     avail = 32u;
     held = lane + 32u;
@@ -676,18 +673,18 @@ void main() {
             return;
         }
         // Round A, then round B out of the bits that A leaves; one prefix sum and one refill for both.
-        Symbol a = decode(peek(), pending, pending || !ending);
+        Symbol a = decode(peek(), pending);
         bool match_a = !pending && !a.literal;
         uint count_a = pending ? 0u : a.literal ? 1u : a.value + 3u;
         uint used_a = a.used;
-        Symbol b = decode(uint(bits >> used_a), match_a, true);
+        Symbol b = decode(uint(bits >> used_a), match_a);
         bool match_b = !match_a && !b.literal;
         uint count_b = match_a ? 0u : b.literal ? 1u : b.value + 3u;
         uint used_b = b.used;
         uint stops = ballot((a.entry & FINISH) != 0u);
         // A alone where a lane lacks bits for B, a block ends, or sums might not fit 16 bits: it is then B, and A has nothing.
         bool lone = ballot(ending || ((a.entry | b.entry) & (FINISH | WIDE_EXTRA)) != 0u || used_a + used_b > avail) != 0u;
-        uint mask = 0xFFFFu;
+        uint mask = 0xFFFFu;    // of B's part in sums
         if (lone) {
             bool takes = pending || !ending && (stops == 0u || lane <= uint(findLSB(stops)));
             if (!takes) a.entry = 0u;
@@ -729,6 +726,7 @@ void main() {
             avail += 32u;
         }
         next = dealt_b + bitCount(wants_b);
+        // As in `refill`; made a function that `refill` calls, this costs NVIDIA's compiler its proofs.
         if (held < next) {
             window = ahead;
             held += 32u;
