@@ -416,7 +416,8 @@ uint emit_window(uint at, uint stop, const bool fresh) {
         marks[mark_at + 2u] = int8_t(q2);
         marks[mark_at + 3u] = int8_t(q3);
         sync();
-        // Pointers only ever lead further down; whoever reads one that has just been shortened reads a good one too.
+        // Pointers only ever lead further down, since no distance is 0, not even one that no symbol has; whoever reads one that has just
+        // been shortened reads a good one too.
         while ((q0 & q1 & q2 & q3) >= 0) {
             q0 = int(marks[base + uint(q0 & 127)]);
             q1 = int(marks[base + uint(q1 & 127)]);
