@@ -72,7 +72,7 @@ const uint CODE_LENGTH = 0u, LITERAL_LENGTH = 1u, DISTANCE = 2u;
 // all zero, a codeword too long for the table.
 shared uint16_t tables[gl_WorkGroupSize.y * TABLE_SIZE];
 // A window's bytes: which symbol begins there, then where they come from, then what they are. Zero between windows.
-shared uint8_t marks[gl_WorkGroupSize.y * WINDOW];
+shared int8_t marks[gl_WorkGroupSize.y * WINDOW];
 shared uint exchange[WIDE ? 1 : LANES + 1];
 
 uint lane, row;
@@ -131,8 +131,7 @@ uint load_word(uint i) {
     return w;
 }
 
-// Refill of all lanes that lack bits, in lane order. `next` may pass `words`: check truncated().
-uint wants;
+// Refill of all lanes that lack bits, in lane order. `next` may pass `words`, which the caller checks.
 void refill() {
     bool need = avail < 32u;
     uint needs = ballot(need);
@@ -142,7 +141,6 @@ void refill() {
         avail += 32u;
     }
     next += bitCount(needs);
-    wants = needs;
     if (held < next) {
         window = ahead;
         held += 32u;
@@ -364,20 +362,16 @@ const uint LITERAL = 0x80000000u;
 // Symbols of the two rounds to be written, each lane's: where it begins, its bytes, and LITERAL | byte or the distance back.
 uint pos_a, size_a, info_a, pos_b, size_b, info_b;
 
-// Writes the first bytes of [at, stop), a window's full at most. Returns where it ends.
-uint emit_window(uint at, uint stop) {
+// Writes the first bytes of [at, stop), a window's full at most. Returns where it ends. `fresh`: no symbol begins before `at`.
+uint emit_window(uint at, uint stop, const bool fresh) {
     uint window_at = at & ~3u;
     uint window_end = min(window_at + WINDOW, stop);
-    if (size_a != 0u && pos_a < window_end && pos_a + size_a > at) marks[row * WINDOW + max(pos_a, at) - window_at] = uint8_t(64u | lane);
-    if (size_b != 0u && pos_b < window_end && pos_b + size_b > at) marks[row * WINDOW + max(pos_b, at) - window_at] = uint8_t(96u | lane);
+    if (size_a != 0u && pos_a < window_end && (fresh || pos_a + size_a > at)) marks[row * WINDOW + (fresh ? pos_a : max(pos_a, at)) - window_at] = int8_t(64u | lane);
+    if (size_b != 0u && pos_b < window_end && (fresh || pos_b + size_b > at)) marks[row * WINDOW + (fresh ? pos_b : max(pos_b, at)) - window_at] = int8_t(96u | lane);
     sync();
     // Which symbol each byte belongs to: the last mark at or before it.
     uint mark_at = row * WINDOW + 4u * lane;
     uint o0 = uint(marks[mark_at]), o1 = uint(marks[mark_at + 1u]), o2 = uint(marks[mark_at + 2u]), o3 = uint(marks[mark_at + 3u]);
-    marks[mark_at] = uint8_t(0);
-    marks[mark_at + 1u] = uint8_t(0);
-    marks[mark_at + 2u] = uint8_t(0);
-    marks[mark_at + 3u] = uint8_t(0);
     uint last_mark = o3 != 0u ? o3 : o2 != 0u ? o2 : o1 != 0u ? o1 : o0;
     uint marked = ballot(last_mark != 0u);
     uint carry = shuffle(last_mark, findMSB(marked & below));
@@ -401,64 +395,64 @@ uint emit_window(uint at, uint stop) {
     uint to = window_at + off;
     // Where each byte comes from. A literal's is far above `at`.
     uint f0 = to - i0, f1 = to + 1u - i1, f2 = to + 2u - i2, f3 = to + 3u - i3;
-    uint b0 = i0 & 255u, b1 = i1 & 255u, b2 = i2 & 255u, b3 = i3 & 255u;
-    if (f0 < at) b0 = uint(output_bytes.byte[f0]);
-    if (f1 < at) b1 = uint(output_bytes.byte[f1]);
-    if (f2 < at) b2 = uint(output_bytes.byte[f2]);
-    if (f3 < at) b3 = uint(output_bytes.byte[f3]);
+    uint8_t b0 = uint8_t(i0), b1 = uint8_t(i1), b2 = uint8_t(i2), b3 = uint8_t(i3);
+    if (f0 < at) b0 = output_bytes.byte[f0];
+    if (f1 < at) b1 = output_bytes.byte[f1];
+    if (f2 < at) b2 = output_bytes.byte[f2];
+    if (f3 < at) b3 = output_bytes.byte[f3];
     // Bytes of matches that come from this very window.
     bool n0 = f0 - at < 128u, n1 = f1 - at < 128u, n2 = f2 - at < 128u, n3 = f3 - at < 128u;
-    uint value;
-    bool near = (n0 || n1 || n2 || n3) && to < window_end;
+    bool near = min(min(f0 - at, f1 - at), min(f2 - at, f3 - at)) < 128u && to < window_end;
     if (ballot(near) != 0u) {
-        // Follow them to where they first appear. A byte: place in the window, and in the lowest bit whether that is it.
-        uint own = off << 1 | 1u;
-        uint q0 = n0 ? (f0 - window_at) << 1 : own;
-        uint q1 = n1 ? (f1 - window_at) << 1 : own + 2u;
-        uint q2 = n2 ? (f2 - window_at) << 1 : own + 4u;
-        uint q3 = n3 ? (f3 - window_at) << 1 : own + 6u;
+        // Follow them to where they first appear. A byte: place in the window, negative where that is it.
+        int own = int(off) | -128;
+        int q0 = n0 ? int(f0 - window_at) : own;
+        int q1 = n1 ? int(f1 - window_at) : own | 1;
+        int q2 = n2 ? int(f2 - window_at) : own | 2;
+        int q3 = n3 ? int(f3 - window_at) : own | 3;
         uint base = row * WINDOW;
-        marks[mark_at] = uint8_t(q0);
-        marks[mark_at + 1u] = uint8_t(q1);
-        marks[mark_at + 2u] = uint8_t(q2);
-        marks[mark_at + 3u] = uint8_t(q3);
+        marks[mark_at] = int8_t(q0);
+        marks[mark_at + 1u] = int8_t(q1);
+        marks[mark_at + 2u] = int8_t(q2);
+        marks[mark_at + 3u] = int8_t(q3);
         sync();
-        // Pointers only ever lead further down; whoever reads one that has just been shortened reads a good one too.
-        while ((q0 & q1 & q2 & q3 & 1u) == 0u) {
-            q0 = uint(marks[base + (q0 >> 1)]);
-            q1 = uint(marks[base + (q1 >> 1)]);
-            q2 = uint(marks[base + (q2 >> 1)]);
-            q3 = uint(marks[base + (q3 >> 1)]);
-            marks[mark_at] = uint8_t(q0);
-            marks[mark_at + 1u] = uint8_t(q1);
-            marks[mark_at + 2u] = uint8_t(q2);
-            marks[mark_at + 3u] = uint8_t(q3);
+        // Pointers only ever lead further down, since no distance is 0, not even one that no symbol has; whoever reads one that has just
+        // been shortened reads a good one too.
+        while ((q0 & q1 & q2 & q3) >= 0) {
+            q0 = int(marks[base + uint(q0 & 127)]);
+            q1 = int(marks[base + uint(q1 & 127)]);
+            q2 = int(marks[base + uint(q2 & 127)]);
+            q3 = int(marks[base + uint(q3 & 127)]);
+            marks[mark_at] = int8_t(q0);
+            marks[mark_at + 1u] = int8_t(q1);
+            marks[mark_at + 2u] = int8_t(q2);
+            marks[mark_at + 3u] = int8_t(q3);
         }
         sync();
-        marks[mark_at] = uint8_t(b0);
-        marks[mark_at + 1u] = uint8_t(b1);
-        marks[mark_at + 2u] = uint8_t(b2);
-        marks[mark_at + 3u] = uint8_t(b3);
+        marks[mark_at] = int8_t(b0);
+        marks[mark_at + 1u] = int8_t(b1);
+        marks[mark_at + 2u] = int8_t(b2);
+        marks[mark_at + 3u] = int8_t(b3);
         sync();
-        b0 = uint(marks[base + (q0 >> 1)]);
-        b1 = uint(marks[base + (q1 >> 1)]);
-        b2 = uint(marks[base + (q2 >> 1)]);
-        b3 = uint(marks[base + (q3 >> 1)]);
+        b0 = uint8_t(marks[base + uint(q0 & 127)]);
+        b1 = uint8_t(marks[base + uint(q1 & 127)]);
+        b2 = uint8_t(marks[base + uint(q2 & 127)]);
+        b3 = uint8_t(marks[base + uint(q3 & 127)]);
         sync();
-        marks[mark_at] = uint8_t(0);
-        marks[mark_at + 1u] = uint8_t(0);
-        marks[mark_at + 2u] = uint8_t(0);
-        marks[mark_at + 3u] = uint8_t(0);
     }
-    value = b0 | b1 << 8 | b2 << 16 | b3 << 24;
+    marks[mark_at] = int8_t(0);
+    marks[mark_at + 1u] = int8_t(0);
+    marks[mark_at + 2u] = int8_t(0);
+    marks[mark_at + 3u] = int8_t(0);
+    uint value = pack32(u8vec4(b0, b1, b2, b3));
     if (to < window_end) {
         // Bytes beyond the window are overwritten later.
         if (to >= first && to + 4u <= end) output_words.word[to >> 2] = value;
         else {
-            if (to >= at) output_bytes.byte[to] = uint8_t(b0);
-            if (to + 1u >= at && to + 1u < window_end) output_bytes.byte[to + 1u] = uint8_t(b1);
-            if (to + 2u >= at && to + 2u < window_end) output_bytes.byte[to + 2u] = uint8_t(b2);
-            if (to + 3u >= at && to + 3u < window_end) output_bytes.byte[to + 3u] = uint8_t(b3);
+            if (to >= at) output_bytes.byte[to] = b0;
+            if (to + 1u >= at && to + 1u < window_end) output_bytes.byte[to + 1u] = b1;
+            if (to + 2u >= at && to + 2u < window_end) output_bytes.byte[to + 2u] = b2;
+            if (to + 3u >= at && to + 3u < window_end) output_bytes.byte[to + 3u] = b3;
         }
     }
     sync();
@@ -468,7 +462,7 @@ uint emit_window(uint at, uint stop) {
 // Writes the whole of [at, stop), long runs faster.
 void emit_rest(uint at, uint stop) {
     while (at < stop) {
-        if (stop - at > 160u) {
+        if (stop - at > 512u) {
             uint owners_a = ballot(size_a != 0u && pos_a <= at), owners_b = ballot(size_b != 0u && pos_b <= at);
             bool late = owners_b != 0u;
             uint owner = findMSB(late ? owners_b : owners_a);
@@ -498,7 +492,7 @@ void emit_rest(uint at, uint stop) {
                 }
             }
         }
-        at = emit_window(at, stop);
+        at = emit_window(at, stop, false);
     }
 }
 
@@ -564,6 +558,65 @@ uint next_block() {
     }
 }
 
+// A lane's symbol: its entry, the bits it takes, the literal, length less 3 or distance less 1.
+struct Symbol {
+    uint entry, used, value;
+    bool literal;
+};
+// In an entry, above what a table has: the block's end; 16 extra bits; what is wrong, in units of `FAULT`.
+const uint FINISH = 1u << 16, WIDE_EXTRA = 1u << 17, FAULT = 1u << 20;
+
+// The entry of an odd symbol, or of a codeword too long for the table.
+uint decode_odd(uint low, uint entry, bool distance) {
+    if (!distance && entry == 0u) {
+        uint at = (bitfieldReverse(low) >> 17) - (limits[row * 16u + ROOT_BITS - 8u] >> 16) >> LONG_SHIFT;
+        if (at < LONG_SIZE) entry = uint(sorted.symbol[LONG_AT + at]);
+    }
+    if ((entry & 15u) == 0u) {
+        uint length = entry >> 4 & 15u;
+        entry |= 15u;
+        if (length == 0u) {
+            uint v = bitfieldReverse(low) >> 17;
+            length = distance ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
+            uint code = row * 16u + (distance ? 0u : 0u - 8u);
+            uint limit = limits[code + length];
+            while (v >= limit >> 16 && length < 15u) {
+                length++;
+                limit = limits[code + length];
+            }
+            if (v >= limit >> 16) entry = FAULT * (UNUSED_CODEWORD + (distance ? DISTANCE : LITERAL_LENGTH)) | 0xF0u;
+            else entry = uint(sorted.symbol[(distance ? 288u : 0u) + (limit + (v >> (15u - length)) & 0xFFFFu)]);
+        }
+        if ((entry & 15u) != 0u) {
+            uint kind = entry >> 8;
+            entry = kind == END_OF_BLOCK ? FINISH : kind == LONGEST ? WIDE_EXTRA : FAULT * RESERVED_SYMBOL;
+        }
+        entry |= length;
+    }
+    return entry;
+}
+
+Symbol decode(uint low, bool distance) {
+    uint place = distance ? DISTANCE_AT + (low & (1u << DISTANCE_BITS) - 1u) : low & (1u << ROOT_BITS) - 1u;
+    uint entry = uint(tables[row * TABLE_SIZE + place]);
+    uint extra = entry >> 4 & 15u;
+    bool literal = extra == 15u;
+    if (literal) extra = 0u;
+    if ((entry & 15u) == 0u) {
+        entry = decode_odd(low, entry, distance);
+        extra = entry >> 4 & 15u;
+        literal = extra == 15u;
+        if (literal) extra = 0u;
+        if ((entry & WIDE_EXTRA) != 0u) extra = 16u;
+    }
+    Symbol r;
+    r.entry = entry;
+    r.literal = literal;
+    r.used = (entry & 15u) + extra;
+    r.value = ((entry >> 8 & 255u) << extra) + (low >> (entry & 15u) & (1u << extra) - 1u);
+    return r;
+}
+
 const uint SCRATCH_BYTES = 2u * (LONG_AT + LONG_SIZE);
 
 void main() {
@@ -590,7 +643,7 @@ void main() {
     first = uint(tile.destination & 3ul);
     end = first + tile.destination_len;
     settled = first;
-    for (uint i = lane; i < WINDOW; i += LANES) marks[row * WINDOW + i] = uint8_t(0);
+    for (uint i = lane; i < WINDOW; i += LANES) marks[row * WINDOW + i] = int8_t(0);
     bits = load_word(lane);
     avail = 32u;
     held = lane + 32u;
@@ -608,7 +661,6 @@ void main() {
     uint prior_at = settled, prior_pos = 0u, prior_size = 0u, prior_value = 0u;
     bool pending = false;
     bool ending = false;    // uniform: only pending lanes have a turn
-    uint table = row * TABLE_SIZE;
     uint emitted = settled;
     for (;;) {
         if (!open) {
@@ -621,96 +673,101 @@ void main() {
             if (lane == 0u) Status(batch.status).word[index] = verdict;
             return;
         }
-        // Two rounds, so that a window is worth its while.
-        for (uint which = 0u; which < 2u; which++) {
-            bool takes = pending || (!ending && open);
-            uint low = peek();
-            uint place = pending ? DISTANCE_AT + (low & (1u << DISTANCE_BITS) - 1u) : low & (1u << ROOT_BITS) - 1u;
-            uint entry = uint(tables[table + place]);
-            uint length = entry & 15u, extra = entry >> 4 & 15u, base = entry >> 8;
-            bool literal = extra == 15u;
-            if (literal) extra = 0u;
-            uint fault = OK;
-            bool finish = false;
-            if (takes && length == 0u) {
-                if (!pending && entry == 0u) {
-                    uint at = (bitfieldReverse(low) >> 17) - (limits[row * 16u + ROOT_BITS - 8u] >> 16) >> LONG_SHIFT;
-                    if (at < LONG_SIZE) {
-                        entry = uint(sorted.symbol[LONG_AT + at]);
-                        length = entry & 15u;
-                        extra = entry >> 4 & 15u;
-                        base = entry >> 8;
-                        literal = extra == 15u;
-                        if (literal) extra = 0u;
-                    }
-                }
-                if (length == 0u) {
-                    uint s = base << 8 | 15u;
-                    length = extra;
-                    if (extra == 0u) {
-                        uint v = bitfieldReverse(low) >> 17;
-                        uint l = pending ? DISTANCE_BITS + 1u : ROOT_BITS + 1u;
-                        uint code = row * 16u + (pending ? 0u : 0u - 8u);
-                        uint limit = limits[code + l];
-                        while (v >= limit >> 16 && l < 15u) {
-                            l++;
-                            limit = limits[code + l];
-                        }
-                        length = l;
-                        if (v >= limit >> 16) {
-                            fault = UNUSED_CODEWORD + (pending ? DISTANCE : LITERAL_LENGTH);
-                            s = 0xF0u;
-                        } else {
-                            s = uint(sorted.symbol[(pending ? 288u : 0u) + (limit + (v >> (15u - l)) & 0xFFFFu)]);
-                        }
-                    }
-                    extra = s >> 4 & 15u;
-                    base = s >> 8;
-                    literal = extra == 15u;
-                    if (literal) extra = 0u;
-                    if ((s & 15u) != 0u) {
-                        finish = base == END_OF_BLOCK;
-                        if (base == LONGEST) extra = 16u;
-                        if (base == RESERVED) fault = RESERVED_SYMBOL;
-                        base = 0u;
-                    }
-                }
-            }
-            uint ends = ballot(finish);
-            if (ends != 0u) takes = takes && (pending || lane <= uint(findLSB(ends)));
-            uint fresh = (base << extra) + (low >> length & (1u << extra) - 1u);
-            drop(takes ? length + extra : 0u);
-            bool symbol = takes && !pending && !finish;
-            bool match = symbol && !literal;
-            uint size = match ? fresh + 3u : symbol ? 1u : 0u;
-            uint sum = inclusive_add(size);
-            uint pos = settled + sum - size;
-            uint total = shuffle(sum, 31u);
-            bool far = pending && fresh >= prior_pos - first;
-            uint dealt = next;
-            refill();
-            if (ballot(far || takes && fault != OK) != 0u || settled + total > end || next > words) {
-                if (far && fault == OK) fault = DISTANCE_TOO_FAR;
-                bool needed = (wants & 1u << lane) != 0u;
-                if (fault == OK && size != 0u && pos + size > end) fault = OUTPUT_OVERRUN;
-                if (fault == OK && needed && dealt + bitCount(wants & below) >= words) fault = TRUNCATED;
-                verdict = shuffle(fault, findLSB(ballot(takes && fault != OK)));
-                if (lane == 0u) Status(batch.status).word[index] = verdict;
-                return;
-            }
-            uint info = pending ? fresh + 1u : LITERAL | prior_value;
-            if (which == 0u) { pos_a = prior_pos; size_a = prior_size; info_a = info; }
-            else { pos_b = prior_pos; size_b = prior_size; info_b = info; }
+        // Round A, then round B out of the bits that A leaves; one prefix sum and one refill for both.
+        Symbol a = decode(peek(), pending);
+        bool match_a = !pending && !a.literal;
+        uint count_a = pending ? 0u : a.literal ? 1u : a.value + 3u;
+        uint used_a = a.used;
+        Symbol b = decode(uint(bits >> used_a), match_a);
+        bool match_b = !match_a && !b.literal;
+        uint count_b = match_a ? 0u : b.literal ? 1u : b.value + 3u;
+        uint used_b = b.used;
+        uint stops = ballot((a.entry & FINISH) != 0u);
+        // A alone where a lane lacks bits for B, a block ends, or sums might not fit 16 bits: it is then B, and A has nothing.
+        bool lone = ballot(ending || ((a.entry | b.entry) & (FINISH | WIDE_EXTRA)) != 0u || used_a + used_b > avail) != 0u;
+        uint mask = 0xFFFFu;    // of B's part in sums
+        if (lone) {
+            bool takes = pending || !ending && (stops == 0u || lane <= uint(findLSB(stops)));
+            if (!takes) a.entry = 0u;
+            used_a = takes ? used_a : 0u;
+            count_b = takes && (a.entry & FINISH) == 0u ? count_a : 0u;
+            match_b = match_a && count_b != 0u;
+            b.value = a.value;
+            b.entry = 0u;
+            used_b = 0u;
+            count_a = 0u;
+            match_a = false;
+            mask = ~0u;
             if (ending) open = false;
-            ending = ends != 0u;
-            pending = match;
-            prior_at = settled;
-            prior_pos = pos;
-            prior_size = size;
-            prior_value = fresh;
-            settled += total;
+            ending = stops != 0u;
         }
-        uint at = emit_window(emitted, prior_at);
+        uint counts = count_b | count_a << 16;
+        uint sum = inclusive_add(counts);
+        uint total = shuffle(sum, 31u);
+        sum -= counts;
+        uint at_a = settled + ((sum & ~mask) >> 16);
+        uint settled_a = settled + ((total & ~mask) >> 16);
+        uint at_b = settled_a + (sum & mask);
+        uint settled_b = settled_a + (total & mask);
+        // A lane that lacks bits after A, and takes a word, has enough after B.
+        uint left = avail - used_a;
+        uint rest = left - used_b;
+        bool need_a = left < 32u;
+        bool need = rest < 32u;
+        uint wants_a = ballot(need_a);
+        uint wants_b = ballot(need) & ~wants_a;
+        uint dealt_b = next + bitCount(wants_a);
+        uint deal = (need_a ? next : dealt_b) + bitCount((need_a ? wants_a : wants_b) & below);
+        bits >>= used_a;
+        bits >>= used_b;
+        avail = rest;
+        uint word = shuffle(window, deal);
+        if (need) {
+            bits |= uint64_t(word) << rest;
+            avail += 32u;
+        }
+        next = dealt_b + bitCount(wants_b);
+        // As in `refill`; made a function that `refill` calls, this costs NVIDIA's compiler its proofs.
+        if (held < next) {
+            window = ahead;
+            held += 32u;
+            // What lies beyond the last word is never used: see `next`.
+            uint i = held + 32u;
+            if (i < words) ahead = source.word[i];
+            if (source_shift != 0u) ahead = load_word(i);
+        }
+        bool far_a = pending && a.value >= prior_pos - first;
+        bool far_b = match_a && b.value >= at_a - first;
+        if (ballot(far_a || far_b || max(a.entry, b.entry) >= FAULT) != 0u || settled_b > end || next > words) {
+            // Which comes first: faults of A in lane order, then those of B.
+            uint fault = a.entry / FAULT;
+            if (far_a && fault == OK) fault = DISTANCE_TOO_FAR;
+            uint late = b.entry / FAULT;
+            if (far_b && late == OK) late = DISTANCE_TOO_FAR;
+            if (late == OK && count_b != 0u && at_b + count_b > end) late = OUTPUT_OVERRUN;
+            if (late == OK && need && !need_a && deal >= words) late = TRUNCATED;
+            if (fault == OK && count_a != 0u && at_a + count_a > end) fault = OUTPUT_OVERRUN;
+            if (fault == OK && mask == ~0u) fault = late;
+            if (fault == OK && need_a && deal >= words) fault = TRUNCATED;
+            uint bad = ballot(fault != OK);
+            uint bad_late = ballot(late != OK);
+            verdict = shuffle(bad != 0u ? fault : late, findLSB(bad != 0u ? bad : bad_late));
+            if (lane == 0u) Status(batch.status).word[index] = verdict;
+            return;
+        }
+        pos_a = prior_pos;
+        size_a = prior_size;
+        info_a = pending ? a.value + 1u : LITERAL | prior_value;
+        pos_b = at_a;
+        size_b = count_a;
+        info_b = match_a ? b.value + 1u : LITERAL | a.value;
+        pending = match_b;
+        prior_at = settled_a;
+        prior_pos = at_b;
+        prior_size = count_b;
+        prior_value = b.value;
+        settled = settled_b;
+        uint at = emit_window(emitted, prior_at, true);
         if (at < prior_at) emit_rest(at, prior_at);
         emitted = prior_at;
     }

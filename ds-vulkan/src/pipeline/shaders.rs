@@ -14,7 +14,7 @@ pub(crate) static BUFFER_COPY: Shader = Shader {
     capabilities: &["Int64", "PhysicalStorageBufferAddresses", "Shader", "StorageBuffer8BitAccess"],
 };
 
-/// `gdeflate.comp`, of a source (with all includes) whose XXH3 is `6d6cfc79f1af0588`.
+/// `gdeflate.comp`, of a source (with all includes) whose XXH3 is `5d344d4f73487d56`.
 pub(crate) static GDEFLATE: Shader = Shader {
     name: "gdeflate",
     spirv: include_bytes!("../../shaders/spirv/gdeflate.spv"),
