@@ -14,7 +14,7 @@ pub(crate) static BUFFER_COPY: Shader = Shader {
     capabilities: &["Int64", "PhysicalStorageBufferAddresses", "Shader", "StorageBuffer8BitAccess"],
 };
 
-/// `gdeflate.comp`, of a source (with all includes) whose XXH3 is `5d344d4f73487d56`.
+/// `gdeflate.comp`, of a source (with all includes) whose XXH3 is `07a535f3d2c7f870`.
 pub(crate) static GDEFLATE: Shader = Shader {
     name: "gdeflate",
     spirv: include_bytes!("../../shaders/spirv/gdeflate.spv"),
