@@ -37,10 +37,10 @@ pub trait Ends {
     fn done(&mut self, job: Self::Job) -> Result<(), Self::Error>;
 }
 
-/// Runs all jobs of `ends` on up to `threads` workers. `worker` makes each of them.
+/// Runs all jobs of `ends` on up to `threads` workers. `worker` makes each of them, with all the memory that it will need.
 ///
-/// Workers are started as jobs come, and no more than there are jobs for. Where the system refuses a thread, those there
-/// are do the work.
+/// Workers are started as jobs come, and no more than there are jobs for. Where the system refuses a thread or memory, those
+/// there are do the work.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub trait Ends {
 pub fn run<E, M, W>(threads: usize, ends: &mut E, worker: M) -> Result<(), E::Error>
 where
     E: Ends,
-    M: Fn() -> W,
+    M: Fn() -> io::Result<W>,
     W: FnMut(&mut E::Job) + Send,
 {
     assert!(threads > 0, "a pipeline needs a worker");
@@ -62,7 +62,7 @@ where
     thread::scope(|scope| {
         let start = || {
             let (jobs, result_sender) = (&jobs, result_sender.clone());
-            let mut work = worker();
+            let mut work = worker()?;
             thread::Builder::new().spawn_scoped(scope, move || {
                 loop {
                     let received = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -186,12 +186,12 @@ mod tests {
         Numbers { next: 0, end, fail_at, out: Vec::new(), alive: 0, most: 0 }
     }
 
-    fn square() -> impl FnMut(&mut u64) {
-        |job| {
+    fn square() -> io::Result<impl FnMut(&mut u64)> {
+        Ok(|job: &mut u64| {
             // Early jobs take longest, so results come out of order.
             thread::sleep(Duration::from_micros(200 - (*job * 13) % 200));
             *job *= *job;
-        }
+        })
     }
 
     #[test]
@@ -231,6 +231,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "worker 5")]
     fn a_panic_in_a_worker_reaches_the_caller() {
-        let _ = run(2, &mut numbers(100, None), || |job: &mut u64| assert_ne!(*job, 5, "worker 5"));
+        let _ = run(2, &mut numbers(100, None), || Ok(|job: &mut u64| assert_ne!(*job, 5, "worker 5")));
     }
 }

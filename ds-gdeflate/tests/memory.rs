@@ -98,6 +98,19 @@ fn encoding_allocates_at_the_first_tile_and_the_first_near_optimal_one() {
 }
 
 #[test]
+fn what_has_been_prepared_allocates_no_more() {
+    for level in (0..=12).filter_map(Level::new) {
+        let mut encoder = Encoder::new();
+        let mut out = vec![0; tile_bound(TILE_SIZE)];
+        encoder.prepare(level).expect("there is memory");
+        let before = ALLOCATIONS.get();
+        encoder.prepare(level).expect("there is memory");
+        encoder.encode_tile(level, &[7; TILE_SIZE], &mut out).expect("there is room");
+        assert_eq!(ALLOCATIONS.get(), before, "level {level}");
+    }
+}
+
+#[test]
 fn a_tile_that_is_refused_costs_no_memory() {
     let mut encoder = Encoder::new();
     let before = ALLOCATIONS.get();

@@ -173,7 +173,8 @@ impl<'a, S: FnMut(&[u8]) -> Result<()>> Tiles<'a, S> {
         let Options { level, threads, .. } = *self.options;
         pipeline::run(threads, &mut self, || {
             let mut encoder = Encoder::new();
-            move |job: &mut Job| job.encode(&mut encoder, level)
+            encoder.prepare(level).map_err(|_| io::ErrorKind::OutOfMemory)?;
+            Ok(move |job: &mut Job| job.encode(&mut encoder, level))
         })?;
         Ok((self.raw, self.payloads))
     }

@@ -51,7 +51,7 @@ pub fn run(input: &Path, output: &Path, options: &Options) -> Result<Totals> {
     };
     pipeline::run(options.threads, &mut ends, || {
         let mut decoder = Decoder::boxed();
-        move |job: &mut Job| job.decode(&mut decoder)
+        Ok(move |job: &mut Job| job.decode(&mut decoder))
     })?;
     match input.size() {
         None if input.has_more()? => warn_of_tail(&input, None, options.quiet),

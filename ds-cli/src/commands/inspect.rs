@@ -216,9 +216,9 @@ impl<S: Source> Ends for Walk<'_, S> {
     }
 }
 
-fn worker() -> impl FnMut(&mut Job) {
+fn worker() -> io::Result<impl FnMut(&mut Job)> {
     let mut walker = Walker { decoder: Decoder::boxed(), content: vec![0; TILE_SIZE] };
-    move |job| job.failure = walker.examine(job).err()
+    Ok(move |job: &mut Job| job.failure = walker.examine(job).err())
 }
 
 /// Decodes tiles for the sake of what can be learnt from them.

@@ -98,7 +98,9 @@ pub fn run(dir: &Path, output: &Path, options: &Options) -> Result<Summary> {
     };
     let packed = pipeline::run(options.threads, &mut ends, || {
         let mut encoder = Encoder::new();
-        move |job: &mut Job| job.encode(&mut encoder, options.level)
+        // Very regular tiles are encoded at other levels as well, which need no more.
+        encoder.prepare(options.level).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        Ok(move |job: &mut Job| job.encode(&mut encoder, options.level))
     });
     let Chunks { writer, mut summary, .. } = ends;
     let finished = packed.and_then(|()| writer.finish().map(|(_, len)| len).map_err(Failure::Write));

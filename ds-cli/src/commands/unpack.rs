@@ -57,7 +57,7 @@ fn write(pack: &Pack, path: &Path, dir: &Path, confined: &mut Confined, options:
     };
     pipeline::run(options.threads, &mut entries, || {
         let mut decoder = Decoder::boxed();
-        move |job: &mut Job| job.unpack(&mut decoder)
+        Ok(move |job: &mut Job| job.unpack(&mut decoder))
     })
 }
 

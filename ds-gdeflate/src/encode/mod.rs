@@ -105,13 +105,30 @@ impl Encoder {
         }
     }
 
+    /// Allocates what tiles at this level will need, for those who want to know now whether there is memory.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::OutOfMemory`].
+    #[cfg(feature = "alloc")]
+    pub fn prepare(&mut self, level: Level) -> Result<(), EncodeError> {
+        if level.parser().is_some() {
+            self.tables()?;
+        }
+        if level.is_near_optimal() && self.scratch.is_none() {
+            self.scratch = Some(Arrays::new()?);
+        }
+        Ok(())
+    }
+
     /// Encodes one tile and returns its payload's size in bytes, a multiple of 4.
     ///
     /// `raw` is the tile, 1 to [`TILE_SIZE`] bytes; the payload goes to the start of `out`.
     /// [`tile_bound`] bytes are always enough, and that bound is exact for incompressible data. Bytes of `out` behind
     /// the payload, up to the bound, are left unspecified.
     ///
-    /// With the feature `alloc` the first tile, and the first at one of the levels 8 to 12, allocate memory that the encoder keeps.
+    /// With the feature `alloc` the first tile, and the first at one of the levels 8 to 12, allocate memory that the encoder keeps;
+    /// [`prepare`](Self::prepare) does so before.
     /// Without it these levels need [`encode_tile_with`](Self::encode_tile_with).
     ///
     /// # Errors
