@@ -4,9 +4,7 @@
 //!
 //! `ds_bench::settings` lists the variables of the environment; the level is 9 if not said.
 
-use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use core::time::Duration;
 use std::fs;
 use std::time::Instant;
 
@@ -16,7 +14,7 @@ use ds_bench::results::{self, Streaming};
 use ds_bench::settings::Settings;
 use ds_cli::commands::pack;
 use ds_cli::pack::{Geometry, Method, Pack};
-use ds_cli::stream::{Options, Streamer};
+use ds_cli::stream::{Options, Streamer, cores, cpu_time};
 use ds_gdeflate::{Decoder, Level, TileStream};
 
 const LEVELS: [u8; 1] = [9];
@@ -27,7 +25,7 @@ const PASSES: usize = 8;
 fn main() {
     let settings = Settings::from_env(&LEVELS, ROUNDS);
     let folder = tempfile::tempdir().expect("a folder for the pack");
-    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).get();
+    let threads = cores().get();
     let progress = Progress::new("stream", settings.levels.len() * (1 + settings.rounds));
     for &level in &settings.levels {
         progress.begin(format!("packing at level {level}"));
@@ -144,9 +142,4 @@ fn timed(work: impl FnOnce()) -> [f64; 2] {
     let (start, cpu) = (Instant::now(), cpu_time());
     work();
     [start.elapsed(), cpu_time().saturating_sub(cpu)].map(|time| time.as_secs_f64())
-}
-
-fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

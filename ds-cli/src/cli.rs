@@ -382,8 +382,7 @@ struct Threads {
 
 impl Threads {
     fn get(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.map_or_else(cores, usize::from)
+        self.threads.map_or_else(|| crate::stream::cores().get(), usize::from)
     }
 }
 

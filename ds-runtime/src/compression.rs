@@ -57,7 +57,7 @@ impl core::fmt::Debug for Worker {
 impl Default for CompressionCodec {
     /// As many threads as the machine runs at once.
     fn default() -> Self {
-        Self::new(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+        Self::new(ds_cpu::default_workers())
     }
 }
 
@@ -157,6 +157,24 @@ impl CompressionCodec {
     /// or come from the stream.
     pub fn decompress_into(&mut self, stream: &[u8], out: &mut [u8]) -> Result<usize, DecodeError> {
         let stream = TileStream::parse(stream).map_err(DecodeError::Stream)?;
+        self.decode(&stream, out)
+    }
+
+    /// Decompresses a stream into memory of its own.
+    ///
+    /// # Errors
+    /// Any [`DecodeError`]; [`DecodeError::OutputSize`] if there is no memory for the content.
+    pub fn decompress(&mut self, stream: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let stream = TileStream::parse(stream).map_err(DecodeError::Stream)?;
+        let expected = stream.uncompressed_size();
+        let mut content = Vec::new();
+        let len = usize::try_from(expected).ok().filter(|&len| content.try_reserve_exact(len).is_ok());
+        content.resize(len.ok_or(DecodeError::OutputSize { expected, actual: 0 })?, 0);
+        self.decode(&stream, &mut content)?;
+        Ok(content)
+    }
+
+    fn decode(&mut self, stream: &TileStream<'_>, out: &mut [u8]) -> Result<usize, DecodeError> {
         let expected = stream.uncompressed_size();
         let len = usize::try_from(expected).unwrap_or(usize::MAX);
         let Some(out) = out.get_mut(..len) else {
@@ -185,19 +203,6 @@ impl CompressionCodec {
             Some((tile, error)) => Err(DecodeError::Tile { tile, error }),
             None => Ok(len),
         }
-    }
-
-    /// Decompresses a stream into memory of its own.
-    ///
-    /// # Errors
-    /// Any [`DecodeError`]; [`DecodeError::OutputSize`] if there is no memory for the content.
-    pub fn decompress(&mut self, stream: &[u8]) -> Result<Vec<u8>, DecodeError> {
-        let expected = TileStream::parse(stream).map_err(DecodeError::Stream)?.uncompressed_size();
-        let mut content = Vec::new();
-        let len = usize::try_from(expected).ok().filter(|&len| content.try_reserve_exact(len).is_ok());
-        content.resize(len.ok_or(DecodeError::OutputSize { expected, actual: 0 })?, 0);
-        self.decompress_into(stream, &mut content)?;
-        Ok(content)
     }
 }
 

@@ -12,11 +12,11 @@ use std::time::Instant;
 use ds_runtime::{BuildError, Completion, File, Queue, QueueOptions, Request, Runtime, Selection};
 
 use self::pieces::{Cut, Partial, Piece};
-use self::report::{cpu_time, peak_memory};
+use self::report::peak_memory;
 use crate::pack::{Chunk, Entry, Method, Pack, PackIndex};
 
 pub use ds_runtime::{CodecKind, IoKind};
-pub use report::{Fault, Latencies, Report};
+pub use report::{Fault, Latencies, Report, cpu_time};
 
 /// How to stream.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +83,7 @@ impl Default for Options {
 }
 
 /// How many threads the machine runs at once.
-fn cores() -> NonZeroUsize {
+pub fn cores() -> NonZeroUsize {
     available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 

@@ -120,7 +120,7 @@ impl Latencies {
 }
 
 /// Processor time of this process so far, all threads, user and kernel.
-pub(super) fn cpu_time() -> Duration {
+pub fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

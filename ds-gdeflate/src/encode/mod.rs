@@ -115,10 +115,15 @@ impl Encoder {
         if level.parser().is_some() {
             self.tables()?;
         }
-        if level.is_near_optimal() && self.scratch.is_none() {
-            self.scratch = Some(Arrays::new()?);
+        if level.is_near_optimal() {
+            self.scratch = Some(self.take_scratch()?);
         }
         Ok(())
+    }
+
+    #[cfg(feature = "alloc")]
+    fn take_scratch(&mut self) -> Result<Arrays<scratch::Heap>, EncodeError> {
+        self.scratch.take().map_or_else(Arrays::new, Ok)
     }
 
     /// Encodes one tile and returns its payload's size in bytes, a multiple of 4.
@@ -146,10 +151,7 @@ impl Encoder {
         check_size(raw)?;
         #[cfg(feature = "alloc")]
         if options.level().is_near_optimal() {
-            let mut arrays = match self.scratch.take() {
-                Some(arrays) => arrays,
-                None => Arrays::new()?,
-            };
+            let mut arrays = self.take_scratch()?;
             let result = self.encode_near_optimal(options, &mut arrays, raw, out);
             self.scratch = Some(arrays);
             return result;
@@ -253,10 +255,8 @@ impl Encoder {
 
     #[cfg(feature = "alloc")]
     fn tables(&mut self) -> Result<&mut Tables, EncodeError> {
-        if self.tables.is_none() {
-            self.tables = Some(Tables::boxed()?);
-        }
-        let Some([tables]) = self.tables.as_deref_mut() else { unreachable!("they have just been made") };
+        let tables = self.tables.take().map_or_else(Tables::boxed, Ok)?;
+        let [tables] = &mut **self.tables.insert(tables);
         Ok(tables)
     }
 

@@ -41,6 +41,11 @@ pub(crate) struct Tile {
 impl Tile {
     /// Bytes of one.
     pub(crate) const SIZE: u64 = size_of::<Self>() as u64;
+
+    /// A tile of so many bytes of payload at `source` and content at `destination`, both device addresses.
+    pub(crate) const fn new(source: u64, source_len: u32, destination: u64, destination_len: u32) -> Self {
+        Self { source, destination, source_len, destination_len, flags: 0, reserved: 0 }
+    }
 }
 
 const _: () = assert!(Tile::SIZE == 32 && TILE_SIZE == 65_536, "the shader knows these numbers");

@@ -77,14 +77,12 @@ fn gdeflate(
     batch.tiles.extend(numbers.clone().map(|tile| {
         let (payload, content) = (tiles.payload(tile), tiles.content(tile));
         // Both fit: a payload is 128 KiB at most, and a tile 64.
-        Tile {
-            source: source + (payload.start - payload_start),
-            destination: destination + (content.start - content_start),
-            source_len: (payload.end - payload.start) as u32,
-            destination_len: (content.end - content.start) as u32,
-            flags: 0,
-            reserved: 0,
-        }
+        Tile::new(
+            source + (payload.start - payload_start),
+            (payload.end - payload.start) as u32,
+            destination + (content.start - content_start),
+            (content.end - content.start) as u32,
+        )
     }));
     batch.bytes += content;
     let verdict = Verdict::Tiles {
@@ -146,14 +144,7 @@ fn resident(
         first: u32::try_from(first).unwrap_or(u32::MAX),
         count: count as u32,
     });
-    let empty = Tile {
-        source: stream,
-        destination: output,
-        source_len: 0,
-        destination_len: 0,
-        flags: 0,
-        reserved: 0,
-    };
+    let empty = Tile::new(stream, 0, output, 0);
     batch.tiles.extend(core::iter::repeat_n(empty, count as usize));
     batch.bytes += end - start;
     let next = first + count;
