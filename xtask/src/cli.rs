@@ -39,6 +39,9 @@ pub(crate) enum Verb {
         /// Stop at the first step that fails
         #[arg(long)]
         fail_fast: bool,
+        /// Remove what a step built for itself alone as soon as it has passed: a third of the disk space
+        #[arg(long)]
+        tidy: bool,
         #[command(flatten)]
         provision: ProvisionArgs,
     },
@@ -139,9 +142,9 @@ mod tests {
     #[test]
     fn steps_are_separated_by_commas() {
         let cli = Cli::try_parse_from(["xtask", "test", "--only", "fmt,docs", "--no-install"]).unwrap();
-        let Verb::Test { only, fail_fast, provision } = cli.verb else { panic!("not the test verb") };
+        let Verb::Test { only, fail_fast, tidy, provision } = cli.verb else { panic!("not the test verb") };
         assert_eq!(only, ["fmt", "docs"]);
-        assert!(!fail_fast);
+        assert!(!fail_fast && !tidy);
         assert_eq!(Provision::from(provision), Provision::ReportOnly);
     }
 }

@@ -50,8 +50,9 @@ fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<bool> {
     let mut project = Project::open()?;
     match cli.verb {
-        Verb::Test { only, fail_fast, provision } => {
+        Verb::Test { only, fail_fast, tidy, provision } => {
             project.fail_fast = fail_fast;
+            project.tidy = tidy;
             runner::run(&project, &steps::select(&only)?, provision.into())
         }
         Verb::Lint { provision } => runner::run(&project, &steps::select(steps::LINT)?, provision.into()),

@@ -14,6 +14,11 @@ use crate::runner::Ending;
 use crate::tools::NIGHTLY;
 use crate::workspace::Project;
 
+/// Where builds lie that share nothing with others, below the target directory.
+pub(crate) const MIRI_FOLDER: &str = "miri";
+pub(crate) const ASAN_FOLDER: &str = "asan";
+pub(crate) const FUZZ_FOLDER: &str = "fuzz";
+
 /// How long each fuzz target runs.
 const SMOKE_SECONDS: u32 = 20;
 
@@ -27,7 +32,7 @@ const QUICK: (&str, &str) = ("DS_TEST_QUICK", "1");
 /// and core on fuzz seeds.
 pub(crate) fn miri(project: &Project) -> Result<Ending> {
     let toolchain = NIGHTLY.name;
-    let dir = project.workspace.target_directory.join("miri");
+    let dir = project.workspace.target_directory.join(MIRI_FOLDER);
     let codec = ["--lib", "--", "decode::entry", "decode::table", "format::", "stream::"];
     for what in [
         ["ds-core", "--lib"].as_slice(),
@@ -47,7 +52,7 @@ pub(crate) fn miri(project: &Project) -> Result<Ending> {
 /// one thread run at a time, and up to 3.19 does not know that one in `io_uring_enter` may wait for the others.)
 pub(crate) fn asan(project: &Project) -> Result<Ending> {
     let toolchain = NIGHTLY.name;
-    let dir = project.workspace.target_directory.join("asan");
+    let dir = project.workspace.target_directory.join(ASAN_FOLDER);
     let host = host(project)?;
     let package = "ds-gdeflate";
     let codec = project.workspace.packages.iter().find(|other| other.name == package);
@@ -70,7 +75,7 @@ pub(crate) fn asan(project: &Project) -> Result<Ending> {
 /// Builds the fuzz targets and runs each from its committed seeds for a little while.
 pub(crate) fn fuzz_smoke(project: &Project) -> Result<Ending> {
     let toolchain = NIGHTLY.name;
-    let dir = project.workspace.target_directory.join("fuzz");
+    let dir = project.workspace.target_directory.join(FUZZ_FOLDER);
     let host = host(project)?;
     // The build is the longer part: less optimisation, and units side by side.
     cmd!(project.sh, "rustup run {toolchain} cargo fuzz build --codegen-units 16 --target-dir {dir}")

@@ -15,6 +15,8 @@ pub(crate) struct Step {
     /// What the step proves, in a line.
     pub(crate) about: &'static str,
     pub(crate) needs: &'static [&'static Tool],
+    /// Folders below the target directory that no other step builds in.
+    pub(crate) builds: &'static [&'static str],
     pub(crate) run: fn(&Project) -> Result<Ending>,
 }
 
@@ -62,7 +64,7 @@ pub(crate) fn run(project: &Project, steps: &[&Step], provision: Provision) -> R
             verdict
         } else {
             println!("\n==> {}/{} {}: {}", index + 1, steps.len(), step.name, step.about);
-            match (step.run)(project) {
+            match (step.run)(project).and_then(|ending| tidied(project, step, ending)) {
                 Ok(ending) => Verdict::Ended(ending),
                 Err(error) => Verdict::Failed(format!("{error:#}")),
             }
@@ -75,6 +77,16 @@ pub(crate) fn run(project: &Project, steps: &[&Step], provision: Provision) -> R
 
     print!("\n{}", summary(provided, &records));
     Ok(!records.iter().any(|record| record.verdict.is_failure()))
+}
+
+/// Removes what a step that did not fail has built for itself alone, if the run is to be tidy.
+fn tidied(project: &Project, step: &Step, ending: Ending) -> Result<Ending> {
+    if project.tidy {
+        for folder in step.builds {
+            project.sh.remove_path(project.workspace.target_directory.join(folder))?;
+        }
+    }
+    Ok(ending)
 }
 
 /// What becomes of a step that lacks tools.

@@ -31,6 +31,11 @@ const AARCH64_NEEDS: &[&Tool] = if cfg!(target_arch = "aarch64") {
 /// is for.
 const VALGRIND_PROGRAM: (&str, &[&str]) = ("ds", &["demo", "--quick", "--engine", "cpu"]);
 
+/// Where builds lie that share nothing with the others: the flags concern every crate, or the compiler is another.
+const LOOM_FOLDER: &str = "loom";
+const EMBEDDED_FOLDER: &str = "embedded";
+const MSRV_FOLDER: &str = "msrv";
+
 /// Steps that read the code without running it.
 pub(crate) const LINT: &[&str] = &["fmt", "readme", "clippy", "docs", "deny"];
 
@@ -41,89 +46,132 @@ pub(crate) const COVERAGE_NEEDS: &[&Tool] =
     &[&LLVM_TOOLS, &CARGO_LLVM_COV, &MESA_VULKAN, &VULKAN_LOADER, &VULKAN_VALIDATION];
 
 static STEPS: &[Step] = &[
-    Step { name: "fmt", about: "the code is formatted", needs: &[&RUSTFMT], run: fmt },
-    Step { name: "readme", about: "documents agree with code and results", needs: &[], run: readme_in_sync },
+    Step { name: "fmt", about: "the code is formatted", needs: &[&RUSTFMT], builds: &[], run: fmt },
+    Step {
+        name: "readme",
+        about: "documents agree with code and results",
+        needs: &[],
+        builds: &[],
+        run: readme_in_sync,
+    },
     Step {
         name: "clippy",
         about: "no lint fires, crate by crate and feature by feature",
         needs: &[&CLIPPY],
+        builds: &[],
         run: clippy,
     },
-    Step { name: "test", about: "unit, integration and documentation tests", needs: VULKAN_NEEDS, run: test },
+    Step {
+        name: "test",
+        about: "unit, integration and documentation tests",
+        needs: VULKAN_NEEDS,
+        builds: &[],
+        run: test,
+    },
     Step {
         name: "aarch64",
         about: "the decoder's NEON variant passes its tests, under an emulator",
         needs: AARCH64_NEEDS,
+        builds: &[AARCH64_LINUX.name],
         run: aarch64,
     },
     Step {
         name: "loom",
         about: "hand-offs between threads hold in every interleaving",
         needs: &[],
+        builds: &[LOOM_FOLDER],
         run: loom,
     },
     Step {
         name: "nostd",
         about: "no_std crates build for bare metal and WebAssembly",
         needs: &[&X86_64_NONE, &THUMBV7EM, &WASM32],
+        builds: &[X86_64_NONE.name, THUMBV7EM.name, WASM32.name],
         run: nostd,
     },
     Step {
         name: "embedded",
         about: "the example for a microcontroller decodes its vectors, emulated",
         needs: &[&RUSTFMT, &CLIPPY, &THUMBV7EM_HARD_FLOAT, &QEMU_ARM],
+        builds: &[EMBEDDED_FOLDER],
         run: embedded,
     },
     Step {
         name: "msrv",
         about: "everything builds with the oldest supported Rust",
         needs: &[&OLDEST_RUST],
+        builds: &[MSRV_FOLDER],
         run: msrv,
     },
-    Step { name: "docs", about: "documentation builds without a warning", needs: &[], run: docs },
+    Step {
+        name: "docs",
+        about: "documentation builds without a warning",
+        needs: &[],
+        builds: &["doc"],
+        run: docs,
+    },
     Step {
         name: "api",
         about: "the committed lists of public interfaces are those of the code",
         needs: api::NEEDS,
+        builds: &[],
         run: api_listed,
     },
     Step {
         name: "shaders",
         about: "the committed SPIR-V is valid and what the sources come to",
         needs: shaders::NEEDS,
+        builds: &[],
         run: shaders_compiled,
     },
-    Step { name: "deny", about: "licences and sources of dependencies", needs: &[&CARGO_DENY], run: deny },
+    Step {
+        name: "deny",
+        about: "licences and sources of dependencies",
+        needs: &[&CARGO_DENY],
+        builds: &[],
+        run: deny,
+    },
     Step {
         name: "advisories",
         about: "no dependency has a known hole",
         needs: &[&CARGO_DENY],
+        builds: &[],
         run: advisories,
     },
-    Step { name: "examples", about: "every example runs", needs: VULKAN_NEEDS, run: examples },
+    Step { name: "examples", about: "every example runs", needs: VULKAN_NEEDS, builds: &[], run: examples },
     Step {
         name: "valgrind",
         about: "an end-to-end run leaks and misreads nothing",
         needs: &[&VALGRIND],
+        builds: &[],
         run: valgrind,
     },
-    Step { name: "coverage", about: "the tests reach enough lines", needs: COVERAGE_NEEDS, run: coverage },
+    Step {
+        name: "coverage",
+        about: "the tests reach enough lines",
+        needs: COVERAGE_NEEDS,
+        builds: &["llvm-cov-target"],
+        run: coverage,
+    },
     Step {
         name: "miri",
         about: "codec and core do nothing undefined on tests and fuzz seeds",
         needs: &[&NIGHTLY],
+        builds: &[nightly::MIRI_FOLDER],
         run: nightly::miri,
     },
     Step {
         name: "asan",
         about: "the tests of the codec and of io_uring touch no memory that is not theirs",
         needs: &[&NIGHTLY],
+        builds: &[nightly::ASAN_FOLDER],
         run: nightly::asan,
     },
     Step {
         name: "fuzz-smoke",
         about: "each fuzz target finds nothing in 20 seconds",
         needs: &[&NIGHTLY, &CARGO_FUZZ],
+        builds: &[nightly::FUZZ_FOLDER],
         run: nightly::fuzz_smoke,
     },
 ];
@@ -220,7 +268,7 @@ fn aarch64(project: &Project) -> Result<Ending> {
 
 /// Tries models of what we wrote for several threads. In a folder of its own: the flag concerns every crate.
 fn loom(project: &Project) -> Result<Ending> {
-    let folder = project.workspace.target_directory.join("loom");
+    let folder = project.workspace.target_directory.join(LOOM_FOLDER);
     cmd!(project.sh, "cargo test --package ds-uring --lib --release --target-dir {folder} model")
         .env("RUSTFLAGS", "--cfg loom")
         .run()?;
@@ -247,7 +295,7 @@ fn nostd(project: &Project) -> Result<Ending> {
 fn embedded(project: &Project) -> Result<Ending> {
     let sh = &project.sh;
     let _there = sh.push_dir("embedded");
-    let target = project.workspace.target_directory.join("embedded");
+    let target = project.workspace.target_directory.join(EMBEDDED_FOLDER);
     let commands = [
         cmd!(sh, "cargo fmt --check"),
         cmd!(sh, "cargo clippy --locked -- --deny warnings"),
@@ -258,11 +306,9 @@ fn embedded(project: &Project) -> Result<Ending> {
 
 fn msrv(project: &Project) -> Result<Ending> {
     let toolchain = OLDEST_RUST.name;
-    cmd!(
-        project.sh,
-        "rustup run {toolchain} cargo check --workspace --exclude xtask --all-targets --all-features --locked"
-    )
-    .run()?;
+    let folder = project.workspace.target_directory.join(MSRV_FOLDER);
+    let what = ["--workspace", "--exclude", "xtask", "--all-targets", "--all-features", "--locked"];
+    cmd!(project.sh, "rustup run {toolchain} cargo check --target-dir {folder} {what...}").run()?;
     Ok(Ending::Passed)
 }
 

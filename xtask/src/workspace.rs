@@ -17,6 +17,8 @@ pub(crate) struct Project {
     pub(crate) workspace: Workspace,
     /// Whether a run ends at its first failure, down to the single test.
     pub(crate) fail_fast: bool,
+    /// Whether what a step built for itself alone goes when it has passed.
+    pub(crate) tidy: bool,
 }
 
 impl Project {
@@ -27,7 +29,7 @@ impl Project {
         sh.change_dir(here.parent().context("xtask lies at the root of the file system")?);
         crate::tools::extend_path(&sh)?;
         let workspace = Workspace::load(&sh)?;
-        Ok(Self { sh, workspace, fail_fast: false })
+        Ok(Self { sh, workspace, fail_fast: false, tidy: false })
     }
 }
 
