@@ -22,10 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     file.read_exact(&mut prefix[Header::SIZE..])?;
     let table = TileTable::parse(&prefix, file.metadata()?.len())?;
 
+    let mut sum = 0_u64;
+    // readme:tiles
     let mut decoder = Decoder::new();
     let mut payload = vec![0; MAX_TILE_PAYLOAD];
     let mut content = vec![0; TILE_SIZE];
-    let mut sum = 0_u64;
     for tile in 0..table.len() {
         // Checked by `parse`: in the file, in order, and no larger than the buffers.
         let (packed, raw) = (table.compressed_range(tile), table.uncompressed_range(tile));
@@ -35,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         decoder.decode_tile(payload, content)?;
         sum = content.iter().fold(sum, |sum, &byte| sum.rotate_left(5) ^ u64::from(byte));
     }
+    // /readme:tiles
     println!(
         "{} bytes in {} tiles from {} packed, by {}, sum {sum:016x}",
         table.header().uncompressed_size(),

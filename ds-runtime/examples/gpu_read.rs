@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     file.write_all(&packed)?;
     let file = File::from(file);
 
+    // readme:gpu
     // Named, so that the device decodes even if it is one of software; `Auto` would leave that to the processor.
     let runtime = Runtime::builder().codec(CodecKind::Vulkan).vulkan(&device).build()?;
     let queue = runtime.queue(QueueOptions::default())?;
@@ -30,6 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = Request::read(&file, 0, packed.len() as u64).gdeflate(mesh.len() as u64);
     let done = queue.enqueue(request.into_device(&buffer))?.wait().check()?;
     println!("{} bytes became {} on the device, by {}", done.bytes.read, done.bytes.delivered, done.path);
+    // /readme:gpu
 
     // A renderer would use `buffer.raw()` now, or its address. This one looks whether all is there.
     let back = queue.enqueue(Request::from_device(&buffer))?.wait().check()?;
