@@ -1,11 +1,14 @@
 //! A dynamic block's header: the code lengths of its two codes, themselves coded.
 
+use super::code::PrefixCode;
 use super::entry;
 use super::lanes::Deal;
 use super::table::Precode;
 use super::tile::Fault;
 use crate::error::{Code, TileErrorKind};
-use crate::format::{DISTANCE_SYMBOLS, LANES, LITLEN_SYMBOLS, PRECODE_ORDER, PRECODE_SYMBOLS};
+use crate::format::{
+    DISTANCE_SYMBOLS, END_OF_BLOCK, LANES, LITLEN_SYMBOLS, MAX_CODE_BITS, PRECODE_ORDER, PRECODE_SYMBOLS,
+};
 
 /// Lengths of both codes together, at most.
 const MAX_LENGTHS: usize = LITLEN_SYMBOLS + DISTANCE_SYMBOLS;
@@ -83,13 +86,17 @@ impl CodeLengths {
         Ok(run)
     }
 
-    /// The literal/length code's lengths, 257 to 288 of them.
-    pub(super) fn litlen(&self) -> &[u8] {
-        &self.lengths[..self.litlen]
-    }
-
-    /// The distance code's lengths, 1 to 32 of them.
-    pub(super) fn distance(&self) -> &[u8] {
-        &self.lengths[self.litlen..self.total]
+    /// The literal/length code, of 257 to 288 symbols, and the distance code, of 1 to 32.
+    ///
+    /// # Errors
+    ///
+    /// `OverSubscribed`, `Incomplete` or `NoEndOfBlock`; the literal/length code is judged first.
+    pub(super) fn codes(&self) -> Result<(PrefixCode<'_>, PrefixCode<'_>), TileErrorKind> {
+        let (litlen, distance) = self.lengths[..self.total].split_at(self.litlen);
+        let litlen = PrefixCode::new(Code::LiteralLength, litlen, MAX_CODE_BITS)?;
+        if litlen.lengths[END_OF_BLOCK] == 0 {
+            return Err(TileErrorKind::NoEndOfBlock);
+        }
+        Ok((litlen, PrefixCode::new(Code::Distance, distance, MAX_CODE_BITS)?))
     }
 }

@@ -13,6 +13,8 @@
 //! | `copy` | copying matches, exactly or not |
 
 mod absent;
+mod canonical;
+mod code;
 mod copy;
 mod entry;
 mod header;

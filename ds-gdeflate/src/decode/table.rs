@@ -10,10 +10,12 @@
 //!
 //! The first 11 bits of a codeword index the first level; longer codewords go on in a subtable there.
 
+use super::canonical::Canonical;
+use super::code::{ByLength, PrefixCode, Shape, reverse};
 use super::entry;
 use crate::error::{Code, TileErrorKind};
 use crate::format::{
-    DISTANCE_SYMBOLS, END_OF_BLOCK, LITLEN_SYMBOLS, MAX_CODE_BITS, MAX_PRECODE_BITS, PRECODE_SYMBOLS,
+    DISTANCE_SYMBOLS, LITLEN_SYMBOLS, MAX_CODE_BITS, MAX_PRECODE_BITS, PRECODE_SYMBOLS,
     STATIC_DISTANCE_BITS, STATIC_LITLEN_BITS,
 };
 
@@ -37,21 +39,32 @@ const _: () = {
     assert!(ROOT_SIZE + (symbols << most_bits) / (most_bits + 1) <= DISTANCE_AT);
 };
 
-/// The tables of one block.
+/// The codes of one block: in tables, or to be searched.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
     pub(super) entries: [u32; SIZE],
     /// The static codes are loaded: a static block need not build them again.
     is_static: bool,
+    /// The block's codes are not in the tables, but here.
+    is_searched: bool,
+    litlen: Canonical,
+    distance: Canonical,
 }
 
 impl Tables {
     pub(super) const fn new() -> Self {
-        Self { entries: [0; SIZE], is_static: false }
+        Self {
+            entries: [0; SIZE],
+            is_static: false,
+            is_searched: false,
+            litlen: Canonical::EMPTY,
+            distance: Canonical::EMPTY,
+        }
     }
 
     /// Makes these the tables of static blocks.
     pub(super) fn load_static(&mut self) {
+        self.is_searched = false;
         if !self.is_static {
             for part in self.entries[..ROOT_SIZE].as_chunks_mut().0 {
                 *part = STATIC_LITLEN;
@@ -63,57 +76,75 @@ impl Tables {
         }
     }
 
-    /// Makes these the tables of a dynamic block with the given code lengths.
-    ///
-    /// # Errors
-    ///
-    /// `OverSubscribed`, `Incomplete` or `NoEndOfBlock`; the literal/length code is judged first. The tables
-    /// are then unusable until the next build.
-    pub(super) fn load_dynamic(&mut self, litlen: &[u8], distance: &[u8]) -> Result<(), TileErrorKind> {
+    /// Makes these the tables of a dynamic block with the given codes.
+    pub(super) fn load_dynamic(&mut self, litlen: &PrefixCode<'_>, distance: &PrefixCode<'_>) {
+        self.is_searched = false;
         self.is_static = false;
-        self.build(litlen, distance)
+        let mut free = ROOT_SIZE;
+        self.build(litlen, &entry::LITLEN, 0, &mut free);
+        self.build(distance, &entry::DISTANCE, DISTANCE_AT, &mut free);
     }
 
-    fn build(&mut self, litlen: &[u8], distance: &[u8]) -> Result<(), TileErrorKind> {
-        let mut free = ROOT_SIZE;
-        self.build_one(Code::LiteralLength, litlen, &entry::LITLEN, 0, &mut free)?;
-        if litlen[END_OF_BLOCK] == 0 {
-            return Err(TileErrorKind::NoEndOfBlock);
+    /// Makes these codes to be searched, and leaves the tables alone.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn load_searched(&mut self, litlen: &PrefixCode<'_>, distance: &PrefixCode<'_>) {
+        self.is_searched = true;
+        self.litlen.load(litlen);
+        self.distance.load(distance);
+    }
+
+    /// The entry for the codeword that `bits` begin with.
+    #[inline(always)]
+    pub(super) fn find(&self, code: Code, bits: u64) -> u32 {
+        if self.is_searched {
+            return self.search(code, bits);
         }
-        self.build_one(Code::Distance, distance, &entry::DISTANCE, DISTANCE_AT, &mut free)
+        let table = if code == Code::Distance { DISTANCE_AT } else { 0 };
+        let entry = self.entries[table + (bits as usize & (ROOT_SIZE - 1))];
+        self.follow(entry, bits)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn search(&self, code: Code, bits: u64) -> u32 {
+        match code {
+            Code::Distance => self.distance.search(bits, &entry::DISTANCE),
+            _ => self.litlen.search(bits, &entry::LITLEN),
+        }
+    }
+
+    /// The entry itself, or the one in the subtable that it points to.
+    pub(super) fn follow(&self, entry: u32, bits: u64) -> u32 {
+        if entry & entry::SUBTABLE == 0 { entry } else { self.look_up_long(entry, bits) }
+    }
+
+    /// The entry for a codeword that goes on in the subtable that `pointer` points to.
+    pub(super) fn look_up_long(&self, pointer: u32, bits: u64) -> u32 {
+        let index = (bits >> ROOT_BITS) as usize & ((1 << entry::dropped(pointer)) - 1);
+        self.entries[entry::value(pointer) as usize + index]
     }
 
     /// Fills the first level at `root` and its subtables, which begin at `free`.
-    fn build_one(
-        &mut self,
-        code: Code,
-        lengths: &[u8],
-        symbols: &[u32],
-        root: usize,
-        free: &mut usize,
-    ) -> Result<(), TileErrorKind> {
-        let halves = count_lengths(lengths);
-        let counts = sum(&halves);
+    fn build(&mut self, code: &PrefixCode<'_>, symbols: &[u32], root: usize, free: &mut usize) {
+        let counts = &code.counts;
         let first_level = &mut self.entries[root..root + ROOT_SIZE];
-        match judge(code, &counts, MAX_CODE_BITS)? {
+        match code.shape {
             Shape::Complete => {}
-            Shape::Empty => {
-                first_level.fill(entry::UNUSED_ENTRY);
-                return Ok(());
-            }
+            Shape::Empty => return first_level.fill(entry::UNUSED_ENTRY),
             Shape::Single => {
-                let symbol = lengths.iter().position(|&bits| bits == 1).expect("there is one");
+                let symbol = code.lengths.iter().position(|&bits| bits == 1).expect("there is one");
                 for pair in first_level.as_chunks_mut::<2>().0 {
                     *pair = [symbols[symbol] + (1 << entry::DROP_AT), entry::UNUSED_ENTRY];
                 }
-                return Ok(());
+                return;
             }
         }
 
         let mut sorted = [0_u16; LITLEN_SYMBOLS];
-        sort(lengths, &halves, &mut sorted);
+        code.sort(&mut sorted);
         let mut sorted = sorted.iter().map(|&symbol| symbols[usize::from(symbol)]);
-        let firsts = first_codewords(&counts);
+        let firsts = code.first_codewords();
 
         // Codewords in rising order of length, bit-reversed. `filled` entries are in place; each time the
         // length grows they repeat, which takes care of the bits above a short codeword.
@@ -138,7 +169,7 @@ impl Tables {
                 let codeword = reverse(codeword, bits);
                 if codeword & (ROOT_SIZE - 1) != prefix {
                     prefix = codeword & (ROOT_SIZE - 1);
-                    let index_bits = subtable_bits(&counts, bits, left);
+                    let index_bits = subtable_bits(counts, bits, left);
                     (at, size) = (*free, 1 << index_bits);
                     *free += size;
                     self.entries[root + prefix] = entry::subtable(at, index_bits);
@@ -151,7 +182,6 @@ impl Tables {
                 left -= 1;
             }
         }
-        Ok(())
     }
 }
 
@@ -186,7 +216,7 @@ const fn static_entries<const SIZE: usize>(lengths: &[u8], symbols: &[u32]) -> [
 
 /// Index bits of the subtable that begins with one of `left` codewords of `bits` bits: as many as it takes for
 /// codewords from there on to fill it.
-fn subtable_bits(counts: &[u16; MAX_CODE_BITS + 1], bits: u32, left: usize) -> u32 {
+fn subtable_bits(counts: &ByLength, bits: u32, left: usize) -> u32 {
     let mut index_bits = bits - ROOT_BITS;
     let mut filled = left;
     while filled < 1 << index_bits {
@@ -194,89 +224,6 @@ fn subtable_bits(counts: &[u16; MAX_CODE_BITS + 1], bits: u32, left: usize) -> u
         filled = 2 * filled + counts[(ROOT_BITS + index_bits) as usize] as usize;
     }
     index_bits
-}
-
-/// The first codeword of each length, first bit highest.
-fn first_codewords(counts: &[u16; MAX_CODE_BITS + 1]) -> [u16; MAX_CODE_BITS + 1] {
-    let mut codewords = [0; MAX_CODE_BITS + 1];
-    for bits in 2..=MAX_CODE_BITS {
-        codewords[bits] = (codewords[bits - 1] + counts[bits - 1]) << 1;
-    }
-    codewords
-}
-
-/// A codeword of `bits` bits, first bit lowest.
-fn reverse(codeword: u16, bits: u32) -> usize {
-    usize::from(codeword.reverse_bits() >> (u16::BITS - bits))
-}
-
-/// A number for each length of codewords, for either half of the symbols.
-type Halves = [[u16; MAX_CODE_BITS + 1]; 2];
-
-/// Says for each symbol its half and its length; the halves by turns. Neighbours are often of the same length: this way what is
-/// done with a number for one of them does not wait for the other.
-#[inline(always)]
-fn by_halves(lengths: &[u8], mut what: impl FnMut(usize, usize, usize)) {
-    let (first, second) = lengths.split_at(lengths.len() / 2);
-    for (symbol, (&one, &other)) in first.iter().zip(second).enumerate() {
-        what(0, symbol, one as usize & MAX_CODE_BITS);
-        what(1, first.len() + symbol, other as usize & MAX_CODE_BITS);
-    }
-    if let Some(&last) = second.get(first.len()) {
-        what(1, 2 * first.len(), last as usize & MAX_CODE_BITS);
-    }
-}
-
-/// How many symbols have codewords of each length; the first number means nothing.
-fn count_lengths(lengths: &[u8]) -> Halves {
-    let mut counts = Halves::default();
-    by_halves(lengths, |half, _, bits| counts[half][bits] += 1);
-    counts
-}
-
-fn sum(halves: &Halves) -> [u16; MAX_CODE_BITS + 1] {
-    core::array::from_fn(|bits| halves[0][bits] + halves[1][bits])
-}
-
-/// Lists the symbols, shortest codeword first, equals in order, those without one last.
-fn sort(lengths: &[u8], counts: &Halves, sorted: &mut [u16; LITLEN_SYMBOLS]) {
-    let mut places = Halves::default();
-    let mut used = 0;
-    for bits in (1..=MAX_CODE_BITS).chain([0]) {
-        for half in 0..2 {
-            places[half][bits] = used;
-            used += counts[half][bits];
-        }
-    }
-    by_halves(lengths, |half, symbol, bits| {
-        let place = &mut places[half][bits];
-        sorted[usize::from(*place)] = symbol as u16;
-        *place += 1;
-    });
-}
-
-/// What codes the format allows.
-enum Shape {
-    /// Every codeword stands for a symbol.
-    Complete,
-    /// One symbol, of one bit: that bit is 0.
-    Single,
-    /// No symbol at all.
-    Empty,
-}
-
-fn judge(code: Code, counts: &[u16; MAX_CODE_BITS + 1], longest: usize) -> Result<Shape, TileErrorKind> {
-    let room = 1 << longest;
-    let used: u32 = (1..=longest).map(|bits| u32::from(counts[bits]) << (longest - bits)).sum();
-    if used > room {
-        return Err(TileErrorKind::OverSubscribed(code));
-    }
-    match used {
-        _ if used == room => Ok(Shape::Complete),
-        0 => Ok(Shape::Empty),
-        _ if used == room / 2 && counts[1] == 1 => Ok(Shape::Single),
-        _ => Err(TileErrorKind::Incomplete(code)),
-    }
 }
 
 /// The table of the code-length code: an entry for each 7 bits of input.
@@ -289,10 +236,9 @@ impl Precode {
     ///
     /// `OverSubscribed` or `Incomplete`.
     pub(super) fn build(lengths: &[u8; PRECODE_SYMBOLS]) -> Result<Self, TileErrorKind> {
-        let counts = sum(&count_lengths(lengths));
-        judge(Code::CodeLength, &counts, MAX_PRECODE_BITS)?;
+        let code = PrefixCode::new(Code::CodeLength, lengths, MAX_PRECODE_BITS)?;
         let mut table = Self([entry::UNUSED_ENTRY; 1 << MAX_PRECODE_BITS]);
-        let mut codewords = first_codewords(&counts);
+        let mut codewords = code.first_codewords();
         for (&bits, &symbol) in lengths.iter().zip(&entry::PRECODE) {
             if bits != 0 {
                 let codeword = &mut codewords[bits as usize & MAX_CODE_BITS];

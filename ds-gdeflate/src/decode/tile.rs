@@ -4,13 +4,14 @@
 //! turns. [`rounds`](super::rounds) does the bulk of the work faster, and hands back to this module, at the
 //! start of a round, whenever something is out of the ordinary.
 
+use super::code::PrefixCode;
 use super::copy::copy_match;
 use super::entry;
 use super::header::CodeLengths;
 use super::lanes::Deal;
 use super::rounds;
 use super::stored;
-use super::table::{DISTANCE_AT, ROOT_BITS, Tables};
+use super::table::Tables;
 use super::watch::Watch;
 use crate::error::{Code, TileError, TileErrorKind};
 use crate::format::{END_OF_BLOCK, LANES, MIN_MATCH, WORD, max_dynamic_blocks};
@@ -18,6 +19,12 @@ use crate::simd::{SimdLevel, Variant};
 
 /// Bytes of output below which a block is a short one: worth less than getting the fast path going in vain.
 const SHORT_BLOCK: usize = 1024;
+
+/// Bytes of output up to which a block's codes are searched, whatever is in it: tables cost more than so many searches.
+const SEARCHED: usize = 96;
+
+/// The codeword that ends a static block, and its length.
+const STATIC_END: (usize, u32) = (0, 7);
 
 /// An error and the lane whose turn met it.
 #[derive(Debug)]
@@ -117,14 +124,21 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
             1 => {
                 self.watch.static_codes();
                 self.tables.load_static();
-                self.compressed()?;
+                let ends_at_once = self.may_be_short() && self.ends_in_first_round(STATIC_END);
+                self.compressed(ends_at_once)?;
             }
             2 => {
                 self.watch.dynamic_codes();
                 self.admit_dynamic()?;
                 let lengths = CodeLengths::read(&mut self.deal)?;
-                self.tables.load_dynamic(lengths.litlen(), lengths.distance()).map_err(Fault::on(0))?;
-                self.compressed()?;
+                let (litlen, distance) = lengths.codes().map_err(Fault::on(0))?;
+                let is_searched = self.is_to_be_searched(&litlen);
+                if is_searched {
+                    self.tables.load_searched(&litlen, &distance);
+                } else {
+                    self.tables.load_dynamic(&litlen, &distance);
+                }
+                self.compressed(is_searched)?;
             }
             _ => return Err(Fault { kind: TileErrorKind::BlockType, lane: 0 }),
         }
@@ -187,18 +201,33 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         Ok(())
     }
 
-    /// Decodes the symbols of a block whose tables are loaded.
-    fn compressed(&mut self) -> Result<(), Fault> {
+    /// Decodes the symbols of a block whose codes are loaded; `is_short` if they are too few for the fast path.
+    fn compressed(&mut self, is_short: bool) -> Result<(), Fault> {
         let start = self.settled;
-        self.symbols()?;
+        self.symbols(is_short)?;
         self.after_short_block = self.settled - start < SHORT_BLOCK;
         Ok(())
     }
 
-    fn symbols(&mut self) -> Result<(), Fault> {
-        // A tile may be full of blocks of next to nothing, for which getting the fast path going would take longest.
-        let mut is_first_round = self.after_short_block && self.ends_in_first_round();
-        if !W::SYMBOLS && !is_first_round {
+    /// Whether a block is worth a look at how short it is: there may be many like it, or not much else.
+    fn may_be_short(&self) -> bool {
+        !W::SYMBOLS && (self.after_short_block || self.left() <= SHORT_BLOCK)
+    }
+
+    /// Whether a dynamic block has too few symbols to be worth tables.
+    fn is_to_be_searched(&self, litlen: &PrefixCode<'_>) -> bool {
+        self.may_be_short()
+            && (self.left() <= SEARCHED || self.ends_in_first_round(litlen.codeword(END_OF_BLOCK)))
+    }
+
+    /// Bytes of output still due.
+    fn left(&self) -> usize {
+        self.out.len() - self.settled
+    }
+
+    fn symbols(&mut self, is_short: bool) -> Result<(), Fault> {
+        let mut is_first_round = is_short;
+        if !W::SYMBOLS && !is_short {
             match self.simd.0 {
                 Variant::Scalar => rounds::run(self),
                 Variant::Avx2(proof) => proof.run(self),
@@ -221,11 +250,10 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         }
     }
 
-    /// Whether one of a block's first 32 symbols is its end, should they come to that.
-    fn ends_in_first_round(&self) -> bool {
-        const END: u32 = entry::ODD | END_OF_BLOCK as u32;
-        let is_end = |lane| self.tables.look_up(0, self.deal.peek(lane)) & (entry::ODD | 0xFFFF) == END;
-        (0..LANES).any(is_end)
+    /// Whether one of a block's first 32 symbols is its end, should they come to that: one of this codeword.
+    fn ends_in_first_round(&self, (codeword, len): (usize, u32)) -> bool {
+        let mask = (1 << len) - 1;
+        self.deal.lanes.bits.iter().any(|&bits| bits as u32 & mask == codeword as u32)
     }
 
     /// One lane's turn; returns false at the end of the block.
@@ -270,10 +298,10 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
     }
 
     /// Takes a symbol with its extra bits. Of odd entries only the end of the block is returned.
+    #[inline(always)]
     fn symbol(&mut self, lane: usize, code: Code) -> Result<(u32, usize), TileErrorKind> {
         let bits = self.deal.peek(lane);
-        let table = if code == Code::Distance { DISTANCE_AT } else { 0 };
-        let entry = self.tables.look_up(table, bits);
+        let entry = self.tables.find(code, bits);
         if entry & entry::ODD != 0 {
             match entry::value(entry) as usize {
                 END_OF_BLOCK => {}
@@ -291,23 +319,5 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
     fn reserve(&self, len: usize) -> Result<(), TileErrorKind> {
         let (expected, actual) = (self.out.len(), self.settled + len);
         if actual > expected { Err(TileErrorKind::OutputOverrun { expected, actual }) } else { Ok(()) }
-    }
-}
-
-impl Tables {
-    /// The entry for the codeword that `bits` begin with.
-    fn look_up(&self, table: usize, bits: u64) -> u32 {
-        self.follow(self.entries[table + (bits as usize & ((1 << ROOT_BITS) - 1))], bits)
-    }
-
-    /// The entry itself, or the one in the subtable that it points to.
-    pub(super) fn follow(&self, entry: u32, bits: u64) -> u32 {
-        if entry & entry::SUBTABLE == 0 { entry } else { self.look_up_long(entry, bits) }
-    }
-
-    /// The entry for a codeword that goes on in the subtable that `pointer` points to.
-    pub(super) fn look_up_long(&self, pointer: u32, bits: u64) -> u32 {
-        let index = (bits >> ROOT_BITS) as usize & ((1 << entry::dropped(pointer)) - 1);
-        self.entries[entry::value(pointer) as usize + index]
     }
 }
