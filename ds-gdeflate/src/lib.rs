@@ -47,7 +47,8 @@
 //! adds whole streams in and out of vectors, and has [`Encoder`] allocate its workspace; `std` implies `alloc`. Memory: [`Decoder`] is
 //! 24 KiB, [`Encoder`] needs 850 KiB, and levels 8 to 12 need 2.4 MiB more, from the allocator or as a [`Scratch`]. The format itself is
 //! described in `docs/gdeflate.md` of the repository, the encoder's levels in `docs/encoder.md`.
-#![no_std]
+// Tests share modules with integration tests, which have the standard library's names.
+#![cfg_attr(not(test), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(feature = "simd", deny(unsafe_code))]
 #![cfg_attr(not(feature = "simd"), forbid(unsafe_code))]
@@ -55,8 +56,6 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(test)]
-extern crate std;
 
 mod decode;
 mod encode;

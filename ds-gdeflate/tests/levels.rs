@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use ds_gdeflate::{Decoder, Encoder, Level, SimdLevel, TileError, TileStream, tile_bound};
 use support::guarded::{Edge, Guarded};
 use support::random::Random;
-use support::vectors;
 use support::writer::Symbol::{self, End, Literal, Match};
 use support::writer::{Prefix, TileWriter};
+use support::{short, vectors};
 
 #[test]
 fn a_machine_has_the_levels_it_claims() {
@@ -191,6 +191,41 @@ fn random_symbols_decode_alike() {
     }
     println!("flipped bits: {verdicts:#?}");
     assert!(verdicts["accepted"] > 100 && verdicts.len() > 5, "{verdicts:?}");
+}
+
+#[test]
+fn small_tiles_of_short_blocks_decode_alike() {
+    let mut random = Random::new(0x5407);
+    let mut bench = Bench::new();
+    let mut verdicts = BTreeMap::new();
+    for round in 0..800 {
+        let most = [8, 40, 140, 600, 1100, 4096][round % 6];
+        let len = 1 + random.below(most);
+        let mut payload = short::tile(&mut random, len);
+        let content = bench.decode(&payload, len).expect("a sound tile").to_vec();
+        for level in SimdLevel::available() {
+            // As by a workspace that has seen nothing yet.
+            let mut out = vec![0x5A; len];
+            Decoder::with_simd(level).decode_tile(&payload, &mut out).expect("a sound tile");
+            assert!(out == content, "{level}: depends on what was before");
+        }
+        for _ in 0..20 {
+            let bit = random.below(8 * payload.len());
+            payload[bit / 8] ^= 1 << (bit % 8);
+            let verdict = bench.decode(&payload, len).map_or_else(|error| error.kind.name(), |_| "accepted");
+            *verdicts.entry(verdict).or_insert(0) += 1;
+            payload[bit / 8] ^= 1 << (bit % 8);
+        }
+        let cut = 4 * random.below(payload.len() / 4);
+        bench.decode(&payload[..cut], len).expect_err("a tile needs all its words");
+        for other in [len - 1, len + 1, len / 2] {
+            if (1..=65_536).contains(&other) && other != len {
+                bench.decode(&payload, other).expect_err("a tile is as long as it is");
+            }
+        }
+    }
+    println!("flipped bits: {verdicts:#?}");
+    assert!(verdicts["accepted"] > 1000 && verdicts.len() > 10, "{verdicts:?}");
 }
 
 #[test]

@@ -33,7 +33,16 @@ const QUICK: (&str, &str) = ("DS_TEST_QUICK", "1");
 pub(crate) fn miri(project: &Project) -> Result<Ending> {
     let toolchain = NIGHTLY.name;
     let dir = project.workspace.target_directory.join(MIRI_FOLDER);
-    let codec = ["--lib", "--", "decode::entry", "decode::table", "format::", "stream::"];
+    let codec = [
+        "--lib",
+        "--",
+        "decode::entry",
+        "decode::header",
+        "decode::precode",
+        "decode::table",
+        "format::",
+        "stream::",
+    ];
     for what in [
         ["ds-core", "--lib"].as_slice(),
         &[["ds-gdeflate", "--no-default-features"].as_slice(), &codec].concat(),

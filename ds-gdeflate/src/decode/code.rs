@@ -36,24 +36,15 @@ pub(super) struct PrefixCode<'l> {
 }
 
 impl<'l> PrefixCode<'l> {
-    /// Judges the code with these lengths, `longest` at most.
+    /// Judges the code with these lengths.
     ///
     /// # Errors
     ///
     /// `OverSubscribed` or `Incomplete`.
-    pub(super) fn new(code: Code, lengths: &'l [u8], longest: usize) -> Result<Self, TileErrorKind> {
+    pub(super) fn new(code: Code, lengths: &'l [u8]) -> Result<Self, TileErrorKind> {
         let in_parts = count_lengths(lengths);
         let counts = core::array::from_fn(|bits| in_parts.iter().map(|counts| counts[bits]).sum());
-        Ok(Self { lengths, shape: judge(code, &counts, longest)?, counts, in_parts })
-    }
-
-    /// The first codeword of each length, first bit highest.
-    pub(super) fn first_codewords(&self) -> ByLength {
-        let mut codewords = [0; MAX_CODE_BITS + 1];
-        for bits in 2..=MAX_CODE_BITS {
-            codewords[bits] = (codewords[bits - 1] + self.counts[bits - 1]) << 1;
-        }
-        codewords
+        Ok(Self { lengths, shape: judge(code, &counts, MAX_CODE_BITS)?, counts, in_parts })
     }
 
     /// The codeword of a symbol that has one, first bit lowest, and its length.
@@ -61,7 +52,8 @@ impl<'l> PrefixCode<'l> {
         let length = self.lengths[symbol];
         let before: u16 = self.lengths[..symbol].iter().map(|&other| u16::from(other == length)).sum();
         let bits = u32::from(length);
-        (reverse(self.first_codewords()[usize::from(length) & MAX_CODE_BITS] + before, bits), bits)
+        let first = first_codewords(&self.counts)[usize::from(length) & MAX_CODE_BITS];
+        (reverse(first + before, bits), bits)
     }
 
     /// Lists the symbols, shortest codeword first, equals in order, those without one last.
@@ -82,7 +74,12 @@ impl<'l> PrefixCode<'l> {
     }
 }
 
-fn judge(code: Code, counts: &ByLength, longest: usize) -> Result<Shape, TileErrorKind> {
+/// Judges the code with so many codewords of each length, `longest` at most.
+///
+/// # Errors
+///
+/// `OverSubscribed` or `Incomplete`.
+pub(super) fn judge(code: Code, counts: &ByLength, longest: usize) -> Result<Shape, TileErrorKind> {
     let room = 1 << longest;
     let used: u32 = (1..=longest).map(|bits| u32::from(counts[bits]) << (longest - bits)).sum();
     if used > room {
@@ -94,6 +91,15 @@ fn judge(code: Code, counts: &ByLength, longest: usize) -> Result<Shape, TileErr
         _ if used == room / 2 && counts[1] == 1 => Ok(Shape::Single),
         _ => Err(TileErrorKind::Incomplete(code)),
     }
+}
+
+/// The first codeword of each length, first bit highest.
+pub(super) fn first_codewords(counts: &ByLength) -> ByLength {
+    let mut codewords = [0; MAX_CODE_BITS + 1];
+    for bits in 2..=MAX_CODE_BITS {
+        codewords[bits] = (codewords[bits - 1] + counts[bits - 1]) << 1;
+    }
+    codewords
 }
 
 /// Counts the codewords of each length.

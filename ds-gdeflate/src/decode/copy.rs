@@ -2,12 +2,21 @@
 
 use crate::format::LANES;
 
+/// Bytes of a match that are copied one by one in no more time than it takes to get going with many.
+const SHORT: usize = 8;
+
 /// Copies a match that ends where `out` ends, exactly: `out[at..]` from `distance` bytes before.
 ///
 /// # Panics
 ///
 /// If `distance` is 0 or more than `at`.
 pub(super) fn copy_match(out: &mut [u8], at: usize, distance: usize) {
+    if out.len() - at <= SHORT {
+        for at in at..out.len() {
+            out[at] = out[at - distance];
+        }
+        return;
+    }
     let mut at = at;
     let from = at - distance;
     // What is there already repeats: each pass can copy all of it, twice as much as the one before.

@@ -14,19 +14,9 @@
 //!   subtable's place, `drop` the number of bits that index it) or a symbol that ends the block or the tile's
 //!   hopes (`value` is the symbol, or [`UNUSED`] for a codeword that stands for nothing).
 
-//!
-//! The code-length code has the same entries, except that there the lower byte of `value` is how often a code
-//! length comes, the upper byte that length, and [`REPEAT`] stands where `LEN` does.
-
-use crate::format::{
-    DISTANCE_SYMBOLS, DISTANCES, END_OF_BLOCK, LENGTHS, LITLEN_SYMBOLS, MAX_CODE_BITS, MIN_MATCH,
-    PRECODE_SYMBOLS, Range,
-};
+use crate::format::{DISTANCE_SYMBOLS, DISTANCES, END_OF_BLOCK, LENGTHS, LITLEN_SYMBOLS, MIN_MATCH, Range};
 
 pub(super) const LENGTH: u32 = 1 << 28;
-/// Of the code-length code: the length is that of the symbol before.
-pub(super) const REPEAT: u32 = LENGTH;
-
 pub(super) const ODD: u32 = 1 << 29;
 pub(super) const SUBTABLE: u32 = 1 << 30;
 pub(super) const LITERAL: u32 = 1 << 31;
@@ -52,16 +42,6 @@ pub(super) const fn value(entry: u32) -> u32 {
     entry & 0xFFFF
 }
 
-/// How many code lengths the entry stands for.
-pub(super) const fn run(entry: u32) -> u32 {
-    entry & 0xFF
-}
-
-/// The code length that the entry stands for.
-pub(super) const fn run_length(entry: u32) -> u8 {
-    (entry >> 8) as u8
-}
-
 /// The entry with its extra bits, taken from a lane's `bits`, added to its value.
 #[inline(always)]
 pub(super) const fn with_extra(entry: u32, bits: u64) -> u32 {
@@ -79,9 +59,6 @@ pub(super) static LITLEN: [u32; LITLEN_SYMBOLS] = litlen();
 
 /// Distance entries, complete but for the codeword's length, which is to be added.
 pub(super) static DISTANCE: [u32; DISTANCE_SYMBOLS] = distance();
-
-/// Code-length entries, complete but for the codeword's length, which is to be added.
-pub(super) static PRECODE: [u32; PRECODE_SYMBOLS] = precode();
 
 const fn entry(value: u32, flags: u32, extra: u8) -> u32 {
     value | flags | (63 - extra as u32) << SHIFT_AT | (extra as u32) << DROP_AT
@@ -112,19 +89,6 @@ const fn distance() -> [u32; DISTANCE_SYMBOLS] {
         entries[symbol] = entry(base as u32 - 1, 0, extra);
         symbol += 1;
     }
-    entries
-}
-
-const fn precode() -> [u32; PRECODE_SYMBOLS] {
-    let mut entries = [0; PRECODE_SYMBOLS];
-    let mut length = 0;
-    while length <= MAX_CODE_BITS {
-        entries[length] = entry((length as u32) << 8 | 1, 0, 0);
-        length += 1;
-    }
-    entries[16] = entry(3, REPEAT, 2);
-    entries[17] = entry(3, 0, 3);
-    entries[18] = entry(11, 0, 7);
     entries
 }
 

@@ -3,8 +3,10 @@
 //! | module | what it knows |
 //! |---|---|
 //! | `lanes` | bit buffers, and how words are dealt to them |
-//! | `entry`, `table` | from code lengths to tables that answer with one look-up |
-//! | `header` | a dynamic block's code lengths |
+//! | `header`, `precode` | a dynamic block's code lengths, themselves coded |
+//! | `code` | what code lengths say |
+//! | `entry`, `table` | from there to tables that answer with one look-up |
+//! | `canonical` | codes that are searched, for blocks not worth tables |
 //! | `tile` | the careful decoder: every check, turn by turn |
 //! | `rounds` | the fast path: 32 turns at once, written one round late |
 //! | `vector` | the same with vectors, written two rounds late |
@@ -16,9 +18,12 @@ mod absent;
 mod canonical;
 mod code;
 mod copy;
+#[cfg(test)]
+mod efforts;
 mod entry;
 mod header;
 mod lanes;
+mod precode;
 mod rounds;
 mod stored;
 mod table;

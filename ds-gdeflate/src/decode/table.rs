@@ -11,12 +11,11 @@
 //! The first 11 bits of a codeword index the first level; longer codewords go on in a subtable there.
 
 use super::canonical::Canonical;
-use super::code::{ByLength, PrefixCode, Shape, reverse};
+use super::code::{ByLength, PrefixCode, Shape, first_codewords, reverse};
 use super::entry;
-use crate::error::{Code, TileErrorKind};
+use crate::error::Code;
 use crate::format::{
-    DISTANCE_SYMBOLS, LITLEN_SYMBOLS, MAX_CODE_BITS, MAX_PRECODE_BITS, PRECODE_SYMBOLS,
-    STATIC_DISTANCE_BITS, STATIC_LITLEN_BITS,
+    DISTANCE_SYMBOLS, LITLEN_SYMBOLS, MAX_CODE_BITS, STATIC_DISTANCE_BITS, STATIC_LITLEN_BITS,
 };
 
 /// Bits that index the first level.
@@ -144,7 +143,7 @@ impl Tables {
         let mut sorted = [0_u16; LITLEN_SYMBOLS];
         code.sort(&mut sorted);
         let mut sorted = sorted.iter().map(|&symbol| symbols[usize::from(symbol)]);
-        let firsts = code.first_codewords();
+        let firsts = first_codewords(&code.counts);
 
         // Codewords in rising order of length, bit-reversed. `filled` entries are in place; each time the
         // length grows they repeat, which takes care of the bits above a short codeword.
@@ -226,38 +225,6 @@ fn subtable_bits(counts: &ByLength, bits: u32, left: usize) -> u32 {
     index_bits
 }
 
-/// The table of the code-length code: an entry for each 7 bits of input.
-pub(super) struct Precode([u32; 1 << MAX_PRECODE_BITS]);
-
-impl Precode {
-    /// Builds the table.
-    ///
-    /// # Errors
-    ///
-    /// `OverSubscribed` or `Incomplete`.
-    pub(super) fn build(lengths: &[u8; PRECODE_SYMBOLS]) -> Result<Self, TileErrorKind> {
-        let code = PrefixCode::new(Code::CodeLength, lengths, MAX_PRECODE_BITS)?;
-        let mut table = Self([entry::UNUSED_ENTRY; 1 << MAX_PRECODE_BITS]);
-        let mut codewords = code.first_codewords();
-        for (&bits, &symbol) in lengths.iter().zip(&entry::PRECODE) {
-            if bits != 0 {
-                let codeword = &mut codewords[bits as usize & MAX_CODE_BITS];
-                let first = reverse(*codeword, u32::from(bits));
-                *codeword += 1;
-                for entry in table.0[first..].iter_mut().step_by(1 << bits) {
-                    *entry = symbol + (u32::from(bits) << entry::DROP_AT);
-                }
-            }
-        }
-        Ok(table)
-    }
-
-    /// The entry for the codeword that `bits` begin with.
-    pub(super) fn look_up(&self, bits: u64) -> u32 {
-        self.0[bits as usize % self.0.len()]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,9 +254,24 @@ mod tests {
         tables.entries[entry::value(entry) as usize + index]
     }
 
+    fn load(tables: &mut Tables, litlen: &[u8], distance: &[u8]) {
+        let litlen = PrefixCode::new(Code::LiteralLength, litlen).expect("a code");
+        let distance = PrefixCode::new(Code::Distance, distance).expect("a code");
+        tables.load_dynamic(&litlen, &distance);
+        // What is searched is what the tables say, whatever the bits.
+        let mut searched = Tables::new();
+        searched.load_searched(&litlen, &distance);
+        let step = if cfg!(miri) { 97 } else { 1 };
+        for bits in (0..1 << 15).step_by(step).flat_map(|bits| [bits, bits | u64::MAX << 15]) {
+            for code in [Code::LiteralLength, Code::Distance] {
+                assert_eq!(searched.find(code, bits), tables.find(code, bits), "{code:?}: {bits:#x}");
+            }
+        }
+    }
+
     fn check(litlen: &[u8], distance: &[u8]) {
         let mut tables = Tables::new();
-        tables.load_dynamic(litlen, distance).expect("a complete code");
+        load(&mut tables, litlen, distance);
         let both = [(litlen, 0, &entry::LITLEN[..]), (distance, DISTANCE_AT, &entry::DISTANCE[..])];
         for (lengths, root, symbols) in both {
             for (symbol, (code, bits)) in textbook(lengths).into_iter().enumerate() {
@@ -309,10 +291,10 @@ mod tests {
         check(&STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS);
         // Those that are ready-made, in place of another block's, are those that would have been built.
         let (mut built, mut ready) = (Tables::new(), Tables::new());
-        built.load_dynamic(&STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS).expect("a complete code");
+        load(&mut built, &STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS);
         let mut other = [8; 257];
         other[255..].fill(9);
-        ready.load_dynamic(&other, &[]).expect("a complete code, and an empty one");
+        load(&mut ready, &other, &[]);
         ready.load_static();
         assert_eq!(ready.entries[..ROOT_SIZE], built.entries[..ROOT_SIZE]);
         assert_eq!(ready.entries[DISTANCE_AT..], built.entries[DISTANCE_AT..]);
@@ -351,29 +333,24 @@ mod tests {
     fn one_symbol_and_none_are_codes() {
         let mut distance = [0; DISTANCE_SYMBOLS];
         let mut tables = Tables::new();
-        tables.load_dynamic(&STATIC_LITLEN_BITS, &distance).expect("an empty distance code");
+        load(&mut tables, &STATIC_LITLEN_BITS, &distance);
         assert_eq!(look_up(&tables, DISTANCE_AT, 0), entry::UNUSED_ENTRY);
         distance[7] = 1;
-        tables.load_dynamic(&STATIC_LITLEN_BITS, &distance).expect("one distance");
+        load(&mut tables, &STATIC_LITLEN_BITS, &distance);
         assert_eq!(look_up(&tables, DISTANCE_AT, 0b10), entry::DISTANCE[7] + (1 << entry::DROP_AT));
         assert_eq!(look_up(&tables, DISTANCE_AT, 0b01), entry::UNUSED_ENTRY);
     }
 
     #[test]
-    fn bad_codes_are_told_apart() {
+    fn codes_that_are_searched_leave_the_tables_alone() {
         let mut tables = Tables::new();
-        let mut load = |litlen: &[u8], distance: &[u8]| tables.load_dynamic(litlen, distance);
-        let good = STATIC_LITLEN_BITS;
-        let over = |code| Err(TileErrorKind::OverSubscribed(code));
-        let under = |code| Err(TileErrorKind::Incomplete(code));
-        assert_eq!(load(&[8; 288], &[5; 32]), over(Code::LiteralLength));
-        assert_eq!(load(&[9; 288], &[5; 32]), under(Code::LiteralLength));
-        assert_eq!(load(&[0; 288], &[5; 32]), Err(TileErrorKind::NoEndOfBlock));
-        assert_eq!(load(&[&[8; 256][..], &[0]].concat(), &[5; 32]), Err(TileErrorKind::NoEndOfBlock));
-        assert_eq!(load(&good, &[4; 32]), over(Code::Distance));
-        assert_eq!(load(&good, &[5; 31]), under(Code::Distance));
-        // One symbol, but of two bits.
-        assert_eq!(load(&good, &[2]), under(Code::Distance));
-        assert!(Precode::build(&[2; PRECODE_SYMBOLS]).is_err());
+        tables.load_static();
+        let lengths = [8; 256];
+        let litlen = PrefixCode::new(Code::LiteralLength, &lengths).expect("a code");
+        let distance = PrefixCode::new(Code::Distance, &[]).expect("a code");
+        tables.load_searched(&litlen, &distance);
+        assert_eq!(tables.find(Code::LiteralLength, 0), entry::LITLEN[0] + (8 << entry::DROP_AT));
+        tables.load_static();
+        assert_eq!(tables.find(Code::LiteralLength, 0), entry::LITLEN[256] + (7 << entry::DROP_AT));
     }
 }

@@ -4,7 +4,6 @@
 //! turns. [`rounds`](super::rounds) does the bulk of the work faster, and hands back to this module, at the
 //! start of a round, whenever something is out of the ordinary.
 
-use super::code::PrefixCode;
 use super::copy::copy_match;
 use super::entry;
 use super::header::CodeLengths;
@@ -17,11 +16,12 @@ use crate::error::{Code, TileError, TileErrorKind};
 use crate::format::{END_OF_BLOCK, LANES, MIN_MATCH, WORD, max_dynamic_blocks};
 use crate::simd::{SimdLevel, Variant};
 
-/// Bytes of output below which a block is a short one: worth less than getting the fast path going in vain.
+/// Bytes of output below which a block is a short one, and those after it are looked at before tables are built for them and the
+/// fast path gets going: they may be shorter than that is worth.
 const SHORT_BLOCK: usize = 1024;
 
 /// Bytes of output up to which a block's codes are searched, whatever is in it: tables cost more than so many searches.
-const SEARCHED: usize = 96;
+const SEARCHED: usize = 128;
 
 /// The codeword that ends a static block, and its length.
 const STATIC_END: (usize, u32) = (0, 7);
@@ -130,14 +130,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
             2 => {
                 self.watch.dynamic_codes();
                 self.admit_dynamic()?;
-                let lengths = CodeLengths::read(&mut self.deal)?;
-                let (litlen, distance) = lengths.codes().map_err(Fault::on(0))?;
-                let is_searched = self.is_to_be_searched(&litlen);
-                if is_searched {
-                    self.tables.load_searched(&litlen, &distance);
-                } else {
-                    self.tables.load_dynamic(&litlen, &distance);
-                }
+                let is_searched = self.load_dynamic()?;
                 self.compressed(is_searched)?;
             }
             _ => return Err(Fault { kind: TileErrorKind::BlockType, lane: 0 }),
@@ -169,6 +162,22 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         }
         self.dynamic_blocks += 1;
         Ok(())
+    }
+
+    /// Reads a dynamic block's codes. Returns whether they are to be searched, as the block has too few symbols to be worth tables.
+    fn load_dynamic(&mut self) -> Result<bool, Fault> {
+        let mut lengths = CodeLengths::NONE;
+        lengths.read(&mut self.deal)?;
+        let (litlen, distance) = lengths.codes().map_err(Fault::on(0))?;
+        let is_searched = self.may_be_short()
+            && (self.left() <= SEARCHED || self.ends_in_first_round(litlen.codeword(END_OF_BLOCK)));
+        if is_searched {
+            self.tables.load_searched(&litlen, &distance);
+        } else {
+            self.watch.built_tables();
+            self.tables.load_dynamic(&litlen, &distance);
+        }
+        Ok(is_searched)
     }
 
     fn stored(&mut self) -> Result<(), Fault> {
@@ -209,15 +218,10 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
         Ok(())
     }
 
-    /// Whether a block is worth a look at how short it is: there may be many like it, or not much else.
+    /// Whether a block is worth a look at how short it is: there may be many like it, or not much else. Not if every turn is watched:
+    /// then blocks are all read in one way, and the other must come to the same.
     fn may_be_short(&self) -> bool {
         !W::SYMBOLS && (self.after_short_block || self.left() <= SHORT_BLOCK)
-    }
-
-    /// Whether a dynamic block has too few symbols to be worth tables.
-    fn is_to_be_searched(&self, litlen: &PrefixCode<'_>) -> bool {
-        self.may_be_short()
-            && (self.left() <= SEARCHED || self.ends_in_first_round(litlen.codeword(END_OF_BLOCK)))
     }
 
     /// Bytes of output still due.
@@ -228,6 +232,7 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
     fn symbols(&mut self, is_short: bool) -> Result<(), Fault> {
         let mut is_first_round = is_short;
         if !W::SYMBOLS && !is_short {
+            self.watch.started_rounds();
             match self.simd.0 {
                 Variant::Scalar => rounds::run(self),
                 Variant::Avx2(proof) => proof.run(self),

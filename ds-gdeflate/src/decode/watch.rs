@@ -21,6 +21,12 @@ pub(super) trait Watch {
 
     /// A match.
     fn copied(&mut self, len: usize, distance: usize);
+
+    /// Tables are built for a block with codes of its own.
+    fn built_tables(&mut self) {}
+
+    /// The fast path gets going.
+    fn started_rounds(&mut self) {}
 }
 
 /// Nobody watches.

@@ -4,6 +4,7 @@
 
 pub(crate) mod guarded;
 pub(crate) mod random;
+pub(crate) mod short;
 pub(crate) mod vectors;
 pub(crate) mod worst;
 pub(crate) mod writer;

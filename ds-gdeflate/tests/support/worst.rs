@@ -6,7 +6,7 @@
 use ds_gdeflate::{MAX_TILE_PAYLOAD, TILE_SIZE, max_dynamic_blocks};
 
 /// Bytes of content that such tiles are made for, or nearly as many: what a tile may have depends on it.
-pub(crate) const SIZES: [usize; 7] = [TILE_SIZE, 4096, 1024, 512, 256, 64, 8];
+pub(crate) const SIZES: [usize; 10] = [TILE_SIZE, 16_384, 4096, 1024, 512, 256, 128, 64, 32, 8];
 
 use super::writer::Symbol::{self, End, Literal, Match};
 use super::writer::{Length, Prefix, TileWriter};
@@ -30,6 +30,9 @@ pub(crate) fn worst(content: usize) -> Vec<Worst> {
         |count: usize| -> Vec<Symbol> { vec![Literal(b'x'); count].into_iter().chain([End]).collect() };
     let single = || Block::dynamic(single(), vec![End]);
     let near = Match { length: (257, 0), distance: (0, 0) };
+    let matches = |count: usize| -> Vec<Symbol> {
+        [Literal(b'x')].into_iter().chain(vec![near; count]).chain([End]).collect()
+    };
     let mut overlaps = vec![Literal(b'x')];
     overlaps.resize(30_000 / 3, near);
     overlaps.push(End);
@@ -52,6 +55,13 @@ pub(crate) fn worst(content: usize) -> Vec<Worst> {
         repeat("the most subtables", &[Block::dynamic(deep(), vec![End])]),
         repeat("the most subtables, and static codes", &by_turns(Block::dynamic(deep(), vec![End]))),
         repeat("lengths one by one", &[Block::dynamic(one_by_one(), vec![End])]),
+        repeat("lengths one by one, 7 literals", &[Block::dynamic(one_by_one(), literals(7))]),
+        repeat("lengths one by one, 31 literals", &[Block::dynamic(one_by_one(), literals(31))]),
+        repeat("lengths one by one, 33 literals", &[Block::dynamic(one_by_one(), literals(33))]),
+        repeat("lengths one by one, 97 literals", &[Block::dynamic(one_by_one(), literals(97))]),
+        repeat("lengths one by one, 2 matches", &[Block::dynamic(one_by_one(), matches(2))]),
+        repeat("lengths one by one, 30 matches", &[Block::dynamic(one_by_one(), matches(30))]),
+        repeat("long codewords, 33 literals", &[Block::dynamic(deep(), literals(33))]),
         repeat("long codewords, one block", &[Block::dynamic(deep(), literals(60_000))]),
         repeat("long codewords, blocks of 100", &[Block::dynamic(deep(), literals(100))]),
         repeat("short matches that overlap", &[Block::Static(overlaps)]),
