@@ -2,6 +2,7 @@
 //!
 //! Time is no matter for a test; `cargo bench -p ds-gdeflate --bench worst` measures it on the same tiles.
 
+#[allow(dead_code, reason = "shared with the integration tests, which use more of it")]
 #[path = "../../tests/support/worst.rs"]
 mod worst;
 #[allow(dead_code, reason = "shared with the integration tests, which use more of it")]
