@@ -24,7 +24,7 @@
 //! # let mut stream = [0; 12 + tile_bound(300)];
 //! # write_table(CodecId::default(), 300, [len], &mut stream)?;
 //! # stream[12..12 + len].copy_from_slice(&payload[..len]);
-//! let mut decoder = Decoder::new(); // the workspace: 24 KiB, reusable
+//! let mut decoder = Decoder::new(); // the workspace: 26 KiB, reusable
 //! let mut content = [0; ds_gdeflate::TILE_SIZE];
 //! for tile in TileStream::parse(&stream)?.tiles() {
 //!     let size = decoder.decode(tile, &mut content)?;
@@ -45,7 +45,7 @@
 //!
 //! Features: `simd` (default) adds AVX2, AVX-512 and NEON variants of the decoder; without it there is no unsafe code here. `alloc`
 //! adds whole streams in and out of vectors, and has [`Encoder`] allocate its workspace; `std` implies `alloc`. Memory: [`Decoder`] is
-//! 24 KiB, [`Encoder`] needs 850 KiB, and levels 8 to 12 need 2.4 MiB more, from the allocator or as a [`Scratch`]. The format itself is
+//! 26 KiB, [`Encoder`] needs 850 KiB, and levels 8 to 12 need 2.4 MiB more, from the allocator or as a [`Scratch`]. The format itself is
 //! described in `docs/gdeflate.md` of the repository, the encoder's levels in `docs/encoder.md`.
 // Tests share modules with integration tests, which have the standard library's names.
 #![cfg_attr(not(test), no_std)]

@@ -13,7 +13,7 @@ use ds_gdeflate::{
 /// GDeflate tile streams made and read on several threads, the calling one among them.
 ///
 /// The bytes made depend on content and options alone, not on the number of threads. Memory is kept from call to call: an
-/// encoder's for each thread, 850 KiB (2.4 MiB more at levels 8 to 12), or a decoder's, 24 KiB; nothing is allocated for
+/// encoder's for each thread, 850 KiB (2.4 MiB more at levels 8 to 12), or a decoder's, 26 KiB; nothing is allocated for
 /// a tile. A small buffer is worked on by the calling thread alone; other threads live as long as a call does.
 ///
 /// ```

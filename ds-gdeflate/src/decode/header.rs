@@ -2,16 +2,13 @@
 
 use super::code::PrefixCode;
 use super::lanes::Deal;
-use super::precode::Precode;
+use super::precode::{Precode, Run};
 use super::tile::Fault;
 use crate::error::{Code, TileErrorKind};
 use crate::format::{DISTANCE_SYMBOLS, END_OF_BLOCK, LANES, LITLEN_SYMBOLS, PRECODE_ORDER, PRECODE_SYMBOLS};
 
-/// Lengths of both codes together, at most.
-const MAX_LENGTHS: usize = LITLEN_SYMBOLS + DISTANCE_SYMBOLS;
-
-/// The longest run there can be.
-const MAX_RUN: usize = 138;
+/// Room for lengths of both codes together: a power of two, within which an index can be kept at no cost.
+const ROOM: usize = (LITLEN_SYMBOLS + DISTANCE_SYMBOLS).next_power_of_two();
 
 /// Most runs are no longer than this, so every run is written as if it were as long.
 const CHUNK: usize = 16;
@@ -19,14 +16,14 @@ const CHUNK: usize = 16;
 /// Code lengths of a dynamic block.
 #[derive(Debug)]
 pub(super) struct CodeLengths {
-    /// The lengths, and room for a run too long, with what its chunk has too much.
-    lengths: [u8; MAX_LENGTHS + MAX_RUN + CHUNK],
+    /// The lengths, and room for what the last run's chunk writes too much.
+    lengths: [u8; ROOM + CHUNK],
     litlen: usize,
     total: usize,
 }
 
 impl CodeLengths {
-    pub(super) const NONE: Self = Self { lengths: [0; MAX_LENGTHS + MAX_RUN + CHUNK], litlen: 0, total: 0 };
+    pub(super) const NONE: Self = Self { lengths: [0; ROOM + CHUNK], litlen: 0, total: 0 };
 
     /// Reads the header behind the block type.
     pub(super) fn read(&mut self, deal: &mut Deal<'_>) -> Result<(), Fault> {
@@ -45,53 +42,44 @@ impl CodeLengths {
         if precode.look_up(deal.peek(0)).is_repeat() {
             return Err(Fault::on(0)(TileErrorKind::RepeatWithoutLength));
         }
-        let mut known = 0;
-        let mut length = 0;
-        loop {
-            for lane in 0..LANES {
-                let run = self.turn(deal, &precode, lane, known, &mut length).map_err(Fault::on(lane))?;
-                known += run;
-                if known >= self.total {
-                    if known > self.total {
-                        let left = self.total - (known - run);
-                        return Err(Fault::on(lane)(TileErrorKind::RunTooLong {
-                            expected: left,
-                            actual: run,
-                        }));
-                    }
-                    return deal.refill(lane).map_err(Fault::on(lane));
-                }
-                deal.refill(lane).map_err(Fault::on(lane))?;
+        let total = self.total;
+        let (mut known, mut lane, mut length) = (0, 0, 0);
+        let last = loop {
+            let bits = deal.peek(lane);
+            let run = precode.look_up(bits);
+            if !run.is_repeat() {
+                length = run.length();
             }
-        }
+            let len = run.len(bits);
+            if known + len >= total {
+                self.last_run(known, length, run, len).map_err(Fault::on(lane))?;
+                break run;
+            }
+            self.lengths[known % ROOM..][..CHUNK].fill(length);
+            if len > CHUNK {
+                self.lengths[known..][..len].fill(length);
+            }
+            deal.take(lane, run.dropped());
+            deal.refill(lane).map_err(Fault::on(lane))?;
+            known += len;
+            lane = (lane + 1) % LANES;
+        };
+        deal.take(lane, last.dropped());
+        deal.refill(lane).map_err(Fault::on(lane))
     }
 
-    /// One lane's turn, but for its refill: a run of code lengths, and be it a single one. `length` is the one before, then that of
-    /// the run. Returns how long the run is.
-    #[inline(always)]
-    fn turn(
-        &mut self,
-        deal: &mut Deal<'_>,
-        precode: &Precode,
-        lane: usize,
-        known: usize,
-        length: &mut u8,
-    ) -> Result<usize, TileErrorKind> {
-        let bits = deal.peek(lane);
-        let run = precode.look_up(bits);
+    /// Adds a run with which all lengths are known, or more than there are.
+    fn last_run(&mut self, known: usize, length: u8, run: Run, len: usize) -> Result<(), TileErrorKind> {
+        // An unused codeword is for more than there ever are.
         if run.is_unused() {
             return Err(TileErrorKind::UnusedCodeword(Code::CodeLength));
         }
-        deal.take(lane, run.dropped());
-        if !run.is_repeat() {
-            *length = run.length();
+        let expected = self.total - known;
+        if len > expected {
+            return Err(TileErrorKind::RunTooLong { expected, actual: len });
         }
-        let len = run.len(bits);
-        self.lengths[known..][..CHUNK].fill(*length);
-        if len > CHUNK {
-            self.lengths[known..][..len].fill(*length);
-        }
-        Ok(len)
+        self.lengths[known..self.total].fill(length);
+        Ok(())
     }
 
     /// The literal/length code, of 257 to 288 symbols, and the distance code, of 1 to 32.

@@ -90,7 +90,7 @@ impl Decoder {
         self.simd.unwrap_or_else(SimdLevel::detect)
     }
 
-    /// A workspace on the heap. Without optimisation its 24 KiB pass over the stack more than once.
+    /// A workspace on the heap. Without optimisation its 26 KiB pass over the stack more than once.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn boxed() -> alloc::boxed::Box<Self> {

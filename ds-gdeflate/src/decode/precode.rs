@@ -1,14 +1,15 @@
 //! The code-length code: a table that answers with runs of code lengths.
 //!
 //! ```text
-//!  31  28 27  24 23          16 15 14 13    8  5     0
-//! |      |length|     run      |REP|  | shift |  drop |
+//!  31  28 27             16 15 14 13    8  5     0
+//! |length|       run       |REP|  | shift |  drop |
 //! ```
 //!
 //! - `drop`: bits that the turn consumes, codeword and extra bits together. Lowest, where a shift by an entry takes them for
 //!   its count.
 //! - `shift`: 63 less the number of extra bits, as in [`entry`](super::entry).
-//! - `run`: how often the code length comes, extra bits to be added.
+//! - `run`: how often the code length comes, extra bits to be added; more often than there are symbols for codewords that stand
+//!   for nothing.
 //! - `REP` marks a run of the length before.
 
 use super::code::{first_codewords, judge, reverse};
@@ -57,8 +58,8 @@ impl Precode {
 pub(super) struct Run(u32);
 
 impl Run {
-    /// The entry for a codeword outside the code: no run is as short as this.
-    const UNUSED: Self = Self(1);
+    /// The entry for a codeword outside the code.
+    const UNUSED: Self = Self(symbol(0, 0xFFF, 0) + 1);
 
     const REPEAT: u32 = 1 << 15;
 
@@ -82,7 +83,7 @@ impl Run {
     /// The code length.
     #[inline(always)]
     pub(super) fn length(self) -> u8 {
-        (self.0 >> 24) as u8
+        (self.0 >> 28) as u8
     }
 
     /// How long the run is, given the lane's bits from the codeword on.
@@ -90,7 +91,7 @@ impl Run {
     pub(super) fn len(self, bits: u64) -> usize {
         let rotated = bits.rotate_right(self.dropped());
         let extra = rotated >> 1 >> (self.0 >> 8 & 63);
-        (self.0 >> 16 & 0xFF) as usize + extra as usize
+        (self.0 >> 16 & 0xFFF) as usize + extra as usize
     }
 }
 
@@ -98,7 +99,7 @@ impl Run {
 static SYMBOLS: [u32; PRECODE_SYMBOLS] = symbols();
 
 const fn symbol(length: u32, run: u32, extra: u32) -> u32 {
-    length << 24 | run << 16 | (63 - extra) << 8 | extra
+    length << 28 | run << 16 | (63 - extra) << 8 | extra
 }
 
 const fn symbols() -> [u32; PRECODE_SYMBOLS] {
