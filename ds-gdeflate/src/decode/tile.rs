@@ -165,6 +165,9 @@ impl<'t, 'i, 'o, W: Watch> TileDecoder<'t, 'i, 'o, W> {
     }
 
     /// Reads a dynamic block's codes. Returns whether they are to be searched, as the block has too few symbols to be worth tables.
+    ///
+    /// Never part of its caller, which has blocks of other types to get through in few instructions.
+    #[inline(never)]
     fn load_dynamic(&mut self) -> Result<bool, Fault> {
         let mut lengths = CodeLengths::NONE;
         lengths.read(&mut self.deal)?;
