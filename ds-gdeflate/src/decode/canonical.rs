@@ -31,10 +31,10 @@ impl Canonical {
     pub(super) fn load(&mut self, code: &PrefixCode<'_>) {
         let firsts = first_codewords(&code.counts);
         let mut before = 0_u16;
-        for bits in 1..=MAX_CODE_BITS {
+        for (bits, (last, place)) in (1..).zip(self.lasts.iter_mut().zip(&mut self.places)) {
             let (first, count) = (firsts[bits], code.counts[bits]);
-            self.lasts[bits - 1] = ((first + count) << (MAX_CODE_BITS - bits)).wrapping_sub(1) as i16;
-            self.places[bits - 1] = before.wrapping_sub(first);
+            *last = ((first + count) << (MAX_CODE_BITS - bits)).wrapping_sub(1) as i16;
+            *place = before.wrapping_sub(first);
             before += count;
         }
         if code.shape != Shape::Empty {
