@@ -133,10 +133,10 @@ mod tests {
             (run.is_repeat(), run.length(), run.len(bits), run.dropped())
         };
         let above = u64::MAX << 20;
-        assert_eq!(run(above | 0b00), (false, 9, 1, 2));
-        assert_eq!(run(above | 0b11_10), (true, 0, 6, 4));
-        assert_eq!(run(above | 0b101_01), (false, 0, 8, 5));
-        assert_eq!(run(above | 0b111_1111_11), (false, 0, 138, 9));
+        assert_eq!(run(above), (false, 9, 1, 2));
+        assert_eq!(run(above | 0b11 << 2 | 0b10), (true, 0, 6, 4));
+        assert_eq!(run(above | 0b101 << 2 | 0b01), (false, 0, 8, 5));
+        assert_eq!(run(above | 0b111_1111 << 2 | 0b11), (false, 0, 138, 9));
         assert_eq!(run(0b11), (false, 0, 11, 9));
     }
 
