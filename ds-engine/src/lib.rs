@@ -36,6 +36,7 @@ pub mod job;
 pub mod memory;
 pub mod ranges;
 pub mod staging;
+pub mod warning;
 
 pub use contain::{Panicked, contain};
 pub use custom::{CustomDecoder, CustomError};
@@ -50,3 +51,4 @@ pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
 pub use memory::{FileRef, HostBytes, Place};
 pub use ranges::Ranges;
 pub use staging::{StagingError, StagingPool};
+pub use warning::Warning;

@@ -15,7 +15,7 @@ use ds_core::RequestId;
 use crate::completion::Completion;
 use crate::here::{Doing, Here, in_a_call, times};
 use crate::queue::{QueueInner, State};
-use crate::report::{ErrorReport, guarded, report};
+use crate::report::{ErrorReport, Report, guarded, report};
 use crate::runtime::Shared;
 use crate::slots::{Callback, Delivery};
 use crate::threads;
@@ -189,7 +189,7 @@ impl Shared {
         let here = Here::mark(Doing::Calling, &**queue);
         match news {
             News::Wake(waker) => guarded("waker", || waker.wake()),
-            News::Failure(failure) => report(queue.hook.as_ref(), &failure),
+            News::Failure(failure) => report(queue.hook.as_ref(), &Report::Failure(failure)),
             News::Over(_) => {
                 if let Some((callback, completion)) = over {
                     guarded("completion callback", || callback(completion));

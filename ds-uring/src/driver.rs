@@ -5,14 +5,16 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use ds_core::{Fault, Path};
-use ds_engine::{Finished, IoJob, JobId};
+use ds_engine::{Finished, IoJob, JobId, Warning};
 use rustix::io::Errno;
 
 use crate::bell::Count;
 use crate::direct::{Hangar, Plan};
+use crate::features::Features;
 use crate::flights::{Flight, Flights, Token};
 use crate::inbox::Message;
 use crate::lane::Lane;
+use crate::report::Complaints;
 use crate::ring::{Cqe, Op, Ring, Sqe};
 
 /// How long to leave a kernel alone that refuses to be entered and has no completions either.
@@ -58,8 +60,7 @@ pub(crate) struct Driver<R: Ring> {
     completions: Vec<Cqe>,
     /// Of jobs that the kernel was not asked about, found on an early beginning.
     answers: Vec<Finished>,
-    /// Whether the kernel has refused to be entered, and the log knows.
-    complained: bool,
+    complaints: Complaints,
 }
 
 impl<R: Ring> Driver<R> {
@@ -79,7 +80,7 @@ impl<R: Ring> Driver<R> {
             pace: 1,
             completions: Vec::with_capacity(2 * depth),
             answers: Vec::new(),
-            complained: false,
+            complaints: Complaints::default(),
         }
     }
 
@@ -209,11 +210,8 @@ impl<R: Ring> Driver<R> {
             Err(errno) => errno,
         };
         // BUSY: completions must be taken first. AGAIN: the kernel is short of memory for the moment.
-        if refused != Errno::BUSY && refused != Errno::AGAIN && !self.complained {
-            self.complained = true;
-            let _ = ds_engine::contain(|| {
-                log::error!("io_uring_enter: {refused}; jobs wait until it works again")
-            });
+        if refused != Errno::BUSY && refused != Errno::AGAIN {
+            self.complaints.file("jobs wait until io_uring_enter works again", refused);
         }
         self.ring.reap(&mut self.completions, usize::MAX);
         if self.completions.is_empty() {
@@ -235,6 +233,7 @@ impl<R: Ring> Driver<R> {
                         Err(Errno::OPNOTSUPP) if path.contains(Path::IO_UNCACHED) => {
                             // Only the flag can be to blame: without it every file system reads.
                             self.ring.keep_cached();
+                            self.complaints.go_without(Features::UNCACHED, Errno::OPNOTSUPP);
                             self.hangar.abandon(detour);
                             self.backlog.push_back(IoJob { id, op });
                             continue;
@@ -279,6 +278,9 @@ pub(crate) trait Turn {
     /// `finished`, and the engine is stopping.
     fn turn(&mut self, finished: &mut Vec<Finished>, may_wait: bool) -> bool;
 
+    /// Takes what there is to warn of.
+    fn take_warnings(&mut self) -> Vec<Warning>;
+
     /// Submits what is in the inbox, if there are enough for a visit to the kernel, and leaves the rest for the next turn. For within
     /// an answer: with many to deliver, a device would have nothing to do meanwhile.
     fn begin_early(&mut self);
@@ -307,6 +309,10 @@ impl<R: Ring> Turn for Driver<R> {
         }
         self.take_completions(finished);
         true
+    }
+
+    fn take_warnings(&mut self) -> Vec<Warning> {
+        self.complaints.take()
     }
 
     fn begin_early(&mut self) {

@@ -16,7 +16,7 @@ use crate::features::Features;
 use crate::inbox::Message;
 use crate::lane::{Lane, choose};
 use crate::report::Report;
-use crate::ring::kernel::KernelRing;
+use crate::ring::kernel::{Granted, KernelRing};
 use crate::worker;
 
 /// The I/O engine on io_uring, threads `ds-uring-0`, ...
@@ -104,20 +104,25 @@ impl UringIo {
             life.handles.push(handle);
         }
         drop((life, send));
-        gather(&receive, self.config)
+        gather(&receive, self.config, &**context.sink())
     }
 }
 
 /// What a ring's thread says when it has a ring, or has none.
-type Ready = Result<Features, StartError>;
+type Ready = Result<Granted, StartError>;
 
-/// Waits for all threads to have a ring, and says what they have in common.
-fn gather(receive: &Receiver<Ready>, config: UringConfig) -> Result<Report, StartError> {
-    let mut features = config.features;
+/// Waits for all threads to have a ring, says what they have in common, and passes on what there is to warn of, each once.
+fn gather(receive: &Receiver<Ready>, config: UringConfig, sink: &dyn Sink) -> Result<Report, StartError> {
+    let mut all = Granted { features: config.features, warnings: Vec::new() };
     for ready in receive {
-        features = features.and(ready?);
+        let Granted { features, warnings } = ready?;
+        all.features = all.features.and(features);
+        all.warnings.extend(warnings);
     }
-    Ok(Report { rings: config.rings, depth: config.depth, features })
+    all.warnings.sort_unstable_by_key(|warning| (warning.what, warning.errno));
+    all.warnings.dedup();
+    worker::warn(sink, &all.warnings);
+    Ok(Report { rings: config.rings, depth: config.depth, features: all.features })
 }
 
 /// What a new thread is given.
@@ -142,9 +147,9 @@ impl Thread {
         let ends = Ends(crew);
         // Here and not where the engine is started: a ring belongs to the thread that makes it.
         match driver(&config, &lane, staging.0) {
-            Ok((driver, features)) => {
+            Ok((driver, granted)) => {
                 // Nobody listens any more if another thread has failed; then the engine stops.
-                let _ = ready.send(Ok(features));
+                let _ = ready.send(Ok(granted));
                 drop(ready);
                 worker::run(engine, lane, Arc::clone(&sink), driver);
             }
@@ -171,7 +176,7 @@ fn driver(
     config: &UringConfig,
     lane: &Arc<Lane>,
     staging: NonNull<[u8]>,
-) -> Result<(Box<dyn Turn>, Features), StartError> {
+) -> Result<(Box<dyn Turn>, Granted), StartError> {
     let (lane, depth) = (Arc::clone(lane), config.depth.get());
     let no_memory = |source| StartError::Os { what: "aligned memory for direct transfers", source };
     let hangar = Hangar::new().map_err(no_memory)?;
@@ -179,13 +184,14 @@ fn driver(
         Source::Kernel => {
             // SAFETY: the driver drops its ring before its hangar. The staging memory is there until the engine has been stopped,
             // by when its threads have ended, and their rings with them.
-            let (ring, features) = unsafe { KernelRing::new(config, &[hangar.mapping(), staging]) }?;
-            Ok((Box::new(Driver::new(ring, lane, depth, hangar)), features))
+            let (ring, granted) = unsafe { KernelRing::new(config, &[hangar.mapping(), staging]) }?;
+            Ok((Box::new(Driver::new(ring, lane, depth, hangar)), granted))
         }
         #[cfg(any(test, feature = "__faults"))]
         Source::Fake(faults) => {
             let ring = crate::ring::fake::FakeRing::new(faults);
-            Ok((Box::new(Driver::new(ring, lane, depth, hangar)), Features::NONE))
+            let granted = Granted { features: Features::NONE, warnings: Vec::new() };
+            Ok((Box::new(Driver::new(ring, lane, depth, hangar)), granted))
         }
     }
 }
@@ -318,7 +324,7 @@ pub fn probe(features: Features) -> Result<Report, StartError> {
     let hangar = Hangar::new()
         .map_err(|source| StartError::Os { what: "aligned memory for direct transfers", source })?;
     // SAFETY: the ring goes before the hangar.
-    let (ring, features) = unsafe { KernelRing::new(&config, &[hangar.mapping()]) }?;
+    let (ring, granted) = unsafe { KernelRing::new(&config, &[hangar.mapping()]) }?;
     drop(ring);
-    Ok(Report { rings: config.rings, depth: config.depth, features })
+    Ok(Report { rings: config.rings, depth: config.depth, features: granted.features })
 }

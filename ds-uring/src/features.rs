@@ -31,7 +31,7 @@ impl Features {
     pub const SQPOLL: Self = Self(1 << 5);
     /// The engine's aligned memory and the runtime's staging memory are registered: the kernel need not look up their pages for
     /// each transfer. They count as locked memory (`ulimit -l`) as long as the engine lives; where that is too much, the engine
-    /// goes without, with a warning in the log.
+    /// goes without, with a warning ([`Sink::warn`](ds_engine::Sink::warn)).
     pub const FIXED_BUFFERS: Self = Self(1 << 6);
     /// Files are registered as they are used, so that the kernel need not look them up for each transfer. A ring keeps the last
     /// 64 of them open, even if everybody else has closed them.
@@ -108,6 +108,19 @@ impl Features {
         Self::SUBMIT_ALL,
         Self::SQPOLL,
     ];
+
+    /// What to tell people who asked for one of those that are not asked for by themselves, and cannot have it.
+    pub(crate) const fn regret(self) -> Option<&'static str> {
+        match self {
+            Self::SQPOLL => Some("submissions are system calls (no sqpoll)"),
+            Self::FIXED_BUFFERS => {
+                Some("memory is not registered (no fixed_buffers; it would count as locked: ulimit -l)")
+            }
+            Self::FIXED_FILES => Some("files are not registered (no fixed_files)"),
+            Self::UNCACHED => Some("reads leave their bytes in the page cache (no uncached)"),
+            _ => None,
+        }
+    }
 
     /// Without those that lack what they need, or that others exclude.
     pub(crate) fn coherent(self) -> Self {

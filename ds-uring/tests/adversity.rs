@@ -3,6 +3,7 @@
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod common;
 
+use core::num::NonZeroUsize;
 use core::time::Duration;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
@@ -113,13 +114,18 @@ fn with_too_little_locked_memory_it_goes_without_registered_buffers() {
     let (real, log, memory) = (tempfile::tempfile().unwrap(), Arc::new(Log::default()), Memory::new(100));
     real.write_all_at(&[9; 100], 0).unwrap();
     let wanted = Features::DEFAULT | Features::FIXED_BUFFERS | Features::FIXED_FILES;
-    let engine = UringIo::new(UringConfig::default().features(wanted));
+    // Several rings, and one warning.
+    let rings = NonZeroUsize::new(2).unwrap();
+    let engine = UringIo::new(UringConfig::default().rings(rings).features(wanted));
     engine.start(&StartContext::new(log.clone())).unwrap();
     let granted = engine.report().unwrap().features;
     assert!(
         !granted.contains(Features::FIXED_BUFFERS) && granted.contains(Features::FIXED_FILES),
         "{granted}"
     );
+    let [warning] = log.warnings()[..] else { panic!("{:?}", log.warnings()) };
+    assert_eq!((warning.engine, warning.errno), ("uring", Errno::NOMEM.raw_os_error()));
+    assert!(warning.what.contains("fixed_buffers"), "{warning}");
     let op = IoOp::Read { file: file(&real), offset: 0, into: memory.lend() };
     engine.submit(&mut vec![IoJob { id: id(0), op }]);
     assert_eq!(log.wait(id(0)).result, Ok(Done::Moved(100)));

@@ -172,9 +172,16 @@ fn reads_in_passing_fall_back_where_there_are_none() {
         let done = run(&engine, &log, read(file(&real), 0, &memory));
         assert_eq!(done.result, Ok(Done::Moved(512)), "{}", folder.display());
         paths.push(done.path);
+        // Again, now that it is known.
+        let done = run(&engine, &log, read(file(&real), 0, &memory));
+        assert_eq!(done.result, Ok(Done::Moved(512)), "{}", folder.display());
     }
     assert!(paths.iter().all(|path| path.contains(Path::IO_URING)));
     println!("{paths:?}");
+    engine.stop();
+    let asked_in_vain = paths.iter().any(|path| !path.contains(Path::IO_UNCACHED));
+    let warned = log.warnings().iter().filter(|warning| warning.what.contains("uncached")).count();
+    assert_eq!(warned, usize::from(asked_in_vain), "{:?}", log.warnings());
 }
 
 #[test]

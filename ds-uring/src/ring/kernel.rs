@@ -8,7 +8,7 @@
 use core::ptr::NonNull;
 
 use ds_core::Path;
-use ds_engine::{HostBytes, StartError};
+use ds_engine::{HostBytes, StartError, Warning};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types};
 use rustix::io::Errno;
 
@@ -16,6 +16,7 @@ use super::files::Files;
 use super::{Cqe, Full, Op, Ring, Sqe, Target};
 use crate::config::UringConfig;
 use crate::features::Features;
+use crate::report::Complaints;
 
 /// The most the kernel moves at once.
 const MAX_TRANSFER: usize = 0x7FFF_F000;
@@ -27,6 +28,14 @@ const SQPOLL_IDLE: u32 = 10;
 /// `RWF_DONTCACHE`: older versions of `libc` do not know it.
 const DONTCACHE: i32 = 0x80;
 
+/// What the kernel granted of what was asked for.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) features: Features,
+    /// About the rest, if it was asked for on purpose.
+    pub(crate) warnings: Vec<Warning>,
+}
+
 /// A ring of the kernel's.
 pub(crate) struct KernelRing {
     ring: IoUring<squeue::Entry, cqueue::Entry>,
@@ -37,8 +46,8 @@ pub(crate) struct KernelRing {
 }
 
 impl KernelRing {
-    /// Makes a ring with as many of the features as the kernel grants, and says which those are. The calling thread becomes
-    /// its only user. `buffers` is memory that transfers may name.
+    /// Makes a ring with as many of the features as the kernel grants, and says which those are and why not others that somebody
+    /// has asked for. The calling thread becomes its only user. `buffers` is memory that transfers may name.
     ///
     /// # Errors
     /// The kernel refuses any ring, or lacks an operation the engine cannot do without.
@@ -48,8 +57,14 @@ impl KernelRing {
     pub(crate) unsafe fn new(
         config: &UringConfig,
         buffers: &[NonNull<[u8]>],
-    ) -> Result<(Self, Features), StartError> {
+    ) -> Result<(Self, Granted), StartError> {
         let mut features = config.features.coherent();
+        let mut complaints = Complaints::default();
+        let mut go_without = |features: &mut Features, feature, error: &std::io::Error| {
+            *features = *features - feature;
+            complaints.go_without(feature, errno_of(error));
+        };
+
         let ring = loop {
             match build(config, features) {
                 Ok(ring) => break ring,
@@ -57,8 +72,8 @@ impl KernelRing {
                     let newest = Features::SET_UP.into_iter().find(|&feature| features.contains(feature));
                     match newest {
                         // What a kernel does not know it calls invalid, without saying which.
-                        Some(newest) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-                            features = features - newest;
+                        Some(newest) if errno_of(&error) == Errno::INVAL => {
+                            go_without(&mut features, newest, &error);
                         }
                         _ => return Err(refusal(error)),
                     }
@@ -70,15 +85,18 @@ impl KernelRing {
         if features.contains(Features::FIXED_BUFFERS) {
             // SAFETY: the caller's promise, passed on.
             let told = unsafe { ring.tell_of_buffers(buffers) };
-            features = without_if_refused(features, Features::FIXED_BUFFERS, told);
+            if let Err(error) = told {
+                go_without(&mut features, Features::FIXED_BUFFERS, &error);
+            }
         }
         if features.contains(Features::FIXED_FILES) {
-            let told = ring.ring.submitter().register_files(&[-1; FILES as usize]);
-            features = without_if_refused(features, Features::FIXED_FILES, told);
-            ring.files = features.contains(Features::FIXED_FILES).then(|| Files::new(FILES));
+            match ring.ring.submitter().register_files(&[-1; FILES as usize]) {
+                Ok(()) => ring.files = Some(Files::new(FILES)),
+                Err(error) => go_without(&mut features, Features::FIXED_FILES, &error),
+            }
         }
         ring.uncached = features.contains(Features::UNCACHED);
-        Ok((ring, features))
+        Ok((ring, Granted { features, warnings: complaints.take() }))
     }
 
     /// # Safety
@@ -184,16 +202,14 @@ impl KernelRing {
     }
 }
 
+/// What the kernel said; something, if it said nothing that has a number.
+fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
+}
+
 /// The length of a transfer of these bytes: as much as the kernel moves at once.
 fn len(bytes: HostBytes) -> u32 {
     bytes.len().min(MAX_TRANSFER) as u32
-}
-
-/// The features without one that the kernel has refused to be told about, and says so: it was asked for.
-fn without_if_refused(features: Features, feature: Features, told: std::io::Result<()>) -> Features {
-    let Err(error) = told else { return features };
-    let _ = ds_engine::contain(|| log::warn!("io_uring goes without {feature}: {error}"));
-    features - feature
 }
 
 fn check_operations(ring: &IoUring) -> Result<(), StartError> {
@@ -273,7 +289,7 @@ impl Ring for KernelRing {
         }
         match entered {
             Ok(_) => Ok(()),
-            Err(error) => Err(error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)),
+            Err(error) => Err(errno_of(&error)),
         }
     }
 
