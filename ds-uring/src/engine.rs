@@ -185,13 +185,16 @@ fn driver(
             // SAFETY: the driver drops its ring before its hangar. The staging memory is there until the engine has been stopped,
             // by when its threads have ended, and their rings with them.
             let (ring, granted) = unsafe { KernelRing::new(config, &[hangar.mapping(), staging]) }?;
-            Ok((Box::new(Driver::new(ring, lane, depth, hangar)), granted))
+            let joins = granted.features.contains(Features::JOINED_READS);
+            Ok((Box::new(Driver::new(ring, lane, depth, hangar, joins)), granted))
         }
         #[cfg(any(test, feature = "__faults"))]
         Source::Fake(faults) => {
             let ring = crate::ring::fake::FakeRing::new(faults);
-            let granted = Granted { features: Features::NONE, warnings: Vec::new() };
-            Ok((Box::new(Driver::new(ring, lane, depth, hangar)), granted))
+            let features = config.features.and(Features::JOINED_READS);
+            let joins = features != Features::NONE;
+            let granted = Granted { features, warnings: Vec::new() };
+            Ok((Box::new(Driver::new(ring, lane, depth, hangar, joins)), granted))
         }
     }
 }

@@ -40,8 +40,13 @@ impl Features {
     /// not on every file system.
     pub const UNCACHED: Self = Self(1 << 8);
 
+    /// Reads that wait together, and go on where the last one ends, become one operation: up to 16 of them and 256 KiB. Nobody waits
+    /// for another one to join.
+    pub const JOINED_READS: Self = Self(1 << 9);
+
     /// What Linux 5.15 has, the oldest kernel supported.
-    pub const LINUX_5_15: Self = Self(Self::SQPOLL.0 | Self::FIXED_BUFFERS.0 | Self::FIXED_FILES.0);
+    pub const LINUX_5_15: Self =
+        Self(Self::JOINED_READS.0 | Self::SQPOLL.0 | Self::FIXED_BUFFERS.0 | Self::FIXED_FILES.0);
     /// What Linux 6.1 has.
     pub const LINUX_6_1: Self = Self(
         Self::LINUX_5_15.0
@@ -60,11 +65,13 @@ impl Features {
             | Self::COOP_TASKRUN.0
             | Self::SINGLE_ISSUER.0
             | Self::DEFER_TASKRUN.0
-            | Self::NO_SQARRAY.0,
+            | Self::NO_SQARRAY.0
+            | Self::JOINED_READS.0,
     );
 
     /// Each with its name, oldest kernel first.
-    const NAMES: [(Self, &'static str); 9] = [
+    const NAMES: [(Self, &'static str); 10] = [
+        (Self::JOINED_READS, "joined_reads"),
         (Self::SQPOLL, "sqpoll"),
         (Self::FIXED_BUFFERS, "fixed_buffers"),
         (Self::FIXED_FILES, "fixed_files"),
@@ -187,6 +194,6 @@ mod tests {
         assert_eq!(Features::DEFER_TASKRUN.coherent(), Features::NONE);
         assert_eq!(Features::DEFAULT.coherent(), Features::DEFAULT);
         let polled = (Features::DEFAULT | Features::SQPOLL).coherent();
-        assert_eq!(polled.to_string(), "sqpoll submit_all single_issuer no_sqarray");
+        assert_eq!(polled.to_string(), "joined_reads sqpoll submit_all single_issuer no_sqarray");
     }
 }

@@ -13,7 +13,7 @@
 //! 4. `worker`: the thread: turns, and answers in between;
 //! 5. `driver`: one turn: messages, submissions, one system call, completions;
 //! 6. `direct`: how a job goes to the kernel: straight, or by a detour through aligned memory;
-//! 7. `flights`: the jobs the kernel has, and the tokens they go by;
+//! 7. `joined`: neighbours that go together; `flights`: the jobs the kernel has, and the tokens they go by;
 //! 8. `ring`: the queues: the kernel's, with what it has been told of in advance, or a simulation's that goes wrong on purpose;
 //! 9. [`config`], [`features`], [`report`]: what to set up, what a kernel may grant, what came of it.
 //!
@@ -43,6 +43,7 @@ mod doorbell;
 mod driver;
 mod flights;
 mod inbox;
+mod joined;
 mod lane;
 mod ring;
 mod worker;

@@ -4,15 +4,16 @@
 //! any order, late and short, loses races against cancellations or wins them, and refuses to be entered while completions
 //! wait. Everything an engine must cope with happens within the first few hundred operations.
 
+use core::ptr::NonNull;
 use std::collections::VecDeque;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use ds_core::Path;
 
-use super::{Cqe, Full, Op, Ring, Sqe};
+use super::{Cqe, Full, Op, Ring, Sqe, errno_of};
 
 /// How often what goes wrong, each out of 256 times, and the seed of the choice.
 #[derive(Clone, Copy, Debug, Default)]
@@ -152,6 +153,7 @@ impl FakeRing {
             Op::Read { offset, into: bytes, .. } | Op::Write { offset, from: bytes, .. } => {
                 (offset | bytes.len() as u64).is_multiple_of(512)
             }
+            Op::ReadPieces { offset, .. } => (offset | moved as u64).is_multiple_of(512),
             _ => false,
         };
         let block = if whole_blocks { 512 } else { 1 };
@@ -169,15 +171,29 @@ fn is_ready(op: &Op, wait: Option<i64>) -> bool {
     poll(&mut [PollFd::new(&fd, PollFlags::IN)], wait.as_ref()).is_ok_and(|ready| ready > 0)
 }
 
+/// Reads into so many pieces of memory.
+///
+/// # Safety
+/// They are named there, and each is memory that nobody else touches.
+unsafe fn read(fd: RawFd, offset: u64, into: NonNull<libc::iovec>, count: u32) -> Result<usize, Errno> {
+    // SAFETY: the caller's promise, passed on.
+    let moved = unsafe { libc::preadv(fd, into.as_ptr(), count as i32, offset as i64) };
+    usize::try_from(moved).map_err(|_| errno_of(&std::io::Error::last_os_error()))
+}
+
 /// Does what an operation says.
 fn run(op: Op) -> Result<usize, Errno> {
     // SAFETY: whoever submitted it keeps it open.
     let borrow = |fd| unsafe { BorrowedFd::borrow_raw(fd) };
     match op {
         Op::Read { file, offset, into } => {
-            // SAFETY: `push` asks for memory that is there and that nobody else touches.
-            let into = unsafe { into.as_mut_slice() };
-            rustix::io::pread(borrow(file.fd), into, offset)
+            let piece = libc::iovec { iov_base: into.as_ptr().cast(), iov_len: into.len() };
+            // SAFETY: `push` asks for memory that is there and that nobody else touches. It may be several jobs', in a row.
+            unsafe { read(file.fd, offset, NonNull::from(&piece), 1) }
+        }
+        Op::ReadPieces { file, offset, into, count } => {
+            // SAFETY: `push` asks for pieces that are named there, of memory that is there and that nobody else touches.
+            unsafe { read(file.fd, offset, into, count) }
         }
         Op::Write { file, offset, from } => {
             // SAFETY: `push` asks for memory that is there and that nobody writes.

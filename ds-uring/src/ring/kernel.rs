@@ -13,7 +13,7 @@ use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types};
 use rustix::io::Errno;
 
 use super::files::Files;
-use super::{Cqe, Full, Op, Ring, Sqe, Target};
+use super::{Cqe, Full, Op, Ring, Sqe, Target, errno_of};
 use crate::config::UringConfig;
 use crate::features::Features;
 use crate::report::Complaints;
@@ -135,11 +135,7 @@ impl KernelRing {
     fn entry(&mut self, op: Op) -> (squeue::Entry, Path) {
         match op {
             Op::Read { file, offset, into } => {
-                let mut path = Path::NONE;
-                let mut flags = 0;
-                if self.uncached && !file.direct {
-                    (flags, path) = (DONTCACHE, Path::IO_UNCACHED);
-                }
+                let (flags, path) = self.read_flags(file);
                 self.entry_on(
                     file,
                     path,
@@ -155,6 +151,14 @@ impl KernelRing {
                     },
                     into,
                 )
+            }
+            Op::ReadPieces { file, offset, into, count } => {
+                let (flags, path) = self.read_flags(file);
+                let read = |fd, _| {
+                    let into = into.as_ptr().cast();
+                    opcode::Readv::new(fd, into, count).offset(offset).rw_flags(flags).build()
+                };
+                self.entry_on(file, path, read, HostBytes::EMPTY)
             }
             Op::Write { file, offset, from } => self.entry_on(
                 file,
@@ -180,6 +184,11 @@ impl KernelRing {
         }
     }
 
+    /// How a file is to be read, and which feature that is.
+    const fn read_flags(&self, file: Target) -> (i32, Path) {
+        if self.uncached && !file.direct { (DONTCACHE, Path::IO_UNCACHED) } else { (0, Path::NONE) }
+    }
+
     /// An entry for an operation on a file and some memory, each by its number if it has one, and which of the features it uses.
     fn entry_on(
         &mut self,
@@ -202,11 +211,6 @@ impl KernelRing {
     }
 }
 
-/// What the kernel said; something, if it said nothing that has a number.
-fn errno_of(error: &std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
-}
-
 /// The length of a transfer of these bytes: as much as the kernel moves at once.
 fn len(bytes: HostBytes) -> u32 {
     bytes.len().min(MAX_TRANSFER) as u32
@@ -215,7 +219,13 @@ fn len(bytes: HostBytes) -> u32 {
 fn check_operations(ring: &IoUring) -> Result<(), StartError> {
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe).map_err(refusal)?;
-    let needed = [opcode::Read::CODE, opcode::Write::CODE, opcode::Fsync::CODE, opcode::AsyncCancel::CODE];
+    let needed = [
+        opcode::Read::CODE,
+        opcode::Readv::CODE,
+        opcode::Write::CODE,
+        opcode::Fsync::CODE,
+        opcode::AsyncCancel::CODE,
+    ];
     if needed.into_iter().all(|code| probe.is_supported(code)) {
         return Ok(());
     }

@@ -49,6 +49,14 @@ pub(crate) enum Op {
         file: Target,
         data_only: bool,
     },
+    /// Read into several pieces of memory, one after the other.
+    ReadPieces {
+        file: Target,
+        offset: u64,
+        /// The first of so many.
+        into: NonNull<libc::iovec>,
+        count: u32,
+    },
     /// Have the operation with this token end soon.
     Cancel {
         token: u64,
@@ -100,4 +108,9 @@ pub(crate) trait Ring {
 
     /// Takes the completions there are, so many at most, oldest first.
     fn reap(&mut self, into: &mut Vec<Cqe>, most: usize);
+}
+
+/// What the kernel said; something, if it said nothing that has a number.
+fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }
