@@ -34,9 +34,11 @@ impl Path {
     pub const IO_UNCACHED: Self = Self(1 << 10);
     /// Beside [`IO_URING`](Self::IO_URING): together with requests for the bytes before or after.
     pub const IO_JOINED: Self = Self(1 << 11);
+    /// Beside [`IO_URING`](Self::IO_URING): the device was polled for its end.
+    pub const IO_POLLED: Self = Self(1 << 12);
 
     /// How many different bits there are; [`Path::bit`] is always smaller.
-    pub const BITS: usize = 12;
+    pub const BITS: usize = 13;
 
     const NAMES: [&'static str; Self::BITS] = [
         "io:cpu",
@@ -51,6 +53,7 @@ impl Path {
         "fixed-buffer",
         "uncached",
         "joined",
+        "polled",
     ];
 
     /// Whether every engine of `other` is in this set.

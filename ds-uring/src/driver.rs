@@ -279,9 +279,9 @@ impl<R: Ring> Driver<R> {
                                 Err(fault(errno))
                             }
                             Verdict::Again(without) => {
-                                if without.contains(Features::UNCACHED) {
-                                    self.ring.keep_cached();
-                                    self.complaints.go_without(Features::UNCACHED, Errno::OPNOTSUPP);
+                                if let Some(feature) = without {
+                                    self.ring.go_without(feature);
+                                    self.complaints.go_without(feature, Errno::OPNOTSUPP);
                                 }
                                 self.hangar.abandon(flight.detour);
                                 self.backlog.push_back(Waiting { job, alone: true });
@@ -323,8 +323,8 @@ enum Verdict {
     Moved(u32),
     /// This is its own.
     Failed(Errno),
-    /// Nobody knows: it is to begin again by itself, without these.
-    Again(Features),
+    /// Nobody knows: it is to begin again by itself, without this.
+    Again(Option<Features>),
 }
 
 /// What an operation's outcome, as far as it has not been dealt with, means for the next of its jobs; and what is left of it for
@@ -332,12 +332,15 @@ enum Verdict {
 fn judge(flight: &Flight, left: Result<u32, Errno>) -> (Verdict, Result<u32, Errno>) {
     let joined = flight.path.contains(Path::IO_JOINED);
     let verdict = match left {
-        // Only the flag can be to blame: without it every file system reads.
+        // Only the feature can be to blame: without it every file system reads.
         Err(Errno::OPNOTSUPP) if flight.path.contains(Path::IO_UNCACHED) => {
-            Verdict::Again(Features::UNCACHED)
+            Verdict::Again(Some(Features::UNCACHED))
+        }
+        Err(Errno::OPNOTSUPP) if flight.path.contains(Path::IO_POLLED) => {
+            Verdict::Again(Some(Features::IOPOLL))
         }
         // An error may be another's, and a cancellation too.
-        Err(_) if joined && !flight.unwanted => Verdict::Again(Features::NONE),
+        Err(_) if joined && !flight.unwanted => Verdict::Again(None),
         Err(_) if joined => Verdict::Failed(Errno::CANCELED),
         Err(errno) => Verdict::Failed(errno),
         Ok(moved) if joined => {

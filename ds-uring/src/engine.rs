@@ -1,6 +1,5 @@
 //! The engine: rings, their threads, and the way to them.
 
-use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -190,9 +189,9 @@ fn driver(
         }
         #[cfg(any(test, feature = "__faults"))]
         Source::Fake(faults) => {
-            let ring = crate::ring::fake::FakeRing::new(faults);
-            let features = config.features.and(Features::JOINED_READS);
-            let joins = features != Features::NONE;
+            let ring = crate::ring::fake::FakeRing::new(faults, config.features);
+            let features = config.features.and(Features::JOINED_READS | Features::IOPOLL);
+            let joins = features.contains(Features::JOINED_READS);
             let granted = Granted { features, warnings: Vec::new() };
             Ok((Box::new(Driver::new(ring, lane, depth, hangar, joins)), granted))
         }
@@ -316,18 +315,3 @@ impl Drop for UringIo {
 }
 
 const _: () = assert!(UringConfig::MAX_RINGS <= u64::BITS as usize, "`submit` has a bit for each");
-
-/// Makes a ring as an engine would, and says what the kernel grants of these features. For telling people; an engine asks by
-/// itself.
-///
-/// # Errors
-/// As [`UringIo`] when it is started.
-pub fn probe(features: Features) -> Result<Report, StartError> {
-    let config = UringConfig::default().depth(NonZeroUsize::MIN).features(features);
-    let hangar = Hangar::new()
-        .map_err(|source| StartError::Os { what: "aligned memory for direct transfers", source })?;
-    // SAFETY: the ring goes before the hangar.
-    let (ring, granted) = unsafe { KernelRing::new(&config, &[hangar.mapping()]) }?;
-    drop(ring);
-    Ok(Report { rings: config.rings, depth: config.depth, features: granted.features })
-}

@@ -44,9 +44,15 @@ impl Features {
     /// for another one to join.
     pub const JOINED_READS: Self = Self(1 << 9);
 
+    /// Transfers past the page cache go to a second ring, and its thread polls the device for their ends instead of sleeping until an
+    /// interrupt: a core is busy as long as there are any. They cannot be cancelled. Takes a device with poll queues, and a file
+    /// system that passes them on; where the first such transfer is refused, the engine goes without.
+    pub const IOPOLL: Self = Self(1 << 10);
+
     /// What Linux 5.15 has, the oldest kernel supported.
-    pub const LINUX_5_15: Self =
-        Self(Self::JOINED_READS.0 | Self::SQPOLL.0 | Self::FIXED_BUFFERS.0 | Self::FIXED_FILES.0);
+    pub const LINUX_5_15: Self = Self(
+        Self::JOINED_READS.0 | Self::SQPOLL.0 | Self::IOPOLL.0 | Self::FIXED_BUFFERS.0 | Self::FIXED_FILES.0,
+    );
     /// What Linux 6.1 has.
     pub const LINUX_6_1: Self = Self(
         Self::LINUX_5_15.0
@@ -70,9 +76,10 @@ impl Features {
     );
 
     /// Each with its name, oldest kernel first.
-    const NAMES: [(Self, &'static str); 10] = [
+    const NAMES: [(Self, &'static str); 11] = [
         (Self::JOINED_READS, "joined_reads"),
         (Self::SQPOLL, "sqpoll"),
+        (Self::IOPOLL, "iopoll"),
         (Self::FIXED_BUFFERS, "fixed_buffers"),
         (Self::FIXED_FILES, "fixed_files"),
         (Self::SUBMIT_ALL, "submit_all"),
@@ -120,6 +127,9 @@ impl Features {
     pub(crate) const fn regret(self) -> Option<&'static str> {
         match self {
             Self::SQPOLL => Some("submissions are system calls (no sqpoll)"),
+            Self::IOPOLL => {
+                Some("the device is not polled (no iopoll: it has no poll queues, or no way to them)")
+            }
             Self::FIXED_BUFFERS => {
                 Some("memory is not registered (no fixed_buffers; it would count as locked: ulimit -l)")
             }

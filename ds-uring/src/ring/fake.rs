@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use ds_core::Path;
 
 use super::{Cqe, Full, Op, Ring, Sqe, errno_of};
+use crate::features::Features;
 
 /// How often what goes wrong, each out of 256 times, and the seed of the choice.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,13 +31,15 @@ pub struct FakeFaults {
     pub refused: u8,
     /// Visits that submit only some of what there is.
     pub partial: u8,
+    /// Transfers to be polled for whose file cannot be.
+    pub unpollable: u8,
 }
 
 impl FakeFaults {
     /// Much of everything.
     #[must_use]
     pub const fn all(seed: u64) -> Self {
-        Self { seed, short: 50, interrupted: 20, try_again: 10, refused: 40, partial: 60 }
+        Self { seed, short: 50, interrupted: 20, try_again: 10, refused: 40, partial: 60, unpollable: 3 }
     }
 }
 
@@ -48,10 +51,13 @@ const CROWDED: usize = 3;
 /// A simulated ring.
 pub(crate) struct FakeRing {
     faults: FakeFaults,
+    /// Whether transfers past the page cache are to be polled for.
+    polls: bool,
     random: u64,
-    submitted: VecDeque<Sqe>,
+    /// Each with what was said of it when it was pushed.
+    submitted: VecDeque<(Sqe, Path)>,
     /// In the kernel's hands, so to say.
-    pending: Vec<Sqe>,
+    pending: Vec<(Sqe, Path)>,
     completed: VecDeque<Cqe>,
 }
 
@@ -59,9 +65,10 @@ pub(crate) struct FakeRing {
 unsafe impl Send for FakeRing {}
 
 impl FakeRing {
-    pub(crate) const fn new(faults: FakeFaults) -> Self {
+    pub(crate) const fn new(faults: FakeFaults, features: Features) -> Self {
         Self {
             faults,
+            polls: features.contains(Features::IOPOLL),
             random: faults.seed,
             submitted: VecDeque::new(),
             pending: Vec::new(),
@@ -96,16 +103,16 @@ impl FakeRing {
             count = 1 + self.below(count - 1);
         }
         for _ in 0..count {
-            let Some(sqe) = self.submitted.pop_front() else { return };
+            let Some((sqe, path)) = self.submitted.pop_front() else { return };
             match sqe.op {
                 Op::Cancel { token } => self.cancel(sqe.token, token),
-                _ => self.pending.push(sqe),
+                _ => self.pending.push((sqe, path)),
             }
         }
     }
 
     fn cancel(&mut self, token: u64, target: u64) {
-        let result = match self.pending.iter().position(|sqe| sqe.token == target) {
+        let result = match self.pending.iter().position(|(sqe, _)| sqe.token == target) {
             None => Err(Errno::NOENT),
             // Too late, as for a transfer that the device has.
             Some(_) if self.draw() & 1 == 0 => Err(Errno::ALREADY),
@@ -121,18 +128,21 @@ impl FakeRing {
     /// Does one pending operation, if there is one that need not wait for anything.
     fn perform_one(&mut self) -> bool {
         let ready: Vec<usize> =
-            (0..self.pending.len()).filter(|&n| is_ready(&self.pending[n].op, Some(0))).collect();
+            (0..self.pending.len()).filter(|&n| is_ready(&self.pending[n].0.op, Some(0))).collect();
         if ready.is_empty() {
             return false;
         }
         let place = ready[self.below(ready.len())];
-        let sqe = self.pending.swap_remove(place);
-        let result = self.perform(sqe.op);
+        let (sqe, path) = self.pending.swap_remove(place);
+        let result = self.perform(sqe.op, path);
         self.complete(sqe.token, result);
         true
     }
 
-    fn perform(&mut self, op: Op) -> Result<u32, Errno> {
+    fn perform(&mut self, op: Op, path: Path) -> Result<u32, Errno> {
+        if path.contains(Path::IO_POLLED) && self.happens(self.faults.unpollable) {
+            return Err(Errno::OPNOTSUPP);
+        }
         if !matches!(op, Op::Bell { .. }) {
             if self.happens(self.faults.interrupted) {
                 return Err(Errno::INTR);
@@ -159,6 +169,14 @@ impl FakeRing {
         let block = if whole_blocks { 512 } else { 1 };
         let blocks = moved / block;
         if blocks < 2 { moved } else { (1 + self.below(blocks - 1)) * block }
+    }
+}
+
+/// Whether an operation moves bytes past the page cache.
+const fn is_direct(op: &Op) -> bool {
+    match op {
+        Op::Read { file, .. } | Op::ReadPieces { file, .. } | Op::Write { file, .. } => file.direct,
+        Op::Sync { .. } | Op::Cancel { .. } | Op::Bell { .. } => false,
     }
 }
 
@@ -212,11 +230,14 @@ impl Ring for FakeRing {
         if self.submitted.len() == ENTRIES {
             return Err(Full);
         }
-        self.submitted.push_back(sqe);
-        Ok(Path::NONE)
+        let path = if self.polls && is_direct(&sqe.op) { Path::IO_POLLED } else { Path::NONE };
+        self.submitted.push_back((sqe, path));
+        Ok(path)
     }
 
-    fn keep_cached(&mut self) {}
+    fn go_without(&mut self, feature: Features) {
+        self.polls &= feature != Features::IOPOLL;
+    }
 
     fn enter(&mut self, want: u32) -> Result<(), Errno> {
         if self.happens(self.faults.refused) {
@@ -238,7 +259,7 @@ impl Ring for FakeRing {
         }
         while (self.completed.len() as u32) < want && !self.perform_one() {
             // Nothing but the bell is left to wait for.
-            for sqe in &self.pending {
+            for (sqe, _) in &self.pending {
                 is_ready(&sqe.op, None);
             }
         }

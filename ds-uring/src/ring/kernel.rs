@@ -13,7 +13,8 @@ use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types};
 use rustix::io::Errno;
 
 use super::files::Files;
-use super::{Cqe, Full, Op, Ring, Sqe, Target, errno_of};
+use super::polled::Polled;
+use super::{Cqe, Full, Op, Ring, Sqe, Target, cqe_of, errno_of};
 use crate::config::UringConfig;
 use crate::features::Features;
 use crate::report::Complaints;
@@ -43,6 +44,9 @@ pub(crate) struct KernelRing {
     buffers: Vec<(usize, usize)>,
     files: Option<Files>,
     uncached: bool,
+    polled: Option<Polled>,
+    /// Whether anything more goes to the polled ring.
+    polls: bool,
 }
 
 impl KernelRing {
@@ -81,7 +85,8 @@ impl KernelRing {
             }
         };
         check_operations(&ring)?;
-        let mut ring = Self { ring, buffers: Vec::new(), files: None, uncached: false };
+        let mut ring =
+            Self { ring, buffers: Vec::new(), files: None, uncached: false, polled: None, polls: false };
         if features.contains(Features::FIXED_BUFFERS) {
             // SAFETY: the caller's promise, passed on.
             let told = unsafe { ring.tell_of_buffers(buffers) };
@@ -96,6 +101,12 @@ impl KernelRing {
             }
         }
         ring.uncached = features.contains(Features::UNCACHED);
+        if features.contains(Features::IOPOLL) {
+            match Polled::new(config, features) {
+                Ok(polled) => (ring.polled, ring.polls) = (Some(polled), true),
+                Err(error) => go_without(&mut features, Features::IOPOLL, &error),
+            }
+        }
         Ok((ring, Granted { features, warnings: complaints.take() }))
     }
 
@@ -211,6 +222,23 @@ impl KernelRing {
     }
 }
 
+/// An entry for the polled ring, if the operation is one for it: past the page cache, and no more than moving bytes.
+fn entry_to_poll(op: &Op) -> Option<squeue::Entry> {
+    let fd = |file: Target| file.direct.then_some(types::Fd(file.fd));
+    Some(match *op {
+        Op::Read { file, offset, into } => {
+            opcode::Read::new(fd(file)?, into.as_ptr(), len(into)).offset(offset).build()
+        }
+        Op::ReadPieces { file, offset, into, count } => {
+            opcode::Readv::new(fd(file)?, into.as_ptr().cast(), count).offset(offset).build()
+        }
+        Op::Write { file, offset, from } => {
+            opcode::Write::new(fd(file)?, from.as_ptr(), len(from)).offset(offset).build()
+        }
+        Op::Sync { .. } | Op::Cancel { .. } | Op::Bell { .. } => return None,
+    })
+}
+
 /// The length of a transfer of these bytes: as much as the kernel moves at once.
 fn len(bytes: HostBytes) -> u32 {
     bytes.len().min(MAX_TRANSFER) as u32
@@ -281,17 +309,35 @@ fn refusal(source: std::io::Error) -> StartError {
 
 impl Ring for KernelRing {
     unsafe fn push(&mut self, sqe: Sqe) -> Result<Path, Full> {
+        if self.polls
+            && let Some(polled) = &mut self.polled
+            && let Some(entry) = entry_to_poll(&sqe.op)
+        {
+            // SAFETY: the caller vouches for what the entry names.
+            let pushed = unsafe { polled.push(&entry.user_data(sqe.token)) };
+            return if pushed { Ok(Path::IO_POLLED) } else { Err(Full) };
+        }
         let (entry, path) = self.entry(sqe.op);
         // SAFETY: the caller vouches for what the entry names.
         unsafe { self.ring.submission().push(&entry.user_data(sqe.token)) }.map_err(|_| Full)?;
         Ok(path)
     }
 
-    fn keep_cached(&mut self) {
-        self.uncached = false;
+    fn go_without(&mut self, feature: Features) {
+        match feature {
+            Features::UNCACHED => self.uncached = false,
+            Features::IOPOLL => self.polls = false,
+            _ => {}
+        }
     }
 
     fn enter(&mut self, want: u32) -> Result<(), Errno> {
+        let mut want = want;
+        if let Some(polled) = self.polled.as_mut().filter(|polled| !polled.is_idle()) {
+            // Whoever rings the bell is heard when the device has done something.
+            polled.enter(want)?;
+            want = 0;
+        }
         let mut entered = self.ring.submit_and_wait(want as usize);
         // A thread of the kernel's takes submissions in its own time, once it is awake.
         if self.ring.params().is_setup_sqpoll() && self.ring.submission().is_full() && entered.is_ok() {
@@ -304,14 +350,14 @@ impl Ring for KernelRing {
     }
 
     fn ready(&mut self) -> usize {
-        self.ring.completion().len()
+        self.ring.completion().len() + self.polled.as_mut().map_or(0, Polled::ready)
     }
 
     fn reap(&mut self, into: &mut Vec<Cqe>, most: usize) {
-        into.extend(self.ring.completion().take(most).map(|cqe| {
-            let result = cqe.result();
-            let result = u32::try_from(result).map_err(|_| Errno::from_raw_os_error(-result));
-            Cqe { token: cqe.user_data(), result }
-        }));
+        let before = into.len();
+        into.extend(self.ring.completion().take(most).map(|cqe| cqe_of(&cqe)));
+        if let Some(polled) = &mut self.polled {
+            polled.reap(into, most - (into.len() - before));
+        }
     }
 }
