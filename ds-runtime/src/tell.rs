@@ -7,7 +7,7 @@
 
 use core::task::Waker;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use ds_core::RequestId;
@@ -89,7 +89,7 @@ struct MailState {
 
 impl Mail {
     fn lock(&self) -> MutexGuard<'_, MailState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        ds_engine::lock(&self.state)
     }
 
     /// Starts the teller.
@@ -108,7 +108,7 @@ impl Mail {
     fn is_called(&self) -> bool {
         let mut state = self.lock();
         while !state.called && !state.stop {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = ds_engine::lock::wait(&self.changed, state);
         }
         state.called = false;
         !state.stop

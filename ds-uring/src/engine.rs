@@ -2,11 +2,10 @@
 
 use core::ptr::NonNull;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock};
 
 use ds_core::Path;
-use ds_engine::{Engine, IoEngine, IoJob, JobId, Sink, StartContext, StartError};
+use ds_engine::{Crew, Engine, IoEngine, IoJob, JobId, Member, Sink, StartContext, StartError};
 
 use crate::config::{Source, UringConfig};
 use crate::direct::Hangar;
@@ -28,43 +27,15 @@ use crate::worker;
 pub struct UringIo {
     config: UringConfig,
     lanes: OnceLock<Box<[Arc<Lane>]>>,
-    crew: Arc<Crew>,
+    crew: Crew,
     report: OnceLock<Report>,
-}
-
-/// The threads, and who waits for them.
-#[derive(Default)]
-struct Crew {
-    life: Mutex<Life>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Life {
-    /// Whether it has been started or stopped.
-    used: bool,
-    /// Threads that have not ended.
-    alive: usize,
-    /// Those of them that stop the engine from within an answer, and have nothing else left to do.
-    waiting: usize,
-    handles: Vec<JoinHandle<()>>,
-}
-
-impl Crew {
-    fn lock(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'a>(&self, life: MutexGuard<'a, Life>) -> MutexGuard<'a, Life> {
-        self.changed.wait(life).unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl UringIo {
     /// An engine that will have these rings once started.
     #[must_use]
     pub fn new(config: UringConfig) -> Self {
-        Self { config, lanes: OnceLock::new(), crew: Arc::default(), report: OnceLock::new() }
+        Self { config, lanes: OnceLock::new(), crew: Crew::default(), report: OnceLock::new() }
     }
 
     /// What the kernel granted; `None` until the engine has been started.
@@ -73,36 +44,24 @@ impl UringIo {
         self.report.get().copied()
     }
 
-    /// Which engine a thread works for: the address of what its threads share, which outlives them.
-    fn name_for_threads(&self) -> usize {
-        Arc::as_ptr(&self.crew).addr()
-    }
-
     fn lanes(&self) -> &[Arc<Lane>] {
         self.lanes.get().map_or(&[], |lanes| lanes)
     }
 
     fn start_threads(&self, lanes: &[Arc<Lane>], context: &StartContext) -> Result<Report, StartError> {
         let (send, receive) = sync_channel(lanes.len());
-        let mut life = self.crew.lock();
         for (n, lane) in lanes.iter().enumerate() {
             let thread = Thread {
                 config: self.config,
                 lane: Arc::clone(lane),
                 sink: Arc::clone(context.sink()),
                 staging: Mapping(context.staging()),
-                crew: Arc::clone(&self.crew),
                 ready: send.clone(),
             };
-            let engine = self.name_for_threads();
-            let builder = std::thread::Builder::new().name(format!("ds-uring-{n}"));
-            let handle = builder
-                .spawn(move || thread.run(engine))
-                .map_err(|source| StartError::Os { what: "its threads", source })?;
-            life.alive += 1;
-            life.handles.push(handle);
+            let engine = self.crew.number();
+            self.crew.spawn(format!("ds-uring-{n}"), move |member| thread.run(member, engine))?;
         }
-        drop((life, send));
+        drop(send);
         gather(&receive, self.config, &**context.sink())
     }
 }
@@ -130,7 +89,6 @@ struct Thread {
     lane: Arc<Lane>,
     sink: Arc<dyn Sink>,
     staging: Mapping,
-    crew: Arc<Crew>,
     ready: SyncSender<Ready>,
 }
 
@@ -141,9 +99,8 @@ struct Mapping(NonNull<[u8]>);
 unsafe impl Send for Mapping {}
 
 impl Thread {
-    fn run(self, engine: usize) {
-        let Self { config, lane, sink, staging, crew, ready } = self;
-        let ends = Ends(crew);
+    fn run(self, member: Member, engine: usize) {
+        let Self { config, lane, sink, staging, ready } = self;
         // Here and not where the engine is started: a ring belongs to the thread that makes it.
         match driver(&config, &lane, staging.0) {
             Ok((driver, granted)) => {
@@ -156,18 +113,8 @@ impl Thread {
         }
         // The engine counts this thread as ended before the sink goes: if the sink's owner goes with it, and the engine with
         // that, it may be stopped from here.
-        drop(ends);
+        drop(member);
         drop(sink);
-    }
-}
-
-/// Counts a thread as ended, even if it panics.
-struct Ends(Arc<Crew>);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        self.0.lock().alive -= 1;
-        self.0.changed.notify_all();
     }
 }
 
@@ -207,9 +154,7 @@ unsafe impl Engine for UringIo {
     }
 
     fn start(&self, context: &StartContext) -> Result<(), StartError> {
-        if core::mem::replace(&mut self.crew.lock().used, true) {
-            return Err(StartError::AlreadyUsed);
-        }
+        self.crew.begin()?;
         let result = self.make_lanes().and_then(|lanes| self.start_threads(lanes, context));
         match result {
             Ok(report) => {
@@ -236,26 +181,17 @@ unsafe impl Engine for UringIo {
 
     /// A ring belongs to its thread: nobody else can do its work. But that thread may be the one that waits, within an answer.
     fn drive(&self, sink: &dyn Sink, _queue: Option<u64>) -> bool {
-        worker::drive(self.name_for_threads(), sink)
+        worker::drive(self.crew.number(), sink)
     }
 
     fn stop(&self) {
-        self.crew.lock().used = true;
+        self.crew.retire();
         self.lanes().iter().for_each(|lane| lane.stop());
-        if worker::finish(self.name_for_threads()) {
-            return self.wait_within_an_answer();
-        }
-        let mut life = self.crew.lock();
-        while life.alive > 0 {
-            life = self.crew.wait(life);
-        }
-        let handles = core::mem::take(&mut life.handles);
-        drop(life);
-        let me = std::thread::current().id();
-        // A thread that drops the sink, and with it whoever owns this engine, gets here as well: after its end, so to say.
-        for handle in handles.into_iter().filter(|handle| handle.thread().id() != me) {
-            // What there is to say about a panic the panic hook has said.
-            let _ = handle.join();
+        if worker::finish(self.crew.number()) {
+            // On one of its threads, which has finished its jobs and is inside the answer to the last of them.
+            self.crew.wait_within();
+        } else {
+            self.crew.wait();
         }
     }
 }
@@ -266,18 +202,6 @@ impl UringIo {
         let lanes: Result<Box<[_]>, _> = (0..self.config.rings.get()).map(lane).collect();
         let lanes = lanes.map_err(|errno| StartError::Os { what: "an eventfd", source: errno.into() })?;
         Ok(self.lanes.get_or_init(|| lanes))
-    }
-
-    /// The thread this is on has finished its jobs and is inside the answer to the last of them: waits for the others to have
-    /// come as far.
-    fn wait_within_an_answer(&self) {
-        let mut life = self.crew.lock();
-        life.waiting += 1;
-        self.crew.changed.notify_all();
-        while life.alive > life.waiting {
-            life = self.crew.wait(life);
-        }
-        life.waiting -= 1;
     }
 }
 
@@ -304,7 +228,7 @@ impl IoEngine for UringIo {
                 lane.bell.ring();
             }
         }
-        worker::begin_early(self.name_for_threads());
+        worker::begin_early(self.crew.number());
     }
 }
 
