@@ -2,11 +2,11 @@
 //! one line of JSON. `cargo xtask bench io` runs it beside fio and draws the picture.
 //!
 //! `cargo bench -p ds-runtime --features uring --bench io -- --engine uring --file FILE --block 4096 --depth 32 [--direct]
-//! [--seconds 1] [--workers N] [--batch] [--sequential] [--feature NAME]... [--without NAME]...`
+//! [--seconds 1] [--workers N] [--batch] [--sequential] [--once] [--feature NAME]... [--without NAME]...`
 //!
 //! The engine `pread` is a plain loop on one thread, without the runtime. With `--batch` all requests of a round are waited for
 //! before the next are made, at a depth of 1 therefore each; with `--callbacks` each makes the next one. With `--sequential` each
-//! block read is the one behind the last.
+//! block read is the one behind the last, and with `--once` as well the last one is the file's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
@@ -59,6 +59,7 @@ struct Cell {
     batch: bool,
     callbacks: bool,
     sequential: bool,
+    once: bool,
     seconds: f64,
     workers: Option<NonZeroUsize>,
     features: UringFeatures,
@@ -75,6 +76,7 @@ impl Cell {
             batch: false,
             callbacks: false,
             sequential: false,
+            once: false,
             seconds: 1.0,
             workers: None,
             features: UringFeatures::DEFAULT,
@@ -91,6 +93,7 @@ impl Cell {
                 "--workers" => cell.workers = Some(value()?.parse()?),
                 "--callbacks" => cell.callbacks = true,
                 "--sequential" => cell.sequential = true,
+                "--once" => cell.once = true,
                 "--feature" => cell.features |= feature(&value()?)?,
                 "--without" => cell.features = cell.features - feature(&value()?)?,
                 "--direct" => cell.direct = true,
@@ -114,13 +117,20 @@ struct Blocks {
     state: u64,
     count: u64,
     sequential: bool,
+    once: bool,
 }
 
 impl Blocks {
+    /// Whether all have been read that are to be.
+    const fn are_over(&self) -> bool {
+        self.once && self.state >= self.count
+    }
+
     const fn next(&mut self) -> u64 {
         if self.sequential {
+            let block = self.state % self.count;
             self.state += 1;
-            return self.state % self.count;
+            return block;
         }
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;
@@ -169,7 +179,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let count = std::fs::metadata(&cell.file)?.len() / cell.block as u64;
     // Not the same blocks every time: something below the file system may remember them.
-    let blocks = Blocks { state: std::process::id().into(), count, sequential: cell.sequential };
+    let first = if cell.once { 0 } else { std::process::id().into() };
+    let blocks = Blocks { state: first, count, sequential: cell.sequential, once: cell.once };
     let tally = if cell.engine == "pread" { pread_loop(&cell, blocks)? } else { runtime(&cell, blocks)? };
     let (wall, cpu) = (tally.wall.as_secs_f64(), tally.cpu);
     let mut line = String::new();
@@ -228,12 +239,14 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
     let (mut tally, since) = (Tally::default(), Since::now());
     let mut in_flight = 0;
     loop {
-        let over = since.0.elapsed().as_secs_f64() >= cell.seconds;
+        let over = blocks.are_over() || !cell.once && since.0.elapsed().as_secs_f64() >= cell.seconds;
         if over && in_flight == 0 {
             break;
         }
         if !over {
-            while let Some(buffer) = buffers.pop() {
+            while !blocks.are_over()
+                && let Some(buffer) = buffers.pop()
+            {
                 let offset = blocks.next() * cell.block as u64;
                 queue.post(Request::read(&file, offset, cell.block as u64).into_buffer(buffer))?;
                 in_flight += 1;

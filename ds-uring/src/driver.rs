@@ -260,10 +260,11 @@ impl<R: Ring> Driver<R> {
     fn take_completions(&mut self, finished: &mut Vec<Finished>) {
         self.ring.reap(&mut self.completions, self.pace as usize);
         for cqe in self.completions.drain(..) {
-            self.outstanding -= 1;
-            match Token::unpack(cqe.token) {
+            let token = Token::unpack(cqe.token);
+            self.outstanding -= usize::from(token != Token::Message);
+            match token {
                 Token::Bell => self.listening = false,
-                Token::Cancel => {}
+                Token::Cancel | Token::Message => {}
                 Token::Job { seat, generation } => {
                     let mut left = cqe.result;
                     for flight in self.flights.leave_all(seat, generation) {
@@ -298,7 +299,7 @@ impl<R: Ring> Driver<R> {
     /// Lets go of the kernel: what it has of ours, it has no more.
     fn quiesce(&mut self) {
         if self.listening {
-            self.lane.bell.strike();
+            self.lane.bell.strike_event();
         }
         let mut unanswered = Vec::new();
         while self.outstanding > 0 {

@@ -130,7 +130,13 @@ fn driver(
         Source::Kernel => {
             // SAFETY: the driver drops its ring before its hangar. The staging memory is there until the engine has been stopped,
             // by when its threads have ended, and their rings with them.
-            let (ring, granted) = unsafe { KernelRing::new(config, &[hangar.mapping(), staging]) }?;
+            let (ring, mut granted) = unsafe { KernelRing::new(config, &[hangar.mapping(), staging]) }?;
+            if granted.features.contains(Features::MSG_RING) {
+                match ring.address() {
+                    Ok(address) => lane.bell.connect(address),
+                    Err(_) => granted.features = granted.features - Features::MSG_RING,
+                }
+            }
             let joins = granted.features.contains(Features::JOINED_READS);
             Ok((Box::new(Driver::new(ring, lane, depth, hangar, joins)), granted))
         }

@@ -15,17 +15,21 @@ pub(crate) enum Token {
     Cancel,
     /// The bell.
     Bell,
+    /// A message: there is something to look for. Nothing was submitted for it.
+    Message,
 }
 
 impl Token {
     const CANCEL: u64 = 1 << 63;
     const BELL: u64 = 1 << 62;
+    const MESSAGE: u64 = 1 << 61;
 
     pub(crate) const fn pack(self) -> u64 {
         match self {
             Self::Job { seat, generation } => (generation as u64) << 32 | seat as u64,
             Self::Cancel => Self::CANCEL,
             Self::Bell => Self::BELL,
+            Self::Message => Self::MESSAGE,
         }
     }
 
@@ -33,6 +37,7 @@ impl Token {
         match token {
             Self::CANCEL => Self::Cancel,
             Self::BELL => Self::Bell,
+            Self::MESSAGE => Self::Message,
             _ => Self::Job { seat: token as u32, generation: (token >> 32) as u16 },
         }
     }
@@ -202,6 +207,7 @@ mod tests {
         for token in [
             Token::Cancel,
             Token::Bell,
+            Token::Message,
             Token::Job { seat: 0, generation: 0 },
             Token::Job { seat: u32::MAX, generation: u16::MAX },
         ] {

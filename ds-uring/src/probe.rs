@@ -47,20 +47,24 @@ fn polls_program(ring: &mut KernelRing, mut pool: StagingPool) -> bool {
     let Some(into) = lease.and_then(|lease| pool.bytes(lease)) else { return false };
     let file = Target { fd: program.as_raw_fd(), known_as: None, direct: true };
     let op = Op::Read { file, offset: 0, into };
+    const TOKEN: u64 = 0;
     // SAFETY: the file is open and the memory leased until the completion has been taken, below; or for ever.
-    if unsafe { ring.push(Sqe { token: 0, op }) }.is_err() {
+    if unsafe { ring.push(Sqe { token: TOKEN, op }) }.is_err() {
         return false;
     }
     let mut completions = Vec::new();
-    while completions.is_empty() {
+    loop {
         match ring.enter(1) {
-            Ok(()) | Err(Errno::INTR | Errno::AGAIN) => ring.reap(&mut completions, 1),
+            Ok(()) | Err(Errno::INTR | Errno::AGAIN) => ring.reap(&mut completions, usize::MAX),
             Err(_) => {
                 // Whatever that is, the kernel may still have the memory.
                 core::mem::forget(pool);
                 return false;
             }
         }
+        // There may be a message as well.
+        if let Some(read) = completions.iter().find(|cqe| cqe.token == TOKEN) {
+            return read.result.is_ok();
+        }
     }
-    completions[0].result.is_ok()
 }

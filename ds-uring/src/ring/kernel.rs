@@ -6,6 +6,7 @@
 //! descriptors named by a submission stay good until its completion, which [`Ring::push`] in turn asks of its callers.
 
 use core::ptr::NonNull;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use ds_core::Path;
 use ds_engine::{HostBytes, StartError, Warning};
@@ -13,10 +14,12 @@ use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types};
 use rustix::io::Errno;
 
 use super::files::Files;
+use super::message;
 use super::polled::Polled;
 use super::{Cqe, Full, Op, Ring, Sqe, Target, cqe_of, errno_of};
 use crate::config::UringConfig;
 use crate::features::Features;
+use crate::flights::Token;
 use crate::report::Complaints;
 
 /// The most the kernel moves at once.
@@ -87,6 +90,11 @@ impl KernelRing {
         check_operations(&ring)?;
         let mut ring =
             Self { ring, buffers: Vec::new(), files: None, uncached: false, polled: None, polls: false };
+        if features.contains(Features::MSG_RING)
+            && let Err(errno) = message::send(&ring, Token::Message.pack())
+        {
+            go_without(&mut features, Features::MSG_RING, &errno.into());
+        }
         if features.contains(Features::FIXED_BUFFERS) {
             // SAFETY: the caller's promise, passed on.
             let told = unsafe { ring.tell_of_buffers(buffers) };
@@ -108,6 +116,14 @@ impl KernelRing {
             }
         }
         Ok((ring, Granted { features, warnings: complaints.take() }))
+    }
+
+    /// A descriptor for messages to this ring.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn address(&self) -> std::io::Result<OwnedFd> {
+        self.as_fd().try_clone_to_owned()
     }
 
     /// # Safety
@@ -305,6 +321,13 @@ fn refusal(source: std::io::Error) -> StartError {
         _ => "a ring",
     };
     StartError::Os { what, source }
+}
+
+impl AsFd for KernelRing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the ring's descriptor is open as long as the ring is there.
+        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+    }
 }
 
 impl Ring for KernelRing {

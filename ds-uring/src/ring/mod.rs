@@ -2,6 +2,7 @@
 
 mod files;
 pub(crate) mod kernel;
+pub(crate) mod message;
 mod polled;
 
 #[cfg(any(test, feature = "__faults"))]
