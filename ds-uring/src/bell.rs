@@ -73,3 +73,26 @@ impl Count {
 
 // SAFETY: nobody reads or writes the number but the kernel.
 unsafe impl Send for Count {}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn heard(bell: &Bell) -> u64 {
+        let mut count = [0; 8];
+        rustix::io::read(&bell.event, &mut count).unwrap();
+        u64::from_ne_bytes(count)
+    }
+
+    #[test]
+    fn where_a_message_cannot_be_sent_the_event_is_set() {
+        let bell = Bell::new().unwrap();
+        bell.strike();
+        bell.strike();
+        assert_eq!(heard(&bell), 2);
+        // Not a ring.
+        bell.connect(std::fs::File::open("/dev/null").unwrap().into());
+        bell.strike();
+        assert_eq!(heard(&bell), 1);
+    }
+}
