@@ -32,9 +32,13 @@ impl Path {
     pub const IO_FIXED_BUFFER: Self = Self(1 << 9);
     /// Beside [`IO_URING`](Self::IO_URING): through the page cache, and leaving nothing behind in it.
     pub const IO_UNCACHED: Self = Self(1 << 10);
+    /// Beside [`IO_URING`](Self::IO_URING): together with requests for the bytes before or after.
+    pub const IO_JOINED: Self = Self(1 << 11);
+    /// Beside [`IO_URING`](Self::IO_URING): the device was polled for its end.
+    pub const IO_POLLED: Self = Self(1 << 12);
 
     /// How many different bits there are; [`Path::bit`] is always smaller.
-    pub const BITS: usize = 11;
+    pub const BITS: usize = 13;
 
     const NAMES: [&'static str; Self::BITS] = [
         "io:cpu",
@@ -48,6 +52,8 @@ impl Path {
         "fixed-file",
         "fixed-buffer",
         "uncached",
+        "joined",
+        "polled",
     ];
 
     /// Whether every engine of `other` is in this set.

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use ds_core::{DeviceId, Done, Fault, Path, Transform};
 
 use crate::job::{CodecJob, CopyJob, IoJob, JobId};
+use crate::warning::Warning;
 
 /// What came of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,10 @@ pub struct Finished {
 pub trait Sink: Send + Sync {
     /// Takes a batch of outcomes. May run callbacks of the application and submit more jobs before it returns.
     fn complete(&self, batch: &[Finished]);
+
+    /// Hears that an engine works, but not as it was asked to. May run code of the application's, as [`complete`](Self::complete)
+    /// may, and comes from within [`Engine::start`] too. A sink that nobody listens through need not pass it on.
+    fn warn(&self, _warning: &Warning) {}
 }
 
 /// What an engine is started with.

@@ -1,11 +1,12 @@
 //! An engine wrapper that injects faults, for tests.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ds_core::{Fault, Path};
 
 use crate::engine::{Engine, Finished, IoEngine, Sink, StartContext, StartError};
 use crate::job::{IoJob, IoOp, JobId};
+use crate::lock::lock;
 
 /// How often what goes wrong, each out of 65 536 jobs, and the seed of the choice.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,11 +71,6 @@ const fn draw(state: &mut u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
-}
-
-/// Locks a mutex that no code panics under.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 // SAFETY: a job is either passed on to the engine inside, once, which promises the rest, or answered here without having been

@@ -25,6 +25,7 @@
 //! 9. [`faulty`]: an engine wrapper that injects faults, for tests.
 
 pub mod contain;
+pub mod crew;
 pub mod custom;
 pub mod device;
 pub mod direct;
@@ -33,11 +34,14 @@ pub mod faulty;
 pub mod gdeflate;
 pub mod intent;
 pub mod job;
+pub mod lock;
 pub mod memory;
 pub mod ranges;
 pub mod staging;
+pub mod warning;
 
 pub use contain::{Panicked, contain};
+pub use crew::{Crew, Member};
 pub use custom::{CustomDecoder, CustomError};
 pub use device::DeviceRange;
 pub use direct::Alignment;
@@ -47,6 +51,8 @@ pub use engine::{
 pub use faulty::FaultyIo;
 pub use intent::{AboutToDrive, is_about_to_drive};
 pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
+pub use lock::lock;
 pub use memory::{FileRef, HostBytes, Place};
 pub use ranges::Ranges;
 pub use staging::{StagingError, StagingPool};
+pub use warning::Warning;

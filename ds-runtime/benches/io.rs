@@ -2,10 +2,11 @@
 //! one line of JSON. `cargo xtask bench io` runs it beside fio and draws the picture.
 //!
 //! `cargo bench -p ds-runtime --features uring --bench io -- --engine uring --file FILE --block 4096 --depth 32 [--direct]
-//! [--seconds 1] [--workers N] [--batch] [--feature NAME]...`
+//! [--seconds 1] [--workers N] [--batch] [--sequential] [--once] [--feature NAME]... [--without NAME]...`
 //!
 //! The engine `pread` is a plain loop on one thread, without the runtime. With `--batch` all requests of a round are waited for
-//! before the next are made, at a depth of 1 therefore each; with `--callbacks` each makes the next one.
+//! before the next are made, at a depth of 1 therefore each; with `--callbacks` each makes the next one. With `--sequential` each
+//! block read is the one behind the last, and with `--once` as well the last one is the file's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
@@ -17,7 +18,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ds_runtime::{
-    CodecKind, Completion, File, IoKind, Queue, QueueOptions, Request, Runtime, UringConfig, UringFeatures,
+    CodecKind, Completion, File, IoKind, Path, Queue, QueueOptions, Request, Runtime, UringConfig,
+    UringFeatures,
 };
 use rustix::fs::OFlags;
 use rustix::time::{ClockId, clock_gettime};
@@ -56,6 +58,8 @@ struct Cell {
     direct: bool,
     batch: bool,
     callbacks: bool,
+    sequential: bool,
+    once: bool,
     seconds: f64,
     workers: Option<NonZeroUsize>,
     features: UringFeatures,
@@ -71,6 +75,8 @@ impl Cell {
             direct: false,
             batch: false,
             callbacks: false,
+            sequential: false,
+            once: false,
             seconds: 1.0,
             workers: None,
             features: UringFeatures::DEFAULT,
@@ -86,11 +92,10 @@ impl Cell {
                 "--seconds" => cell.seconds = value()?.parse()?,
                 "--workers" => cell.workers = Some(value()?.parse()?),
                 "--callbacks" => cell.callbacks = true,
-                "--feature" => {
-                    let name = value()?;
-                    let named = UringFeatures::ALL.each().find(|feature| feature.to_string() == name);
-                    cell.features |= named.ok_or_else(|| format!("no feature is called {name}"))?;
-                }
+                "--sequential" => cell.sequential = true,
+                "--once" => cell.once = true,
+                "--feature" => cell.features |= feature(&value()?)?,
+                "--without" => cell.features = cell.features - feature(&value()?)?,
                 "--direct" => cell.direct = true,
                 "--batch" => cell.batch = true,
                 // What Cargo passes to every benchmark.
@@ -102,14 +107,31 @@ impl Cell {
     }
 }
 
-/// Blocks in an order that no readahead guesses.
+fn feature(name: &str) -> Result<UringFeatures, String> {
+    let named = UringFeatures::ALL.each().find(|feature| feature.to_string() == name);
+    named.ok_or_else(|| format!("no feature is called {name}"))
+}
+
+/// Blocks in an order that no readahead guesses, or one after the other.
 struct Blocks {
     state: u64,
     count: u64,
+    sequential: bool,
+    once: bool,
 }
 
 impl Blocks {
+    /// Whether all have been read that are to be.
+    const fn are_over(&self) -> bool {
+        self.once && self.state >= self.count
+    }
+
     const fn next(&mut self) -> u64 {
+        if self.sequential {
+            let block = self.state % self.count;
+            self.state += 1;
+            return block;
+        }
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -125,6 +147,8 @@ struct Tally {
     /// Time from enqueuing to completion, of all reads together.
     latency: Duration,
     path: String,
+    /// Reads that were joined with others.
+    joined: u64,
     wall: Duration,
     cpu: Duration,
 }
@@ -155,7 +179,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let count = std::fs::metadata(&cell.file)?.len() / cell.block as u64;
     // Not the same blocks every time: something below the file system may remember them.
-    let blocks = Blocks { state: std::process::id().into(), count };
+    let first = if cell.once { 0 } else { std::process::id().into() };
+    let blocks = Blocks { state: first, count, sequential: cell.sequential, once: cell.once };
     let tally = if cell.engine == "pread" { pread_loop(&cell, blocks)? } else { runtime(&cell, blocks)? };
     let (wall, cpu) = (tally.wall.as_secs_f64(), tally.cpu);
     let mut line = String::new();
@@ -163,6 +188,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     write!(line, ",\"iops\":{:.1}", tally.reads as f64 / wall)?;
     write!(line, ",\"bytes_per_second\":{:.0}", (tally.reads * cell.block as u64) as f64 / wall)?;
     write!(line, ",\"cpu_ns_per_read\":{:.1}", cpu.as_nanos() as f64 / tally.reads as f64)?;
+    write!(line, ",\"joined\":{:.2}", tally.joined as f64 / tally.reads as f64)?;
     write!(line, ",\"mean_depth\":{:.2}}}", tally.latency.as_secs_f64() / wall)?;
     println!("{line}");
     Ok(())
@@ -213,12 +239,14 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
     let (mut tally, since) = (Tally::default(), Since::now());
     let mut in_flight = 0;
     loop {
-        let over = since.0.elapsed().as_secs_f64() >= cell.seconds;
+        let over = blocks.are_over() || !cell.once && since.0.elapsed().as_secs_f64() >= cell.seconds;
         if over && in_flight == 0 {
             break;
         }
         if !over {
-            while let Some(buffer) = buffers.pop() {
+            while !blocks.are_over()
+                && let Some(buffer) = buffers.pop()
+            {
                 let offset = blocks.next() * cell.block as u64;
                 queue.post(Request::read(&file, offset, cell.block as u64).into_buffer(buffer))?;
                 in_flight += 1;
@@ -239,12 +267,14 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
         }
     }
     since.end(&mut tally);
-    tally.path = paths(&queue);
+    note_paths(&mut tally, &queue);
     Ok(tally)
 }
 
-fn paths(queue: &Queue) -> String {
-    queue.stats().paths().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(",")
+fn note_paths(tally: &mut Tally, queue: &Queue) {
+    let stats = queue.stats();
+    tally.path = stats.paths().map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(",");
+    tally.joined = stats.paths().find(|(path, _)| *path == Path::IO_JOINED).map_or(0, |(_, count)| count);
 }
 
 /// Requests that each make the next one when they are done.
@@ -296,6 +326,6 @@ fn by_callbacks(
     flow.queue.wait_all(None)?;
     let mut tally = core::mem::take(&mut flow.state.lock().expect("nothing panics here").1);
     since.end(&mut tally);
-    tally.path = paths(&flow.queue);
+    note_paths(&mut tally, &flow.queue);
     Ok(tally)
 }

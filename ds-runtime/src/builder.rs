@@ -10,6 +10,7 @@ use ds_engine::{
 };
 
 use crate::devices::Devices;
+use crate::report::{ErrorHook, Report};
 use crate::runtime::{MAX_QUEUES, Runtime};
 
 /// Which engine does file I/O.
@@ -210,6 +211,7 @@ pub struct Builder {
     own_codec: Option<Arc<dyn CodecEngine>>,
     own_copier: Option<Arc<dyn CopyEngine>>,
     devices: Vec<Arc<dyn DeviceEngine>>,
+    hook: Option<ErrorHook>,
     #[cfg(feature = "uring")]
     uring: ds_uring::UringConfig,
 }
@@ -231,6 +233,7 @@ impl Builder {
             own_codec: None,
             own_copier: None,
             devices: Vec::new(),
+            hook: None,
             #[cfg(feature = "uring")]
             uring: ds_uring::UringConfig::default(),
         }
@@ -283,6 +286,15 @@ impl Builder {
     #[must_use]
     pub fn decoder(mut self, number: u8, decoder: impl CustomDecoder + 'static) -> Self {
         self.decoders.push((number, Arc::new(decoder)));
+        self
+    }
+
+    /// Has this hear of the failed requests of queues without a hook of their own, and of engines that work but not as they were
+    /// asked to, from within [`build`](Self::build) on; instead of the process-wide hook
+    /// ([`set_error_hook`](crate::set_error_hook)).
+    #[must_use]
+    pub fn error_hook(mut self, hook: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        self.hook = Some(Arc::new(hook));
         self
     }
 
@@ -340,7 +352,7 @@ impl Builder {
     /// # Errors
     /// [`BuildError`]: a named engine is not available (there is no fallback), none is, one serves another runtime already, an
     /// option makes no sense, or the kernel refused resources.
-    pub fn build(self) -> Result<Runtime, BuildError> {
+    pub fn build(mut self) -> Result<Runtime, BuildError> {
         let staging = StagingPool::new(self.staging)
             .map_err(|source| BuildError::Os { what: "the staging pool", source })?;
         let max_queues = self.max_queues.max(1);
@@ -348,9 +360,10 @@ impl Builder {
             let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "there can be 65536 at most");
             return Err(BuildError::Os { what: "so many queues", source });
         }
+        let hook = self.hook.take();
         let (engines, refused) = self.engines()?;
         let selection = Selection { io: engines.io.name(), codec: engines.codec_name(), refused };
-        Runtime::start(engines, selection, staging, max_queues)
+        Runtime::start(engines, selection, staging, max_queues, hook)
     }
 
     /// The engines that were given, and the runtime's own in the roles that are left; and the candidates refused on the way.

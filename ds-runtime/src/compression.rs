@@ -2,9 +2,10 @@
 //! `DirectStorage`.
 
 use core::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use ds_engine::lock;
 use ds_gdeflate::{
     CodecId, DecodeError, Decoder, EncodeError, EncodeOptions, Encoder, Header, TILE_SIZE, TileStream,
     stream_bound, tile_bound, write_table,
@@ -241,10 +242,6 @@ fn fan_out<T: Send>(
         }
         run(mine);
     });
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn too_large(raw: &[u8]) -> EncodeError {

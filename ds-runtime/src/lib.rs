@@ -83,7 +83,7 @@ pub use custom::CustomRequest;
 pub use file::{File, OpenError};
 pub use marker::{Event, Fence, Status, StatusArray};
 pub use queue::{Queue, QueueOptions, Stragglers, TimedOut};
-pub use report::{ErrorHook, ErrorReport, set_error_hook};
+pub use report::{ErrorHook, ErrorReport, Report, set_error_hook};
 pub use request::{Rejected, Request};
 pub use runtime::Runtime;
 pub use scope::{Scope, ScopedTicket};
@@ -106,5 +106,5 @@ pub use ds_vulkan as vulkan;
 
 pub use ds_engine::{
     CodecEngine, CopyEngine, CustomDecoder, CustomError, DeviceEngine, DeviceRange, Engine, IoEngine,
-    StartError,
+    StartError, Warning,
 };

@@ -17,7 +17,7 @@ use crate::completion::Completion;
 use crate::custom::{CustomJob, CustomJobs, CustomRequest};
 use crate::here::in_a_call;
 use crate::marker::{Event, Fence, Marker, Markers, StatusArray};
-use crate::report::{ErrorHook, ErrorReport};
+use crate::report::{ErrorHook, Report};
 use crate::request::{Rejected, Request};
 use crate::runtime::{Inner, Runtime, Shared};
 use crate::slots::{Beside, Delivery, OpWorker};
@@ -43,7 +43,8 @@ pub struct QueueOptions {
     pub max_bytes_in_flight: u64,
     /// Report per-stage times in completions.
     pub stage_times: bool,
-    /// Told of each failed request, instead of the process-wide hook.
+    /// Told of each failed request, instead of the runtime's hook ([`Builder::error_hook`](crate::Builder::error_hook)) and the
+    /// process-wide one.
     pub error_hook: Option<ErrorHook>,
 }
 
@@ -114,7 +115,7 @@ impl QueueOptions {
 
     /// Sets [`error_hook`](Self::error_hook).
     #[must_use]
-    pub fn error_hook(mut self, hook: impl Fn(&ErrorReport) + Send + Sync + 'static) -> Self {
+    pub fn error_hook(mut self, hook: impl Fn(&Report) + Send + Sync + 'static) -> Self {
         self.error_hook = Some(Arc::new(hook));
         self
     }
@@ -326,7 +327,7 @@ impl Queue {
             number,
             name: options.name,
             priority: options.priority,
-            hook: options.error_hook,
+            hook: options.error_hook.or_else(|| runtime.inner.shared.hook.clone()),
             changed: Condvar::new(),
             state: Mutex::new(state),
             lane: OnceLock::new(),

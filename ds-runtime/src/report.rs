@@ -1,4 +1,4 @@
-//! Telling people about failures.
+//! Telling people about failures, and about what works otherwise than it was asked to.
 
 use core::fmt;
 use core::panic::Location;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ds_core::Error;
-use ds_engine::contain;
+use ds_engine::{Warning, contain};
 
 /// A failed request, with everything a person may want to know.
 #[derive(Clone, Debug)]
@@ -39,14 +39,35 @@ impl fmt::Display for ErrorReport {
     }
 }
 
-/// Something that wants to hear of failures. Runs with no lock held.
-pub type ErrorHook = Arc<dyn Fn(&ErrorReport) + Send + Sync>;
+/// What an error hook hears.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Report {
+    /// A request failed. Cancellations are no failures.
+    Failure(Box<ErrorReport>),
+    /// An engine works, but not as it was asked to. Nothing has failed. Queues' own hooks do not hear of it: it concerns all of
+    /// them.
+    Warning(Warning),
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failure(report) => report.fmt(f),
+            Self::Warning(warning) => write!(f, "warning: {warning}"),
+        }
+    }
+}
+
+/// Something that wants to hear of failures and warnings. Runs with no lock held.
+pub type ErrorHook = Arc<dyn Fn(&Report) + Send + Sync>;
 
 static PROCESS_HOOK: RwLock<Option<ErrorHook>> = RwLock::new(None);
 
-/// Sets the process-wide error hook, or with `None` removes it. It is called for every failed request of queues that have no
-/// hook of their own ([`QueueOptions::error_hook`](crate::QueueOptions::error_hook)); without either, failures go to the
-/// [`log`] crate as errors. Cancellations are no failures.
+/// Sets the process-wide error hook, or with `None` removes it. It is called for every failed request of queues without a
+/// hook of their own ([`QueueOptions::error_hook`](crate::QueueOptions::error_hook)) and for every warning of an engine's, where
+/// the runtime has none either ([`Builder::error_hook`](crate::Builder::error_hook)). Without any, failures and warnings go to
+/// the [`log`] crate.
 pub fn set_error_hook(hook: Option<ErrorHook>) {
     let mut place = PROCESS_HOOK.write().unwrap_or_else(PoisonError::into_inner);
     let before = core::mem::replace(&mut *place, hook);
@@ -55,12 +76,16 @@ pub fn set_error_hook(hook: Option<ErrorHook>) {
     drop(before);
 }
 
-pub(crate) fn report(own: Option<&ErrorHook>, report: &ErrorReport) {
+pub(crate) fn report(own: Option<&ErrorHook>, report: &Report) {
     let hook = own.cloned().or_else(|| PROCESS_HOOK.read().unwrap_or_else(PoisonError::into_inner).clone());
     match hook {
         // Dropped in there as well: it may be the last of its kind.
         Some(hook) => guarded("error hook", move || hook(report)),
-        None => complain(format_args!("{report}")),
+        None => match report {
+            Report::Failure(failure) => complain(format_args!("{failure}")),
+            // The logger is the application's code too: see `complain`.
+            Report::Warning(warning) => drop(contain(|| log::warn!("{warning}"))),
+        },
     }
 }
 

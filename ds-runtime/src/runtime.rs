@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ds_core::{Arbiter, Error, ErrorKind, Lane};
-use ds_engine::{AboutToDrive, Finished, Sink, StagingPool, StartContext};
+use ds_engine::{AboutToDrive, Finished, Sink, StagingPool, StartContext, Warning};
 
 use crate::builder::{BuildError, Builder, Engines, Selection};
 use crate::clock::Clock;
-use crate::here::in_a_call;
+use crate::here::{Doing, Here, in_a_call};
 use crate::line::Staging;
 use crate::queue::{Queue, QueueInner, QueueOptions};
+use crate::report::{ErrorHook, Report, report};
 use crate::slots::OpWorker;
 use crate::tell::Mail;
 use crate::timer::Timer;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) mail: Mail,
     pub(crate) clock: Clock,
     pub(crate) timer: Timer,
+    /// Hears of warnings, and of failures in queues that have none of their own.
+    pub(crate) hook: Option<ErrorHook>,
     registry: Mutex<Registry>,
 }
 
@@ -76,6 +79,7 @@ impl Runtime {
         selection: Selection,
         staging: StagingPool,
         max_queues: usize,
+        hook: Option<ErrorHook>,
     ) -> Result<Self, BuildError> {
         let registry = Registry {
             arbiter: Arbiter::new(vec![Lane::new(); max_queues].into()),
@@ -89,6 +93,7 @@ impl Runtime {
             mail: Mail::default(),
             clock: Clock::start(),
             timer: Timer::default(),
+            hook,
             registry: Mutex::new(registry),
         });
         let context = StartContext::new(Arc::new(Outcomes(Arc::clone(&shared))));
@@ -335,5 +340,11 @@ struct Outcomes(Arc<Shared>);
 impl Sink for Outcomes {
     fn complete(&self, batch: &[Finished]) {
         self.0.complete(batch);
+    }
+
+    fn warn(&self, warning: &Warning) {
+        let shared = &*self.0;
+        let _calling = Here::mark(Doing::Calling, shared);
+        report(shared.hook.as_ref(), &Report::Warning(*warning));
     }
 }

@@ -7,7 +7,7 @@
 
 use core::task::Waker;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use ds_core::RequestId;
@@ -15,7 +15,7 @@ use ds_core::RequestId;
 use crate::completion::Completion;
 use crate::here::{Doing, Here, in_a_call, times};
 use crate::queue::{QueueInner, State};
-use crate::report::{ErrorReport, guarded, report};
+use crate::report::{ErrorReport, Report, guarded, report};
 use crate::runtime::Shared;
 use crate::slots::{Callback, Delivery};
 use crate::threads;
@@ -89,7 +89,7 @@ struct MailState {
 
 impl Mail {
     fn lock(&self) -> MutexGuard<'_, MailState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        ds_engine::lock(&self.state)
     }
 
     /// Starts the teller.
@@ -108,7 +108,7 @@ impl Mail {
     fn is_called(&self) -> bool {
         let mut state = self.lock();
         while !state.called && !state.stop {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = ds_engine::lock::wait(&self.changed, state);
         }
         state.called = false;
         !state.stop
@@ -189,7 +189,7 @@ impl Shared {
         let here = Here::mark(Doing::Calling, &**queue);
         match news {
             News::Wake(waker) => guarded("waker", || waker.wake()),
-            News::Failure(failure) => report(queue.hook.as_ref(), &failure),
+            News::Failure(failure) => report(queue.hook.as_ref(), &Report::Failure(failure)),
             News::Over(_) => {
                 if let Some((callback, completion)) = over {
                     guarded("completion callback", || callback(completion));

@@ -39,7 +39,7 @@ impl Timer {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        ds_engine::lock(&self.state)
     }
 
     /// Poll queue `queue` at `at`, instead of whenever it asked for before.
@@ -76,7 +76,7 @@ impl Timer {
                     let wait = runtime.clock.until(at);
                     drop(timer.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner));
                 }
-                None => drop(timer.changed.wait(state).unwrap_or_else(PoisonError::into_inner)),
+                None => drop(ds_engine::lock::wait(&timer.changed, state)),
             }
         }
     }

@@ -1,25 +1,30 @@
-//! What wakes a ring's thread: an eventfd that the ring always has a read of under way.
+//! What wakes a ring's thread: a message to the ring, where the kernel has such, or else an eventfd that the ring always has a read of
+//! under way.
 
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
 use crate::doorbell::Doorbell;
-use crate::ring::Op;
+use crate::flights::Token;
+use crate::ring::{Op, message};
 
 /// Both ends of the wire.
 #[derive(Debug)]
 pub(crate) struct Bell {
     pub(crate) door: Doorbell,
     event: OwnedFd,
+    /// A descriptor of the ring's for messages: it keeps the ring, lest its number become another file's.
+    ring: OnceLock<OwnedFd>,
 }
 
 impl Bell {
     pub(crate) fn new() -> Result<Self, Errno> {
-        Ok(Self { door: Doorbell::new(), event: eventfd(0, EventfdFlags::CLOEXEC)? })
+        Ok(Self { door: Doorbell::new(), event: eventfd(0, EventfdFlags::CLOEXEC)?, ring: OnceLock::new() })
     }
 
     /// Wakes the thread if it sleeps. For whoever has left it a message.
@@ -29,8 +34,21 @@ impl Bell {
         }
     }
 
+    /// Takes messages to this ring from now on.
+    pub(crate) fn connect(&self, ring: OwnedFd) {
+        let _ = self.ring.set(ring);
+    }
+
     /// Wakes the thread, or keeps it from its next sleep.
     pub(crate) fn strike(&self) {
+        let told = self.ring.get().is_some_and(|ring| message::send(ring, Token::Message.pack()).is_ok());
+        if !told {
+            self.strike_event();
+        }
+    }
+
+    /// Wakes the thread by the event it listens to.
+    pub(crate) fn strike_event(&self) {
         // Refused only if it has been struck some 2^64 times unheard, and then it is set already.
         let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
     }
@@ -55,3 +73,26 @@ impl Count {
 
 // SAFETY: nobody reads or writes the number but the kernel.
 unsafe impl Send for Count {}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn heard(bell: &Bell) -> u64 {
+        let mut count = [0; 8];
+        rustix::io::read(&bell.event, &mut count).unwrap();
+        u64::from_ne_bytes(count)
+    }
+
+    #[test]
+    fn where_a_message_cannot_be_sent_the_event_is_set() {
+        let bell = Bell::new().unwrap();
+        bell.strike();
+        bell.strike();
+        assert_eq!(heard(&bell), 2);
+        // Not a ring.
+        bell.connect(std::fs::File::open("/dev/null").unwrap().into());
+        bell.strike();
+        assert_eq!(heard(&bell), 1);
+    }
+}

@@ -64,12 +64,10 @@ impl Hangar {
         if let Some(fault) = refusal(file, offset) {
             return Plan::Answer(fault);
         }
-        let Some((target, alignment)) = direct(file) else {
-            return Plan::Go(Op::Read { file: plain(file), offset, into }, None);
+        let (target, alignment) = match straight_read(file, offset, into) {
+            Ok(op) => return Plan::Go(op, None),
+            Err(unaligned) => unaligned,
         };
-        if alignment.fits_range(offset, into.len() as u64) && alignment.fits_memory(into.as_ptr()) {
-            return Plan::Go(Op::Read { file: target, offset, into }, None);
-        }
         let len = (into.len() as u64).min(Self::SHARE - u64::from(alignment.offset()));
         let Some((start, len)) = alignment.around(offset, len) else {
             return Plan::Answer(Fault::Os(Errno::INVAL.raw_os_error()));
@@ -156,6 +154,26 @@ fn copy(from: HostBytes, into: HostBytes) {
     // SAFETY: as above: nobody else reads or writes these.
     let into = unsafe { into.as_mut_slice() };
     into.copy_from_slice(from);
+}
+
+/// How a read goes to the kernel that needs no detour. Says nothing of whether the kernel will do it.
+pub(crate) fn straight(op: &IoOp) -> Option<Op> {
+    match *op {
+        IoOp::Read { file, offset, into } => straight_read(file, offset, into).ok(),
+        IoOp::Write { .. } | IoOp::Sync { .. } => None,
+    }
+}
+
+/// As [`straight`]; if it does need a detour, says from where, and what must be aligned how.
+fn straight_read(file: FileRef, offset: u64, into: HostBytes) -> Result<Op, (Target, Alignment)> {
+    let Some((target, alignment)) = direct(file) else {
+        return Ok(Op::Read { file: plain(file), offset, into });
+    };
+    if alignment.fits_range(offset, into.len() as u64) && alignment.fits_memory(into.as_ptr()) {
+        Ok(Op::Read { file: target, offset, into })
+    } else {
+        Err((target, alignment))
+    }
 }
 
 /// What the kernel would not refuse, but positional system calls do.

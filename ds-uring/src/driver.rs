@@ -5,14 +5,17 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use ds_core::{Fault, Path};
-use ds_engine::{Finished, IoJob, JobId};
+use ds_engine::{Finished, HostBytes, IoJob, JobId, Warning};
 use rustix::io::Errno;
 
 use crate::bell::Count;
 use crate::direct::{Hangar, Plan};
+use crate::features::Features;
 use crate::flights::{Flight, Flights, Token};
 use crate::inbox::Message;
+use crate::joined::Run;
 use crate::lane::Lane;
+use crate::report::Complaints;
 use crate::ring::{Cqe, Op, Ring, Sqe};
 
 /// How long to leave a kernel alone that refuses to be entered and has no completions either.
@@ -38,13 +41,15 @@ pub(crate) struct Driver<R: Ring> {
     ring: R,
     lane: Arc<Lane>,
     flights: Flights,
-    /// Jobs that there was no seat or no aligned memory for, in their order.
-    backlog: VecDeque<IoJob>,
+    /// Jobs that have not begun, in their order: most for the moment only, others for want of a seat or of aligned memory.
+    backlog: VecDeque<Waiting>,
     /// Of jobs in the backlog: those to be answered as cancelled when their turn comes.
     doomed: HashSet<JobId>,
     /// Jobs in the kernel whose cancellation has not been submitted.
     cancels: Vec<Token>,
     hangar: Hangar,
+    /// Whether neighbours are joined.
+    joins: bool,
     count: Count,
     listening: bool,
     /// Submissions whose completions have not been taken.
@@ -58,12 +63,11 @@ pub(crate) struct Driver<R: Ring> {
     completions: Vec<Cqe>,
     /// Of jobs that the kernel was not asked about, found on an early beginning.
     answers: Vec<Finished>,
-    /// Whether the kernel has refused to be entered, and the log knows.
-    complained: bool,
+    complaints: Complaints,
 }
 
 impl<R: Ring> Driver<R> {
-    pub(crate) fn new(ring: R, lane: Arc<Lane>, depth: usize, hangar: Hangar) -> Self {
+    pub(crate) fn new(ring: R, lane: Arc<Lane>, depth: usize, hangar: Hangar, joins: bool) -> Self {
         Self {
             ring,
             lane,
@@ -72,6 +76,7 @@ impl<R: Ring> Driver<R> {
             doomed: HashSet::new(),
             cancels: Vec::new(),
             hangar,
+            joins,
             count: Count::new(),
             listening: false,
             outstanding: 0,
@@ -79,34 +84,28 @@ impl<R: Ring> Driver<R> {
             pace: 1,
             completions: Vec::with_capacity(2 * depth),
             answers: Vec::new(),
-            complained: false,
+            complaints: Complaints::default(),
         }
     }
 
     /// Takes what the inbox has: cancellations take effect at once, jobs queue up.
-    fn read_messages(&mut self, finished: &mut Vec<Finished>) {
+    fn read_messages(&mut self) {
         while let Some(message) = self.lane.inbox.pop() {
             match message {
-                // The usual case: there is room, and nobody waits.
-                Message::Job(job) if self.backlog.is_empty() => self.begin(job, finished),
-                Message::Job(job) => self.backlog.push_back(job),
+                Message::Job(job) => self.backlog.push_back(Waiting { job, alone: false }),
                 Message::Cancel(id) => self.cancel(id),
             }
         }
     }
 
     fn begin_backlog(&mut self, finished: &mut Vec<Finished>) {
-        // One that has to wait goes back to the front, and nothing has changed for those behind it.
         while !self.flights.is_full()
-            && let Some(job) = self.backlog.pop_front()
+            && let Some(waiting) = self.backlog.pop_front()
         {
-            let before = self.backlog.len();
-            if self.doomed.remove(&job.id) {
-                finished.push(Finished { id: job.id, result: Err(Fault::Cancelled), path: Path::NONE });
-            } else {
-                self.begin(job, finished);
-            }
-            if self.backlog.len() > before {
+            let id = waiting.job.id;
+            if !self.doomed.is_empty() && self.doomed.remove(&id) {
+                finished.push(Finished { id, result: Err(Fault::Cancelled), path: Path::NONE });
+            } else if !self.begin(waiting, finished) {
                 break;
             }
         }
@@ -115,32 +114,72 @@ impl<R: Ring> Driver<R> {
         }
     }
 
-    /// Gives a job to the ring, or to the front of the backlog, or answers it.
-    fn begin(&mut self, job: IoJob, finished: &mut Vec<Finished>) {
-        if self.flights.is_full() {
-            return self.backlog.push_front(job);
-        }
-        match self.hangar.plan(&job.op) {
-            Plan::Wait => self.backlog.push_front(job),
+    /// Gives a job to the ring, and its neighbours behind it in the backlog with it; or answers it. If it has to wait, puts it back,
+    /// and says so: nothing has changed for those behind it then.
+    fn begin(&mut self, waiting: Waiting, finished: &mut Vec<Finished>) -> bool {
+        let Waiting { job, alone } = waiting;
+        let (mut op, detour) = match self.hangar.plan(&job.op) {
+            Plan::Wait => {
+                self.backlog.push_front(waiting);
+                return false;
+            }
             Plan::Answer(fault) => {
                 finished.push(Finished { id: job.id, result: Err(fault), path: Path::IO_URING });
+                return true;
             }
-            Plan::Go(op, detour) => {
-                let flight = Flight { id: job.id, op: job.op, detour, path: Path::IO_URING };
-                let token = self.flights.board(flight);
-                let Token::Job { seat, generation } = token else { return };
-                // SAFETY: the job says that its file and memory are there for it until it is answered, which happens when its
-                // completion is taken; a detour's memory is released then, and not before.
-                match unsafe { self.push(Sqe { token: token.pack(), op }) } {
-                    Some(path) => self.flights.note(seat, path),
-                    None => {
-                        let flight = self.flights.leave(seat, generation);
-                        self.hangar.abandon(flight.and_then(|flight| flight.detour));
-                        self.backlog.push_front(job);
-                    }
-                }
-            }
+            Plan::Go(op, detour) => (op, detour),
+        };
+        let run = if alone || !self.joins || detour.is_some() { None } else { Run::of(&op) };
+        let token = self.flights.board(Flight::new(job, detour));
+        let Token::Job { seat, generation } = token else { return true };
+        if let Some(run) = run
+            && self.is_followed(run)
+        {
+            op = self.join(run, seat);
         }
+        // SAFETY: the jobs say that their file and memory are there for them until they are answered, which happens when the
+        // operation's completion is taken; a detour's memory is released then and the list of pieces used again, and not before.
+        if let Some(path) = unsafe { self.push(Sqe { token: token.pack(), op }) } {
+            self.flights.note(seat, path);
+            return true;
+        }
+        let before = self.backlog.len();
+        for flight in self.flights.leave_all(seat, generation) {
+            self.backlog.push_back(Waiting { job: flight.job(), alone });
+            self.hangar.abandon(flight.detour);
+        }
+        // To the front, in their order.
+        self.backlog.rotate_left(before);
+        false
+    }
+
+    /// Whether the first in the backlog goes on where this run ends.
+    fn is_followed(&self, mut run: Run) -> bool {
+        !self.flights.is_full()
+            && self.backlog.front().is_some_and(|next| self.take_into(&mut run, next).is_some())
+    }
+
+    /// If this one goes on where the run ends, and may: takes it in, and returns its memory.
+    fn take_into(&self, run: &mut Run, next: &Waiting) -> Option<HostBytes> {
+        let doomed = !self.doomed.is_empty() && self.doomed.contains(&next.job.id);
+        if next.alone || doomed { None } else { run.take(&next.job.op) }
+    }
+
+    /// Takes those out of the backlog that go on where the run ends, behind the one in this seat, and makes one read of all.
+    fn join(&mut self, mut run: Run, first: u32) -> Op {
+        let mut last = first;
+        let mut pieces = self.flights.take_pieces(first);
+        pieces.push(run.first());
+        while !self.flights.is_full()
+            && let Some(&next) = self.backlog.front()
+            && let Some(into) = self.take_into(&mut run, &next)
+        {
+            self.backlog.pop_front();
+            pieces.push(into);
+            last = self.flights.board_behind(first, last, Flight::new(next.job, None));
+        }
+        self.flights.note(first, Path::IO_JOINED);
+        run.read(self.flights.keep_pieces(first, pieces))
     }
 
     /// Puts an operation into the submission queue, making room if need be. If it is there, returns what [`Ring::push`] says.
@@ -166,7 +205,7 @@ impl<R: Ring> Driver<R> {
     }
 
     fn cancel(&mut self, id: JobId) {
-        match self.flights.find(id) {
+        match self.flights.find_unwanted(id) {
             Some(token) => self.cancels.push(token),
             // With nothing waiting there is nothing to cancel: it has been answered.
             None if self.backlog.is_empty() => {}
@@ -209,11 +248,8 @@ impl<R: Ring> Driver<R> {
             Err(errno) => errno,
         };
         // BUSY: completions must be taken first. AGAIN: the kernel is short of memory for the moment.
-        if refused != Errno::BUSY && refused != Errno::AGAIN && !self.complained {
-            self.complained = true;
-            let _ = ds_engine::contain(|| {
-                log::error!("io_uring_enter: {refused}; jobs wait until it works again")
-            });
+        if refused != Errno::BUSY && refused != Errno::AGAIN {
+            self.complaints.file("jobs wait until io_uring_enter works again", refused);
         }
         self.ring.reap(&mut self.completions, usize::MAX);
         if self.completions.is_empty() {
@@ -224,28 +260,37 @@ impl<R: Ring> Driver<R> {
     fn take_completions(&mut self, finished: &mut Vec<Finished>) {
         self.ring.reap(&mut self.completions, self.pace as usize);
         for cqe in self.completions.drain(..) {
-            self.outstanding -= 1;
-            match Token::unpack(cqe.token) {
+            let token = Token::unpack(cqe.token);
+            self.outstanding -= usize::from(token != Token::Message);
+            match token {
                 Token::Bell => self.listening = false,
-                Token::Cancel => {}
+                Token::Cancel | Token::Message => {}
                 Token::Job { seat, generation } => {
-                    let Some(flight) = self.flights.leave(seat, generation) else { continue };
-                    let Flight { id, op, detour, path } = flight;
-                    let result = match cqe.result {
-                        Err(Errno::OPNOTSUPP) if path.contains(Path::IO_UNCACHED) => {
-                            // Only the flag can be to blame: without it every file system reads.
-                            self.ring.keep_cached();
-                            self.hangar.abandon(detour);
-                            self.backlog.push_back(IoJob { id, op });
-                            continue;
-                        }
-                        Ok(moved) => Ok(self.hangar.arrive(&op, detour, u64::from(moved))),
-                        Err(errno) => {
-                            self.hangar.abandon(detour);
-                            Err(fault(errno))
-                        }
-                    };
-                    finished.push(Finished { id, result, path });
+                    let mut left = cqe.result;
+                    for flight in self.flights.leave_all(seat, generation) {
+                        let (job, path) = (flight.job(), flight.path);
+                        let (verdict, rest) = judge(&flight, left);
+                        left = rest;
+                        let result = match verdict {
+                            Verdict::Moved(moved) => {
+                                Ok(self.hangar.arrive(&job.op, flight.detour, u64::from(moved)))
+                            }
+                            Verdict::Failed(errno) => {
+                                self.hangar.abandon(flight.detour);
+                                Err(fault(errno))
+                            }
+                            Verdict::Again(without) => {
+                                if let Some(feature) = without {
+                                    self.ring.go_without(feature);
+                                    self.complaints.go_without(feature, Errno::OPNOTSUPP);
+                                }
+                                self.hangar.abandon(flight.detour);
+                                self.backlog.push_back(Waiting { job, alone: true });
+                                continue;
+                            }
+                        };
+                        finished.push(Finished { id: job.id, result, path });
+                    }
                 }
             }
         }
@@ -254,7 +299,7 @@ impl<R: Ring> Driver<R> {
     /// Lets go of the kernel: what it has of ours, it has no more.
     fn quiesce(&mut self) {
         if self.listening {
-            self.lane.bell.strike();
+            self.lane.bell.strike_event();
         }
         let mut unanswered = Vec::new();
         while self.outstanding > 0 {
@@ -262,6 +307,52 @@ impl<R: Ring> Driver<R> {
             self.take_completions(&mut unanswered);
         }
     }
+}
+
+/// A job that has not begun.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    job: IoJob,
+    /// Whether it is to be an operation by itself: with others it has come to nothing.
+    alone: bool,
+}
+
+/// What an operation's outcome means for a job that is part of it.
+#[derive(Clone, Copy, Debug)]
+enum Verdict {
+    /// So many bytes are its own.
+    Moved(u32),
+    /// This is its own.
+    Failed(Errno),
+    /// Nobody knows: it is to begin again by itself, without this.
+    Again(Option<Features>),
+}
+
+/// What an operation's outcome, as far as it has not been dealt with, means for the next of its jobs; and what is left of it for
+/// the one behind.
+fn judge(flight: &Flight, left: Result<u32, Errno>) -> (Verdict, Result<u32, Errno>) {
+    let joined = flight.path.contains(Path::IO_JOINED);
+    let verdict = match left {
+        // Only the feature can be to blame: without it every file system reads.
+        Err(Errno::OPNOTSUPP) if flight.path.contains(Path::IO_UNCACHED) => {
+            Verdict::Again(Some(Features::UNCACHED))
+        }
+        Err(Errno::OPNOTSUPP) if flight.path.contains(Path::IO_POLLED) => {
+            Verdict::Again(Some(Features::IOPOLL))
+        }
+        // An error may be another's, and a cancellation too.
+        Err(_) if joined && !flight.unwanted => Verdict::Again(None),
+        Err(_) if joined => Verdict::Failed(Errno::CANCELED),
+        Err(errno) => Verdict::Failed(errno),
+        Ok(moved) if joined => {
+            let own = moved.min(u32::try_from(flight.op.len()).unwrap_or(u32::MAX));
+            // What is behind those that fell short has not been reached.
+            let rest = if moved > own { Ok(moved - own) } else { Err(Errno::AGAIN) };
+            return (Verdict::Moved(own), rest);
+        }
+        Ok(moved) => Verdict::Moved(moved),
+    };
+    (verdict, left)
 }
 
 /// What the kernel's word means for a job.
@@ -279,6 +370,9 @@ pub(crate) trait Turn {
     /// `finished`, and the engine is stopping.
     fn turn(&mut self, finished: &mut Vec<Finished>, may_wait: bool) -> bool;
 
+    /// Takes what there is to warn of.
+    fn take_warnings(&mut self) -> Vec<Warning>;
+
     /// Submits what is in the inbox, if there are enough for a visit to the kernel, and leaves the rest for the next turn. For within
     /// an answer: with many to deliver, a device would have nothing to do meanwhile.
     fn begin_early(&mut self);
@@ -288,8 +382,8 @@ impl<R: Ring> Turn for Driver<R> {
     fn turn(&mut self, finished: &mut Vec<Finished>, may_wait: bool) -> bool {
         self.listen();
         finished.append(&mut self.answers);
+        self.read_messages();
         self.begin_backlog(finished);
-        self.read_messages(finished);
         self.submit_cancels();
         let idle = self.flights.is_empty() && self.backlog.is_empty();
         if idle && self.lane.is_stopping() && self.lane.inbox.is_empty() {
@@ -309,10 +403,15 @@ impl<R: Ring> Turn for Driver<R> {
         true
     }
 
+    fn take_warnings(&mut self) -> Vec<Warning> {
+        self.complaints.take()
+    }
+
     fn begin_early(&mut self) {
         if self.backlog.is_empty() && self.lane.inbox.len() >= self.pace as usize {
             let mut answers = core::mem::take(&mut self.answers);
-            self.read_messages(&mut answers);
+            self.read_messages();
+            self.begin_backlog(&mut answers);
             self.answers = answers;
         }
     }

@@ -1,13 +1,11 @@
 //! The engine: rings, their threads, and the way to them.
 
-use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock};
 
 use ds_core::Path;
-use ds_engine::{Engine, IoEngine, IoJob, JobId, Sink, StartContext, StartError};
+use ds_engine::{Crew, Engine, IoEngine, IoJob, JobId, Member, Sink, StartContext, StartError};
 
 use crate::config::{Source, UringConfig};
 use crate::direct::Hangar;
@@ -16,7 +14,7 @@ use crate::features::Features;
 use crate::inbox::Message;
 use crate::lane::{Lane, choose};
 use crate::report::Report;
-use crate::ring::kernel::KernelRing;
+use crate::ring::kernel::{Granted, KernelRing};
 use crate::worker;
 
 /// The I/O engine on io_uring, threads `ds-uring-0`, ...
@@ -29,43 +27,15 @@ use crate::worker;
 pub struct UringIo {
     config: UringConfig,
     lanes: OnceLock<Box<[Arc<Lane>]>>,
-    crew: Arc<Crew>,
+    crew: Crew,
     report: OnceLock<Report>,
-}
-
-/// The threads, and who waits for them.
-#[derive(Default)]
-struct Crew {
-    life: Mutex<Life>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Life {
-    /// Whether it has been started or stopped.
-    used: bool,
-    /// Threads that have not ended.
-    alive: usize,
-    /// Those of them that stop the engine from within an answer, and have nothing else left to do.
-    waiting: usize,
-    handles: Vec<JoinHandle<()>>,
-}
-
-impl Crew {
-    fn lock(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'a>(&self, life: MutexGuard<'a, Life>) -> MutexGuard<'a, Life> {
-        self.changed.wait(life).unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl UringIo {
     /// An engine that will have these rings once started.
     #[must_use]
     pub fn new(config: UringConfig) -> Self {
-        Self { config, lanes: OnceLock::new(), crew: Arc::default(), report: OnceLock::new() }
+        Self { config, lanes: OnceLock::new(), crew: Crew::default(), report: OnceLock::new() }
     }
 
     /// What the kernel granted; `None` until the engine has been started.
@@ -74,50 +44,43 @@ impl UringIo {
         self.report.get().copied()
     }
 
-    /// Which engine a thread works for: the address of what its threads share, which outlives them.
-    fn name_for_threads(&self) -> usize {
-        Arc::as_ptr(&self.crew).addr()
-    }
-
     fn lanes(&self) -> &[Arc<Lane>] {
         self.lanes.get().map_or(&[], |lanes| lanes)
     }
 
     fn start_threads(&self, lanes: &[Arc<Lane>], context: &StartContext) -> Result<Report, StartError> {
         let (send, receive) = sync_channel(lanes.len());
-        let mut life = self.crew.lock();
         for (n, lane) in lanes.iter().enumerate() {
             let thread = Thread {
                 config: self.config,
                 lane: Arc::clone(lane),
                 sink: Arc::clone(context.sink()),
                 staging: Mapping(context.staging()),
-                crew: Arc::clone(&self.crew),
                 ready: send.clone(),
             };
-            let engine = self.name_for_threads();
-            let builder = std::thread::Builder::new().name(format!("ds-uring-{n}"));
-            let handle = builder
-                .spawn(move || thread.run(engine))
-                .map_err(|source| StartError::Os { what: "its threads", source })?;
-            life.alive += 1;
-            life.handles.push(handle);
+            let engine = self.crew.number();
+            self.crew.spawn(format!("ds-uring-{n}"), move |member| thread.run(member, engine))?;
         }
-        drop((life, send));
-        gather(&receive, self.config)
+        drop(send);
+        gather(&receive, self.config, &**context.sink())
     }
 }
 
 /// What a ring's thread says when it has a ring, or has none.
-type Ready = Result<Features, StartError>;
+type Ready = Result<Granted, StartError>;
 
-/// Waits for all threads to have a ring, and says what they have in common.
-fn gather(receive: &Receiver<Ready>, config: UringConfig) -> Result<Report, StartError> {
-    let mut features = config.features;
+/// Waits for all threads to have a ring, says what they have in common, and passes on what there is to warn of, each once.
+fn gather(receive: &Receiver<Ready>, config: UringConfig, sink: &dyn Sink) -> Result<Report, StartError> {
+    let mut all = Granted { features: config.features, warnings: Vec::new() };
     for ready in receive {
-        features = features.and(ready?);
+        let Granted { features, warnings } = ready?;
+        all.features = all.features.and(features);
+        all.warnings.extend(warnings);
     }
-    Ok(Report { rings: config.rings, depth: config.depth, features })
+    all.warnings.sort_unstable_by_key(|warning| (warning.what, warning.errno));
+    all.warnings.dedup();
+    worker::warn(sink, &all.warnings);
+    Ok(Report { rings: config.rings, depth: config.depth, features: all.features })
 }
 
 /// What a new thread is given.
@@ -126,7 +89,6 @@ struct Thread {
     lane: Arc<Lane>,
     sink: Arc<dyn Sink>,
     staging: Mapping,
-    crew: Arc<Crew>,
     ready: SyncSender<Ready>,
 }
 
@@ -137,14 +99,13 @@ struct Mapping(NonNull<[u8]>);
 unsafe impl Send for Mapping {}
 
 impl Thread {
-    fn run(self, engine: usize) {
-        let Self { config, lane, sink, staging, crew, ready } = self;
-        let ends = Ends(crew);
+    fn run(self, member: Member, engine: usize) {
+        let Self { config, lane, sink, staging, ready } = self;
         // Here and not where the engine is started: a ring belongs to the thread that makes it.
         match driver(&config, &lane, staging.0) {
-            Ok((driver, features)) => {
+            Ok((driver, granted)) => {
                 // Nobody listens any more if another thread has failed; then the engine stops.
-                let _ = ready.send(Ok(features));
+                let _ = ready.send(Ok(granted));
                 drop(ready);
                 worker::run(engine, lane, Arc::clone(&sink), driver);
             }
@@ -152,18 +113,8 @@ impl Thread {
         }
         // The engine counts this thread as ended before the sink goes: if the sink's owner goes with it, and the engine with
         // that, it may be stopped from here.
-        drop(ends);
+        drop(member);
         drop(sink);
-    }
-}
-
-/// Counts a thread as ended, even if it panics.
-struct Ends(Arc<Crew>);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        self.0.lock().alive -= 1;
-        self.0.changed.notify_all();
     }
 }
 
@@ -171,7 +122,7 @@ fn driver(
     config: &UringConfig,
     lane: &Arc<Lane>,
     staging: NonNull<[u8]>,
-) -> Result<(Box<dyn Turn>, Features), StartError> {
+) -> Result<(Box<dyn Turn>, Granted), StartError> {
     let (lane, depth) = (Arc::clone(lane), config.depth.get());
     let no_memory = |source| StartError::Os { what: "aligned memory for direct transfers", source };
     let hangar = Hangar::new().map_err(no_memory)?;
@@ -179,13 +130,23 @@ fn driver(
         Source::Kernel => {
             // SAFETY: the driver drops its ring before its hangar. The staging memory is there until the engine has been stopped,
             // by when its threads have ended, and their rings with them.
-            let (ring, features) = unsafe { KernelRing::new(config, &[hangar.mapping(), staging]) }?;
-            Ok((Box::new(Driver::new(ring, lane, depth, hangar)), features))
+            let (ring, mut granted) = unsafe { KernelRing::new(config, &[hangar.mapping(), staging]) }?;
+            if granted.features.contains(Features::MSG_RING) {
+                match ring.address() {
+                    Ok(address) => lane.bell.connect(address),
+                    Err(_) => granted.features = granted.features - Features::MSG_RING,
+                }
+            }
+            let joins = granted.features.contains(Features::JOINED_READS);
+            Ok((Box::new(Driver::new(ring, lane, depth, hangar, joins)), granted))
         }
         #[cfg(any(test, feature = "__faults"))]
         Source::Fake(faults) => {
-            let ring = crate::ring::fake::FakeRing::new(faults);
-            Ok((Box::new(Driver::new(ring, lane, depth, hangar)), Features::NONE))
+            let ring = crate::ring::fake::FakeRing::new(faults, config.features);
+            let features = config.features.and(Features::JOINED_READS | Features::IOPOLL);
+            let joins = features.contains(Features::JOINED_READS);
+            let granted = Granted { features, warnings: Vec::new() };
+            Ok((Box::new(Driver::new(ring, lane, depth, hangar, joins)), granted))
         }
     }
 }
@@ -199,9 +160,7 @@ unsafe impl Engine for UringIo {
     }
 
     fn start(&self, context: &StartContext) -> Result<(), StartError> {
-        if core::mem::replace(&mut self.crew.lock().used, true) {
-            return Err(StartError::AlreadyUsed);
-        }
+        self.crew.begin()?;
         let result = self.make_lanes().and_then(|lanes| self.start_threads(lanes, context));
         match result {
             Ok(report) => {
@@ -228,26 +187,17 @@ unsafe impl Engine for UringIo {
 
     /// A ring belongs to its thread: nobody else can do its work. But that thread may be the one that waits, within an answer.
     fn drive(&self, sink: &dyn Sink, _queue: Option<u64>) -> bool {
-        worker::drive(self.name_for_threads(), sink)
+        worker::drive(self.crew.number(), sink)
     }
 
     fn stop(&self) {
-        self.crew.lock().used = true;
+        self.crew.retire();
         self.lanes().iter().for_each(|lane| lane.stop());
-        if worker::finish(self.name_for_threads()) {
-            return self.wait_within_an_answer();
-        }
-        let mut life = self.crew.lock();
-        while life.alive > 0 {
-            life = self.crew.wait(life);
-        }
-        let handles = core::mem::take(&mut life.handles);
-        drop(life);
-        let me = std::thread::current().id();
-        // A thread that drops the sink, and with it whoever owns this engine, gets here as well: after its end, so to say.
-        for handle in handles.into_iter().filter(|handle| handle.thread().id() != me) {
-            // What there is to say about a panic the panic hook has said.
-            let _ = handle.join();
+        if worker::finish(self.crew.number()) {
+            // On one of its threads, which has finished its jobs and is inside the answer to the last of them.
+            self.crew.wait_within();
+        } else {
+            self.crew.wait();
         }
     }
 }
@@ -258,18 +208,6 @@ impl UringIo {
         let lanes: Result<Box<[_]>, _> = (0..self.config.rings.get()).map(lane).collect();
         let lanes = lanes.map_err(|errno| StartError::Os { what: "an eventfd", source: errno.into() })?;
         Ok(self.lanes.get_or_init(|| lanes))
-    }
-
-    /// The thread this is on has finished its jobs and is inside the answer to the last of them: waits for the others to have
-    /// come as far.
-    fn wait_within_an_answer(&self) {
-        let mut life = self.crew.lock();
-        life.waiting += 1;
-        self.crew.changed.notify_all();
-        while life.alive > life.waiting {
-            life = self.crew.wait(life);
-        }
-        life.waiting -= 1;
     }
 }
 
@@ -296,7 +234,7 @@ impl IoEngine for UringIo {
                 lane.bell.ring();
             }
         }
-        worker::begin_early(self.name_for_threads());
+        worker::begin_early(self.crew.number());
     }
 }
 
@@ -307,18 +245,3 @@ impl Drop for UringIo {
 }
 
 const _: () = assert!(UringConfig::MAX_RINGS <= u64::BITS as usize, "`submit` has a bit for each");
-
-/// Makes a ring as an engine would, and says what the kernel grants of these features. For telling people; an engine asks by
-/// itself.
-///
-/// # Errors
-/// As [`UringIo`] when it is started.
-pub fn probe(features: Features) -> Result<Report, StartError> {
-    let config = UringConfig::default().depth(NonZeroUsize::MIN).features(features);
-    let hangar = Hangar::new()
-        .map_err(|source| StartError::Os { what: "aligned memory for direct transfers", source })?;
-    // SAFETY: the ring goes before the hangar.
-    let (ring, features) = unsafe { KernelRing::new(&config, &[hangar.mapping()]) }?;
-    drop(ring);
-    Ok(Report { rings: config.rings, depth: config.depth, features })
-}

@@ -31,7 +31,7 @@ impl Features {
     pub const SQPOLL: Self = Self(1 << 5);
     /// The engine's aligned memory and the runtime's staging memory are registered: the kernel need not look up their pages for
     /// each transfer. They count as locked memory (`ulimit -l`) as long as the engine lives; where that is too much, the engine
-    /// goes without, with a warning in the log.
+    /// goes without, with a warning ([`Sink::warn`](ds_engine::Sink::warn)).
     pub const FIXED_BUFFERS: Self = Self(1 << 6);
     /// Files are registered as they are used, so that the kernel need not look them up for each transfer. A ring keeps the last
     /// 64 of them open, even if everybody else has closed them.
@@ -40,8 +40,23 @@ impl Features {
     /// not on every file system.
     pub const UNCACHED: Self = Self(1 << 8);
 
+    /// Reads that wait together, and go on where the last one ends, become one operation: up to 16 of them and 256 KiB. Nobody waits
+    /// for another one to join.
+    pub const JOINED_READS: Self = Self(1 << 9);
+
+    /// Transfers past the page cache go to a second ring, and its thread polls the device for their ends instead of sleeping until an
+    /// interrupt: a core is busy as long as there are any. They cannot be cancelled. Takes a device with poll queues, and a file
+    /// system that passes them on; where the first such transfer is refused, the engine goes without.
+    pub const IOPOLL: Self = Self(1 << 10);
+
+    /// A ring's thread is woken by a message to the ring, which costs less than a read that the ring has under way. Takes one more
+    /// descriptor. Linux 6.13.
+    pub const MSG_RING: Self = Self(1 << 11);
+
     /// What Linux 5.15 has, the oldest kernel supported.
-    pub const LINUX_5_15: Self = Self(Self::SQPOLL.0 | Self::FIXED_BUFFERS.0 | Self::FIXED_FILES.0);
+    pub const LINUX_5_15: Self = Self(
+        Self::JOINED_READS.0 | Self::SQPOLL.0 | Self::IOPOLL.0 | Self::FIXED_BUFFERS.0 | Self::FIXED_FILES.0,
+    );
     /// What Linux 6.1 has.
     pub const LINUX_6_1: Self = Self(
         Self::LINUX_5_15.0
@@ -53,19 +68,23 @@ impl Features {
     /// What Linux 6.6 has.
     pub const LINUX_6_6: Self = Self(Self::LINUX_6_1.0 | Self::NO_SQARRAY.0);
     /// All of them.
-    pub const ALL: Self = Self(Self::LINUX_6_6.0 | Self::UNCACHED.0);
+    pub const ALL: Self = Self(Self::LINUX_6_6.0 | Self::MSG_RING.0 | Self::UNCACHED.0);
     /// Those that cost nothing.
     pub const DEFAULT: Self = Self(
         Self::SUBMIT_ALL.0
             | Self::COOP_TASKRUN.0
             | Self::SINGLE_ISSUER.0
             | Self::DEFER_TASKRUN.0
-            | Self::NO_SQARRAY.0,
+            | Self::NO_SQARRAY.0
+            | Self::JOINED_READS.0
+            | Self::MSG_RING.0,
     );
 
     /// Each with its name, oldest kernel first.
-    const NAMES: [(Self, &'static str); 9] = [
+    const NAMES: [(Self, &'static str); 12] = [
+        (Self::JOINED_READS, "joined_reads"),
         (Self::SQPOLL, "sqpoll"),
+        (Self::IOPOLL, "iopoll"),
         (Self::FIXED_BUFFERS, "fixed_buffers"),
         (Self::FIXED_FILES, "fixed_files"),
         (Self::SUBMIT_ALL, "submit_all"),
@@ -73,6 +92,7 @@ impl Features {
         (Self::SINGLE_ISSUER, "single_issuer"),
         (Self::DEFER_TASKRUN, "defer_taskrun"),
         (Self::NO_SQARRAY, "no_sqarray"),
+        (Self::MSG_RING, "msg_ring"),
         (Self::UNCACHED, "uncached"),
     ];
 
@@ -108,6 +128,22 @@ impl Features {
         Self::SUBMIT_ALL,
         Self::SQPOLL,
     ];
+
+    /// What to tell people who asked for one of those that are not asked for by themselves, and cannot have it.
+    pub(crate) const fn regret(self) -> Option<&'static str> {
+        match self {
+            Self::SQPOLL => Some("submissions are system calls (no sqpoll)"),
+            Self::IOPOLL => {
+                Some("the device is not polled (no iopoll: it has no poll queues, or no way to them)")
+            }
+            Self::FIXED_BUFFERS => {
+                Some("memory is not registered (no fixed_buffers; it would count as locked: ulimit -l)")
+            }
+            Self::FIXED_FILES => Some("files are not registered (no fixed_files)"),
+            Self::UNCACHED => Some("reads leave their bytes in the page cache (no uncached)"),
+            _ => None,
+        }
+    }
 
     /// Without those that lack what they need, or that others exclude.
     pub(crate) fn coherent(self) -> Self {
@@ -174,6 +210,6 @@ mod tests {
         assert_eq!(Features::DEFER_TASKRUN.coherent(), Features::NONE);
         assert_eq!(Features::DEFAULT.coherent(), Features::DEFAULT);
         let polled = (Features::DEFAULT | Features::SQPOLL).coherent();
-        assert_eq!(polled.to_string(), "sqpoll submit_all single_issuer no_sqarray");
+        assert_eq!(polled.to_string(), "joined_reads sqpoll submit_all single_issuer no_sqarray msg_ring");
     }
 }

@@ -13,9 +13,10 @@
 //! 4. `worker`: the thread: turns, and answers in between;
 //! 5. `driver`: one turn: messages, submissions, one system call, completions;
 //! 6. `direct`: how a job goes to the kernel: straight, or by a detour through aligned memory;
-//! 7. `flights`: the jobs the kernel has, and the tokens they go by;
-//! 8. `ring`: the queues: the kernel's, with what it has been told of in advance, or a simulation's that goes wrong on purpose;
-//! 9. [`config`], [`features`], [`report`]: what to set up, what a kernel may grant, what came of it.
+//! 7. `joined`: neighbours that go together; `flights`: the jobs the kernel has, and the tokens they go by;
+//! 8. `ring`: the queues: the kernel's, with what it has been told of in advance and perhaps a second one that polls, or a
+//!    simulation's that goes wrong on purpose;
+//! 9. [`config`], [`features`], [`report`], [`mod@probe`]: what to set up, what a kernel may grant, what came of it.
 //!
 //! # What callers can rely on
 //!
@@ -43,6 +44,7 @@ mod doorbell;
 mod driver;
 mod flights;
 mod inbox;
+mod joined;
 mod lane;
 mod ring;
 mod worker;
@@ -53,11 +55,13 @@ mod model;
 pub mod config;
 pub mod engine;
 pub mod features;
+pub mod probe;
 pub mod report;
 
 pub use config::UringConfig;
-pub use engine::{UringIo, probe};
+pub use engine::UringIo;
 pub use features::Features;
+pub use probe::probe;
 pub use report::Report;
 
 #[cfg(any(test, feature = "__faults"))]

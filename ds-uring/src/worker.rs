@@ -7,7 +7,7 @@
 use core::cell::RefCell;
 use std::sync::Arc;
 
-use ds_engine::{Sink, contain};
+use ds_engine::{Sink, Warning, contain};
 
 use crate::driver::Turn;
 use crate::lane::Lane;
@@ -59,7 +59,13 @@ pub(crate) fn finish(engine: usize) -> bool {
     let mut finished = Vec::new();
     let mut more = true;
     while more {
-        more = with_work(engine, |work| work.driver.turn(&mut finished, true)).unwrap_or(false);
+        let turn = |work: &mut Work| {
+            let more = work.driver.turn(&mut finished, true);
+            (more, work.driver.take_warnings())
+        };
+        let (goes_on, warnings) = with_work(engine, turn).unwrap_or_default();
+        more = goes_on;
+        warn(&*sink, &warnings);
         if !finished.is_empty() {
             lane.answered(finished.len());
             // A panic in the sink has been told by the panic hook and ends here: other requests need this thread.
@@ -68,6 +74,14 @@ pub(crate) fn finish(engine: usize) -> bool {
         }
     }
     true
+}
+
+/// Passes warnings on.
+pub(crate) fn warn(sink: &dyn Sink, warnings: &[Warning]) {
+    for warning in warnings {
+        // As with answers.
+        let _ = contain(|| sink.warn(warning));
+    }
 }
 
 /// If this thread is one of this engine's, and within an answer: gives its driver one turn, without waiting, and delivers to

@@ -3,6 +3,8 @@
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod common;
 
+use core::num::NonZeroUsize;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
@@ -113,13 +115,18 @@ fn with_too_little_locked_memory_it_goes_without_registered_buffers() {
     let (real, log, memory) = (tempfile::tempfile().unwrap(), Arc::new(Log::default()), Memory::new(100));
     real.write_all_at(&[9; 100], 0).unwrap();
     let wanted = Features::DEFAULT | Features::FIXED_BUFFERS | Features::FIXED_FILES;
-    let engine = UringIo::new(UringConfig::default().features(wanted));
+    // Several rings, and one warning.
+    let rings = NonZeroUsize::new(2).unwrap();
+    let engine = UringIo::new(UringConfig::default().rings(rings).features(wanted));
     engine.start(&StartContext::new(log.clone())).unwrap();
     let granted = engine.report().unwrap().features;
     assert!(
         !granted.contains(Features::FIXED_BUFFERS) && granted.contains(Features::FIXED_FILES),
         "{granted}"
     );
+    let [warning] = log.warnings()[..] else { panic!("{:?}", log.warnings()) };
+    assert_eq!((warning.engine, warning.errno), ("uring", Errno::NOMEM.raw_os_error()));
+    assert!(warning.what.contains("fixed_buffers"), "{warning}");
     let op = IoOp::Read { file: file(&real), offset: 0, into: memory.lend() };
     engine.submit(&mut vec![IoJob { id: id(0), op }]);
     assert_eq!(log.wait(id(0)).result, Ok(Done::Moved(100)));
@@ -157,6 +164,78 @@ fn a_full_disk_takes_what_it_can_and_says_so() {
     });
     rustix::mount::unmount(place.path(), rustix::mount::UnmountFlags::DETACH).unwrap();
     result.unwrap();
+}
+
+#[test]
+fn a_file_grows_to_the_limit_and_no_further() {
+    const LIMIT: u64 = 100_000;
+    if !alone("a_file_grows_to_the_limit_and_no_further") {
+        return;
+    }
+    // As with any write: whoever does not ignore the signal is ended by it.
+    // SAFETY: ignoring a signal runs no code of ours.
+    assert_ne!(unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) }, libc::SIG_ERR);
+    setrlimit(Resource::Fsize, Rlimit { current: Some(LIMIT), maximum: Some(LIMIT) }).unwrap();
+    let (engine, log) = start().unwrap();
+    let (real, memory) = (tempfile::tempfile().unwrap(), Memory::new(1 << 16));
+    let write = |offset| {
+        let op = IoOp::Write { file: file(&real), offset, from: memory.lend() };
+        engine.submit(&mut vec![IoJob { id: id(offset), op }]);
+        log.wait(id(offset)).result
+    };
+    assert_eq!(write(0), Ok(Done::Moved(1 << 16)));
+    assert_eq!(write(1 << 16), Ok(Done::Moved(LIMIT - (1 << 16))));
+    for beyond in [LIMIT, LIMIT + 1, 1 << 40] {
+        assert_eq!(write(beyond), Err(Fault::Os(Errno::FBIG.raw_os_error())), "{beyond}");
+    }
+    assert_eq!(real.metadata().unwrap().len(), LIMIT);
+    assert_eq!(write(1), Ok(Done::Moved(1 << 16)), "within it all is well");
+}
+
+/// While its bytes are being read, a file is cut off and grows again: every read gets as much as is there, and no more.
+#[test]
+fn a_file_that_is_truncated_while_it_is_read() {
+    const BLOCK: usize = 512;
+    const BLOCKS: usize = 256;
+    let real = tempfile::tempfile().unwrap();
+    let content = vec![9; BLOCK * BLOCKS];
+    real.write_all_at(&content, 0).unwrap();
+    let (engine, log) = start().unwrap();
+    let over = AtomicBool::new(false);
+    let mut short = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut len = 0;
+            while !over.load(Ordering::Relaxed) {
+                len = (len + 12_345) % content.len();
+                real.set_len(len as u64).unwrap();
+                real.write_all_at(&content[len..], len as u64).unwrap();
+            }
+        });
+        let memory = Memory::new(BLOCK * BLOCKS);
+        for round in 0..300 {
+            let place = |n| if round % 2 == 0 { n } else { BLOCKS - 1 - n };
+            let mut jobs = (0..BLOCKS)
+                .map(|n| {
+                    let into = memory.part(place(n) * BLOCK, BLOCK);
+                    let op = IoOp::Read { file: file(&real).positional(), offset: (n * BLOCK) as u64, into };
+                    IoJob { id: id(n as u64), op }
+                })
+                .collect();
+            engine.submit(&mut jobs);
+            for n in 0..BLOCKS {
+                let result = log.wait(id(n as u64)).result;
+                let Ok(Done::Moved(moved)) = result else { panic!("{result:?}") };
+                let moved = moved as usize;
+                short += usize::from(moved < BLOCK);
+                // A hole that is being filled reads as zeroes.
+                let bytes = memory.bytes_of(place(n) * BLOCK, moved);
+                assert!(bytes.iter().all(|&byte| byte == 9 || byte == 0), "read {n} of round {round}");
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    println!("{short} reads found the file cut off");
 }
 
 #[test]

@@ -10,11 +10,10 @@ use std::sync::{Arc, Mutex};
 
 use ds_core::{DecodeStep, Done, Fault, Path};
 use ds_engine::gdeflate::from_tile;
-use ds_engine::{Finished, HostBytes, JobId};
+use ds_engine::{Finished, HostBytes, JobId, lock};
 use ds_gdeflate::Decoder;
 
 use super::guarded;
-use crate::pool::lock;
 use crate::work::Turn;
 
 /// Tiles a helper decodes before it goes back to the end of the queue: about a millisecond.

@@ -27,7 +27,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use ds_core::{Fault, Path};
-use ds_engine::{Finished, JobId, Sink, StartError, contain, is_about_to_drive};
+use ds_engine::{Finished, JobId, Sink, StartError, contain, is_about_to_drive, lock};
 
 use crate::work::{Turn, Work};
 use backlog::{Backlog, Numbered};
@@ -35,11 +35,6 @@ use worker::Hands;
 
 /// Short tasks that a worker takes at once, at most.
 pub(crate) const BATCH: usize = 16;
-
-/// Locks a mutex that no code panics under.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Named threads and the queue they work on.
 pub(crate) struct Pool<W: Work> {

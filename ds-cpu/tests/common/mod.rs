@@ -9,13 +9,14 @@ use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
 use ds_core::{Done, Fault, OpId};
-use ds_engine::{FileRef, Finished, HostBytes, IoOp, JobId, Sink};
+use ds_engine::{FileRef, Finished, HostBytes, IoOp, JobId, Sink, Warning};
 use rustix::io::Errno;
 
 /// Remembers every outcome.
 #[derive(Default)]
 pub(crate) struct Log {
     finished: Mutex<HashMap<JobId, Finished>>,
+    warnings: Mutex<Vec<Warning>>,
     news: Condvar,
 }
 
@@ -27,11 +28,20 @@ impl Sink for Log {
         }
         self.news.notify_all();
     }
+
+    fn warn(&self, warning: &Warning) {
+        self.warnings.lock().unwrap().push(*warning);
+    }
 }
 
 impl Log {
     pub(crate) fn len(&self) -> usize {
         self.finished.lock().unwrap().len()
+    }
+
+    /// What there was to warn of so far.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        self.warnings.lock().unwrap().clone()
     }
 
     /// The outcome of a job, waited for and forgotten.

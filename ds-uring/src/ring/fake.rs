@@ -4,15 +4,17 @@
 //! any order, late and short, loses races against cancellations or wins them, and refuses to be entered while completions
 //! wait. Everything an engine must cope with happens within the first few hundred operations.
 
+use core::ptr::NonNull;
 use std::collections::VecDeque;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use ds_core::Path;
 
-use super::{Cqe, Full, Op, Ring, Sqe};
+use super::{Cqe, Full, Op, Ring, Sqe, errno_of};
+use crate::features::Features;
 
 /// How often what goes wrong, each out of 256 times, and the seed of the choice.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,13 +31,15 @@ pub struct FakeFaults {
     pub refused: u8,
     /// Visits that submit only some of what there is.
     pub partial: u8,
+    /// Transfers to be polled for whose file cannot be.
+    pub unpollable: u8,
 }
 
 impl FakeFaults {
     /// Much of everything.
     #[must_use]
     pub const fn all(seed: u64) -> Self {
-        Self { seed, short: 50, interrupted: 20, try_again: 10, refused: 40, partial: 60 }
+        Self { seed, short: 50, interrupted: 20, try_again: 10, refused: 40, partial: 60, unpollable: 3 }
     }
 }
 
@@ -47,10 +51,13 @@ const CROWDED: usize = 3;
 /// A simulated ring.
 pub(crate) struct FakeRing {
     faults: FakeFaults,
+    /// Whether transfers past the page cache are to be polled for.
+    polls: bool,
     random: u64,
-    submitted: VecDeque<Sqe>,
+    /// Each with what was said of it when it was pushed.
+    submitted: VecDeque<(Sqe, Path)>,
     /// In the kernel's hands, so to say.
-    pending: Vec<Sqe>,
+    pending: Vec<(Sqe, Path)>,
     completed: VecDeque<Cqe>,
 }
 
@@ -58,9 +65,10 @@ pub(crate) struct FakeRing {
 unsafe impl Send for FakeRing {}
 
 impl FakeRing {
-    pub(crate) const fn new(faults: FakeFaults) -> Self {
+    pub(crate) const fn new(faults: FakeFaults, features: Features) -> Self {
         Self {
             faults,
+            polls: features.contains(Features::IOPOLL),
             random: faults.seed,
             submitted: VecDeque::new(),
             pending: Vec::new(),
@@ -95,16 +103,16 @@ impl FakeRing {
             count = 1 + self.below(count - 1);
         }
         for _ in 0..count {
-            let Some(sqe) = self.submitted.pop_front() else { return };
+            let Some((sqe, path)) = self.submitted.pop_front() else { return };
             match sqe.op {
                 Op::Cancel { token } => self.cancel(sqe.token, token),
-                _ => self.pending.push(sqe),
+                _ => self.pending.push((sqe, path)),
             }
         }
     }
 
     fn cancel(&mut self, token: u64, target: u64) {
-        let result = match self.pending.iter().position(|sqe| sqe.token == target) {
+        let result = match self.pending.iter().position(|(sqe, _)| sqe.token == target) {
             None => Err(Errno::NOENT),
             // Too late, as for a transfer that the device has.
             Some(_) if self.draw() & 1 == 0 => Err(Errno::ALREADY),
@@ -120,18 +128,21 @@ impl FakeRing {
     /// Does one pending operation, if there is one that need not wait for anything.
     fn perform_one(&mut self) -> bool {
         let ready: Vec<usize> =
-            (0..self.pending.len()).filter(|&n| is_ready(&self.pending[n].op, Some(0))).collect();
+            (0..self.pending.len()).filter(|&n| is_ready(&self.pending[n].0.op, Some(0))).collect();
         if ready.is_empty() {
             return false;
         }
         let place = ready[self.below(ready.len())];
-        let sqe = self.pending.swap_remove(place);
-        let result = self.perform(sqe.op);
+        let (sqe, path) = self.pending.swap_remove(place);
+        let result = self.perform(sqe.op, path);
         self.complete(sqe.token, result);
         true
     }
 
-    fn perform(&mut self, op: Op) -> Result<u32, Errno> {
+    fn perform(&mut self, op: Op, path: Path) -> Result<u32, Errno> {
+        if path.contains(Path::IO_POLLED) && self.happens(self.faults.unpollable) {
+            return Err(Errno::OPNOTSUPP);
+        }
         if !matches!(op, Op::Bell { .. }) {
             if self.happens(self.faults.interrupted) {
                 return Err(Errno::INTR);
@@ -152,11 +163,20 @@ impl FakeRing {
             Op::Read { offset, into: bytes, .. } | Op::Write { offset, from: bytes, .. } => {
                 (offset | bytes.len() as u64).is_multiple_of(512)
             }
+            Op::ReadPieces { offset, .. } => (offset | moved as u64).is_multiple_of(512),
             _ => false,
         };
         let block = if whole_blocks { 512 } else { 1 };
         let blocks = moved / block;
         if blocks < 2 { moved } else { (1 + self.below(blocks - 1)) * block }
+    }
+}
+
+/// Whether an operation moves bytes past the page cache.
+const fn is_direct(op: &Op) -> bool {
+    match op {
+        Op::Read { file, .. } | Op::ReadPieces { file, .. } | Op::Write { file, .. } => file.direct,
+        Op::Sync { .. } | Op::Cancel { .. } | Op::Bell { .. } => false,
     }
 }
 
@@ -169,15 +189,29 @@ fn is_ready(op: &Op, wait: Option<i64>) -> bool {
     poll(&mut [PollFd::new(&fd, PollFlags::IN)], wait.as_ref()).is_ok_and(|ready| ready > 0)
 }
 
+/// Reads into so many pieces of memory.
+///
+/// # Safety
+/// They are named there, and each is memory that nobody else touches.
+unsafe fn read(fd: RawFd, offset: u64, into: NonNull<libc::iovec>, count: u32) -> Result<usize, Errno> {
+    // SAFETY: the caller's promise, passed on.
+    let moved = unsafe { libc::preadv(fd, into.as_ptr(), count as i32, offset as i64) };
+    usize::try_from(moved).map_err(|_| errno_of(&std::io::Error::last_os_error()))
+}
+
 /// Does what an operation says.
 fn run(op: Op) -> Result<usize, Errno> {
     // SAFETY: whoever submitted it keeps it open.
     let borrow = |fd| unsafe { BorrowedFd::borrow_raw(fd) };
     match op {
         Op::Read { file, offset, into } => {
-            // SAFETY: `push` asks for memory that is there and that nobody else touches.
-            let into = unsafe { into.as_mut_slice() };
-            rustix::io::pread(borrow(file.fd), into, offset)
+            let piece = libc::iovec { iov_base: into.as_ptr().cast(), iov_len: into.len() };
+            // SAFETY: `push` asks for memory that is there and that nobody else touches. It may be several jobs', in a row.
+            unsafe { read(file.fd, offset, NonNull::from(&piece), 1) }
+        }
+        Op::ReadPieces { file, offset, into, count } => {
+            // SAFETY: `push` asks for pieces that are named there, of memory that is there and that nobody else touches.
+            unsafe { read(file.fd, offset, into, count) }
         }
         Op::Write { file, offset, from } => {
             // SAFETY: `push` asks for memory that is there and that nobody writes.
@@ -196,11 +230,14 @@ impl Ring for FakeRing {
         if self.submitted.len() == ENTRIES {
             return Err(Full);
         }
-        self.submitted.push_back(sqe);
-        Ok(Path::NONE)
+        let path = if self.polls && is_direct(&sqe.op) { Path::IO_POLLED } else { Path::NONE };
+        self.submitted.push_back((sqe, path));
+        Ok(path)
     }
 
-    fn keep_cached(&mut self) {}
+    fn go_without(&mut self, feature: Features) {
+        self.polls &= feature != Features::IOPOLL;
+    }
 
     fn enter(&mut self, want: u32) -> Result<(), Errno> {
         if self.happens(self.faults.refused) {
@@ -222,7 +259,7 @@ impl Ring for FakeRing {
         }
         while (self.completed.len() as u32) < want && !self.perform_one() {
             // Nothing but the bell is left to wait for.
-            for sqe in &self.pending {
+            for (sqe, _) in &self.pending {
                 is_ready(&sqe.op, None);
             }
         }

@@ -6,16 +6,21 @@
 //! descriptors named by a submission stay good until its completion, which [`Ring::push`] in turn asks of its callers.
 
 use core::ptr::NonNull;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use ds_core::Path;
-use ds_engine::{HostBytes, StartError};
+use ds_engine::{HostBytes, StartError, Warning};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types};
 use rustix::io::Errno;
 
 use super::files::Files;
-use super::{Cqe, Full, Op, Ring, Sqe, Target};
+use super::message;
+use super::polled::Polled;
+use super::{Cqe, Full, Op, Ring, Sqe, Target, cqe_of, errno_of};
 use crate::config::UringConfig;
 use crate::features::Features;
+use crate::flights::Token;
+use crate::report::Complaints;
 
 /// The most the kernel moves at once.
 const MAX_TRANSFER: usize = 0x7FFF_F000;
@@ -27,6 +32,14 @@ const SQPOLL_IDLE: u32 = 10;
 /// `RWF_DONTCACHE`: older versions of `libc` do not know it.
 const DONTCACHE: i32 = 0x80;
 
+/// What the kernel granted of what was asked for.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) features: Features,
+    /// About the rest, if it was asked for on purpose.
+    pub(crate) warnings: Vec<Warning>,
+}
+
 /// A ring of the kernel's.
 pub(crate) struct KernelRing {
     ring: IoUring<squeue::Entry, cqueue::Entry>,
@@ -34,11 +47,14 @@ pub(crate) struct KernelRing {
     buffers: Vec<(usize, usize)>,
     files: Option<Files>,
     uncached: bool,
+    polled: Option<Polled>,
+    /// Whether anything more goes to the polled ring.
+    polls: bool,
 }
 
 impl KernelRing {
-    /// Makes a ring with as many of the features as the kernel grants, and says which those are. The calling thread becomes
-    /// its only user. `buffers` is memory that transfers may name.
+    /// Makes a ring with as many of the features as the kernel grants, and says which those are and why not others that somebody
+    /// has asked for. The calling thread becomes its only user. `buffers` is memory that transfers may name.
     ///
     /// # Errors
     /// The kernel refuses any ring, or lacks an operation the engine cannot do without.
@@ -48,8 +64,14 @@ impl KernelRing {
     pub(crate) unsafe fn new(
         config: &UringConfig,
         buffers: &[NonNull<[u8]>],
-    ) -> Result<(Self, Features), StartError> {
+    ) -> Result<(Self, Granted), StartError> {
         let mut features = config.features.coherent();
+        let mut complaints = Complaints::default();
+        let mut go_without = |features: &mut Features, feature, error: &std::io::Error| {
+            *features = *features - feature;
+            complaints.go_without(feature, errno_of(error));
+        };
+
         let ring = loop {
             match build(config, features) {
                 Ok(ring) => break ring,
@@ -57,8 +79,8 @@ impl KernelRing {
                     let newest = Features::SET_UP.into_iter().find(|&feature| features.contains(feature));
                     match newest {
                         // What a kernel does not know it calls invalid, without saying which.
-                        Some(newest) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-                            features = features - newest;
+                        Some(newest) if errno_of(&error) == Errno::INVAL => {
+                            go_without(&mut features, newest, &error);
                         }
                         _ => return Err(refusal(error)),
                     }
@@ -66,19 +88,42 @@ impl KernelRing {
             }
         };
         check_operations(&ring)?;
-        let mut ring = Self { ring, buffers: Vec::new(), files: None, uncached: false };
+        let mut ring =
+            Self { ring, buffers: Vec::new(), files: None, uncached: false, polled: None, polls: false };
+        if features.contains(Features::MSG_RING)
+            && let Err(errno) = message::send(&ring, Token::Message.pack())
+        {
+            go_without(&mut features, Features::MSG_RING, &errno.into());
+        }
         if features.contains(Features::FIXED_BUFFERS) {
             // SAFETY: the caller's promise, passed on.
             let told = unsafe { ring.tell_of_buffers(buffers) };
-            features = without_if_refused(features, Features::FIXED_BUFFERS, told);
+            if let Err(error) = told {
+                go_without(&mut features, Features::FIXED_BUFFERS, &error);
+            }
         }
         if features.contains(Features::FIXED_FILES) {
-            let told = ring.ring.submitter().register_files(&[-1; FILES as usize]);
-            features = without_if_refused(features, Features::FIXED_FILES, told);
-            ring.files = features.contains(Features::FIXED_FILES).then(|| Files::new(FILES));
+            match ring.ring.submitter().register_files(&[-1; FILES as usize]) {
+                Ok(()) => ring.files = Some(Files::new(FILES)),
+                Err(error) => go_without(&mut features, Features::FIXED_FILES, &error),
+            }
         }
         ring.uncached = features.contains(Features::UNCACHED);
-        Ok((ring, features))
+        if features.contains(Features::IOPOLL) {
+            match Polled::new(config, features) {
+                Ok(polled) => (ring.polled, ring.polls) = (Some(polled), true),
+                Err(error) => go_without(&mut features, Features::IOPOLL, &error),
+            }
+        }
+        Ok((ring, Granted { features, warnings: complaints.take() }))
+    }
+
+    /// A descriptor for messages to this ring.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn address(&self) -> std::io::Result<OwnedFd> {
+        self.as_fd().try_clone_to_owned()
     }
 
     /// # Safety
@@ -117,11 +162,7 @@ impl KernelRing {
     fn entry(&mut self, op: Op) -> (squeue::Entry, Path) {
         match op {
             Op::Read { file, offset, into } => {
-                let mut path = Path::NONE;
-                let mut flags = 0;
-                if self.uncached && !file.direct {
-                    (flags, path) = (DONTCACHE, Path::IO_UNCACHED);
-                }
+                let (flags, path) = self.read_flags(file);
                 self.entry_on(
                     file,
                     path,
@@ -137,6 +178,14 @@ impl KernelRing {
                     },
                     into,
                 )
+            }
+            Op::ReadPieces { file, offset, into, count } => {
+                let (flags, path) = self.read_flags(file);
+                let read = |fd, _| {
+                    let into = into.as_ptr().cast();
+                    opcode::Readv::new(fd, into, count).offset(offset).rw_flags(flags).build()
+                };
+                self.entry_on(file, path, read, HostBytes::EMPTY)
             }
             Op::Write { file, offset, from } => self.entry_on(
                 file,
@@ -162,6 +211,11 @@ impl KernelRing {
         }
     }
 
+    /// How a file is to be read, and which feature that is.
+    const fn read_flags(&self, file: Target) -> (i32, Path) {
+        if self.uncached && !file.direct { (DONTCACHE, Path::IO_UNCACHED) } else { (0, Path::NONE) }
+    }
+
     /// An entry for an operation on a file and some memory, each by its number if it has one, and which of the features it uses.
     fn entry_on(
         &mut self,
@@ -184,22 +238,38 @@ impl KernelRing {
     }
 }
 
+/// An entry for the polled ring, if the operation is one for it: past the page cache, and no more than moving bytes.
+fn entry_to_poll(op: &Op) -> Option<squeue::Entry> {
+    let fd = |file: Target| file.direct.then_some(types::Fd(file.fd));
+    Some(match *op {
+        Op::Read { file, offset, into } => {
+            opcode::Read::new(fd(file)?, into.as_ptr(), len(into)).offset(offset).build()
+        }
+        Op::ReadPieces { file, offset, into, count } => {
+            opcode::Readv::new(fd(file)?, into.as_ptr().cast(), count).offset(offset).build()
+        }
+        Op::Write { file, offset, from } => {
+            opcode::Write::new(fd(file)?, from.as_ptr(), len(from)).offset(offset).build()
+        }
+        Op::Sync { .. } | Op::Cancel { .. } | Op::Bell { .. } => return None,
+    })
+}
+
 /// The length of a transfer of these bytes: as much as the kernel moves at once.
 fn len(bytes: HostBytes) -> u32 {
     bytes.len().min(MAX_TRANSFER) as u32
 }
 
-/// The features without one that the kernel has refused to be told about, and says so: it was asked for.
-fn without_if_refused(features: Features, feature: Features, told: std::io::Result<()>) -> Features {
-    let Err(error) = told else { return features };
-    let _ = ds_engine::contain(|| log::warn!("io_uring goes without {feature}: {error}"));
-    features - feature
-}
-
 fn check_operations(ring: &IoUring) -> Result<(), StartError> {
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe).map_err(refusal)?;
-    let needed = [opcode::Read::CODE, opcode::Write::CODE, opcode::Fsync::CODE, opcode::AsyncCancel::CODE];
+    let needed = [
+        opcode::Read::CODE,
+        opcode::Readv::CODE,
+        opcode::Write::CODE,
+        opcode::Fsync::CODE,
+        opcode::AsyncCancel::CODE,
+    ];
     if needed.into_iter().all(|code| probe.is_supported(code)) {
         return Ok(());
     }
@@ -253,19 +323,44 @@ fn refusal(source: std::io::Error) -> StartError {
     StartError::Os { what, source }
 }
 
+impl AsFd for KernelRing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the ring's descriptor is open as long as the ring is there.
+        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+    }
+}
+
 impl Ring for KernelRing {
     unsafe fn push(&mut self, sqe: Sqe) -> Result<Path, Full> {
+        if self.polls
+            && let Some(polled) = &mut self.polled
+            && let Some(entry) = entry_to_poll(&sqe.op)
+        {
+            // SAFETY: the caller vouches for what the entry names.
+            let pushed = unsafe { polled.push(&entry.user_data(sqe.token)) };
+            return if pushed { Ok(Path::IO_POLLED) } else { Err(Full) };
+        }
         let (entry, path) = self.entry(sqe.op);
         // SAFETY: the caller vouches for what the entry names.
         unsafe { self.ring.submission().push(&entry.user_data(sqe.token)) }.map_err(|_| Full)?;
         Ok(path)
     }
 
-    fn keep_cached(&mut self) {
-        self.uncached = false;
+    fn go_without(&mut self, feature: Features) {
+        match feature {
+            Features::UNCACHED => self.uncached = false,
+            Features::IOPOLL => self.polls = false,
+            _ => {}
+        }
     }
 
     fn enter(&mut self, want: u32) -> Result<(), Errno> {
+        let mut want = want;
+        if let Some(polled) = self.polled.as_mut().filter(|polled| !polled.is_idle()) {
+            // Whoever rings the bell is heard when the device has done something.
+            polled.enter(want)?;
+            want = 0;
+        }
         let mut entered = self.ring.submit_and_wait(want as usize);
         // A thread of the kernel's takes submissions in its own time, once it is awake.
         if self.ring.params().is_setup_sqpoll() && self.ring.submission().is_full() && entered.is_ok() {
@@ -273,19 +368,19 @@ impl Ring for KernelRing {
         }
         match entered {
             Ok(_) => Ok(()),
-            Err(error) => Err(error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)),
+            Err(error) => Err(errno_of(&error)),
         }
     }
 
     fn ready(&mut self) -> usize {
-        self.ring.completion().len()
+        self.ring.completion().len() + self.polled.as_mut().map_or(0, Polled::ready)
     }
 
     fn reap(&mut self, into: &mut Vec<Cqe>, most: usize) {
-        into.extend(self.ring.completion().take(most).map(|cqe| {
-            let result = cqe.result();
-            let result = u32::try_from(result).map_err(|_| Errno::from_raw_os_error(-result));
-            Cqe { token: cqe.user_data(), result }
-        }));
+        let before = into.len();
+        into.extend(self.ring.completion().take(most).map(|cqe| cqe_of(&cqe)));
+        if let Some(polled) = &mut self.polled {
+            polled.reap(into, most - (into.len() - before));
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 mod files;
 pub(crate) mod kernel;
+pub(crate) mod message;
+mod polled;
 
 #[cfg(any(test, feature = "__faults"))]
 pub(crate) mod fake;
@@ -12,7 +14,10 @@ use std::os::fd::RawFd;
 
 use ds_core::Path;
 use ds_engine::HostBytes;
+use io_uring::cqueue;
 use rustix::io::Errno;
+
+use crate::features::Features;
 
 /// An operation to submit.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +53,14 @@ pub(crate) enum Op {
     Sync {
         file: Target,
         data_only: bool,
+    },
+    /// Read into several pieces of memory, one after the other.
+    ReadPieces {
+        file: Target,
+        offset: u64,
+        /// The first of so many.
+        into: NonNull<libc::iovec>,
+        count: u32,
     },
     /// Have the operation with this token end soon.
     Cancel {
@@ -85,8 +98,8 @@ pub(crate) trait Ring {
     /// nobody else touches what it writes, and nobody writes what it reads.
     unsafe fn push(&mut self, sqe: Sqe) -> Result<Path, Full>;
 
-    /// Reads through the page cache as usual from now on: a file system has refused to do it in passing.
-    fn keep_cached(&mut self);
+    /// Makes no more use of one of the features that [`push`](Self::push) tells of: a file has turned out not to be for it.
+    fn go_without(&mut self, feature: Features);
 
     /// Submits what is in the submission queue, or as much of it as the kernel takes now, and then waits until there are so
     /// many completions, or until something else comes up.
@@ -100,4 +113,14 @@ pub(crate) trait Ring {
 
     /// Takes the completions there are, so many at most, oldest first.
     fn reap(&mut self, into: &mut Vec<Cqe>, most: usize);
+}
+
+fn cqe_of(cqe: &cqueue::Entry) -> Cqe {
+    let result = u32::try_from(cqe.result()).map_err(|_| Errno::from_raw_os_error(-cqe.result()));
+    Cqe { token: cqe.user_data(), result }
+}
+
+/// What the kernel said; something, if it said nothing that has a number.
+fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }

@@ -1,7 +1,7 @@
 //! What the validation layer says.
 
 use core::ffi::{CStr, c_void};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use ash::vk;
 
@@ -26,7 +26,7 @@ impl Messages {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        ds_engine::lock(&self.0)
     }
 }
 

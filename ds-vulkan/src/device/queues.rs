@@ -1,6 +1,6 @@
 //! Queues: which families to use, and who may use a queue now.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ash::vk;
 
@@ -89,7 +89,7 @@ impl Queue {
     pub(crate) fn locked<T>(&self, run: impl FnOnce(vk::Queue) -> T) -> Option<T> {
         match &self.guard {
             Guard::Own(lock) => {
-                let _held = lock.lock().unwrap_or_else(PoisonError::into_inner);
+                let _held = ds_engine::lock(lock);
                 Some(run(self.raw))
             }
             Guard::Callers(lock) => {

@@ -1,9 +1,10 @@
 //! Between the threads: jobs that wait to be submitted, and submissions that wait to be over.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 use ds_engine::JobId;
+use ds_engine::lock::{lock, wait};
 
 use super::flight::Flight;
 use super::plan::Work;
@@ -33,7 +34,7 @@ impl Line {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Takes jobs.
@@ -77,7 +78,7 @@ impl Line {
                 state.flying += 1;
                 return Some((slot, state.landed));
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&self.changed, state);
         }
     }
 
@@ -99,7 +100,7 @@ impl Line {
             if state.flying == 1 {
                 return Some(slot);
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&self.changed, state);
         }
         state.slots.push(slot);
         state.flying -= 1;
@@ -128,7 +129,7 @@ struct Submitted {
 
 impl Flights {
     fn lock(&self) -> MutexGuard<'_, Submitted> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     pub(crate) fn add(&self, flight: Flight) {
@@ -151,7 +152,7 @@ impl Flights {
             if state.closed {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&self.changed, state);
         }
     }
 

@@ -15,12 +15,12 @@ mod slot;
 mod threads;
 mod timeline;
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock};
 
 use ds_core::{DeviceId, Path, Transform};
 use ds_engine::{
-    CodecEngine, CodecJob, CopyEngine, CopyJob, DeviceEngine, Engine, JobId, Sink, StartContext, StartError,
+    CodecEngine, CodecJob, CopyEngine, CopyJob, Crew, DeviceEngine, Engine, JobId, Sink, StartContext,
+    StartError,
 };
 
 use self::batch::Pipelines;
@@ -45,51 +45,7 @@ pub struct VulkanEngine {
     device: Device,
     config: VulkanConfig,
     core: OnceLock<Arc<Core>>,
-    crew: Arc<Crew>,
-}
-
-/// The threads, and who waits for them.
-#[derive(Default)]
-struct Crew {
-    life: Mutex<Life>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Life {
-    /// Whether it has been started or stopped.
-    used: bool,
-    /// Threads that have not ended.
-    alive: usize,
-    /// Whether the one that submits is among them: it holds what names the staging memory.
-    submits: bool,
-    handles: Vec<JoinHandle<()>>,
-}
-
-impl Crew {
-    fn lock(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait_while(&self, condition: impl FnMut(&mut Life) -> bool) -> MutexGuard<'_, Life> {
-        self.changed.wait_while(self.lock(), condition).unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts a thread as ended, even if it panics.
-struct Ends {
-    crew: Arc<Crew>,
-    submits: bool,
-}
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        let mut life = self.crew.lock();
-        life.alive -= 1;
-        life.submits &= !self.submits;
-        drop(life);
-        self.crew.changed.notify_all();
-    }
+    crew: Crew,
 }
 
 /// Says that no more will be submitted, even if the thread that submits panics.
@@ -105,18 +61,13 @@ impl VulkanEngine {
     /// An engine for this device.
     #[must_use]
     pub fn new(device: &Device, config: VulkanConfig) -> Self {
-        Self { device: device.clone(), config, core: OnceLock::new(), crew: Arc::default() }
+        Self { device: device.clone(), config, core: OnceLock::new(), crew: Crew::default() }
     }
 
     /// Its device.
     #[must_use]
     pub const fn gpu(&self) -> &Device {
         &self.device
-    }
-
-    /// Which engine a thread works for: the address of what its threads share, which outlives them.
-    fn name_for_threads(&self) -> usize {
-        Arc::as_ptr(&self.crew).addr()
     }
 
     fn make(&self, context: &StartContext) -> Result<(Arc<Core>, Means), CallError> {
@@ -145,44 +96,24 @@ impl VulkanEngine {
     }
 
     fn start_threads(&self, core: &Arc<Core>, means: Means, sink: &Arc<dyn Sink>) -> Result<(), StartError> {
-        let engine = self.name_for_threads();
-        let (crew, closes) = (Arc::clone(&self.crew), Closes(Arc::clone(core)));
-        let refused = |source| StartError::Os { what: "its threads", source };
-        let spawn = |name: &str, submits, run: Box<dyn FnOnce(Ends) + Send>| {
-            // Counted before it is made: one that is not made drops what uncounts it.
-            let mut life = crew.lock();
-            life.alive += 1;
-            life.submits |= submits;
-            drop(life);
-            let ends = Ends { crew: Arc::clone(&crew), submits };
-            let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || run(ends));
-            crew.lock().handles.push(handle.map_err(refused)?);
-            Ok(())
-        };
-        spawn(
-            "ds-vulkan-in",
-            true,
-            Box::new(move |ends| {
-                let closes = closes;
-                threads::submit(&closes.0, &means);
-                // The runtime's memory goes when the engine counts this thread as ended.
-                drop(means);
-                drop(closes);
-                drop(ends);
-            }),
-        )?;
+        let engine = self.crew.number();
+        let closes = Closes(Arc::clone(core));
+        self.crew.spawn("ds-vulkan-in".to_owned(), move |member| {
+            let closes = closes;
+            threads::submit(&closes.0, &means);
+            // The runtime's memory goes when the engine counts this thread as ended.
+            drop(means);
+            drop(closes);
+            drop(member);
+        })?;
         let (core, sink) = (Arc::clone(core), Arc::clone(sink));
-        spawn(
-            "ds-vulkan-out",
-            false,
-            Box::new(move |ends| {
-                threads::answer(engine, core, Arc::clone(&sink));
-                // Counted as ended before the sink goes: if the sink's owner goes with it, and the engine with that, it may be
-                // stopped from here.
-                drop(ends);
-                drop(sink);
-            }),
-        )
+        self.crew.spawn("ds-vulkan-out".to_owned(), move |member| {
+            threads::answer(engine, core, Arc::clone(&sink));
+            // Counted as ended before the sink goes: if the sink's owner goes with it, and the engine with that, it may be
+            // stopped from here.
+            drop(member);
+            drop(sink);
+        })
     }
 }
 
@@ -196,9 +127,7 @@ unsafe impl Engine for VulkanEngine {
     }
 
     fn start(&self, context: &StartContext) -> Result<(), StartError> {
-        if core::mem::replace(&mut self.crew.lock().used, true) {
-            return Err(StartError::AlreadyUsed);
-        }
+        self.crew.begin()?;
         let (core, means) = self.make(context).map_err(|error| StartError::Device(error.to_string()))?;
         let core = self.core.get_or_init(|| core);
         self.start_threads(core, means, context.sink()).inspect_err(|_| self.stop())
@@ -212,27 +141,19 @@ unsafe impl Engine for VulkanEngine {
 
     /// The device does the work. But the thread that answers may be the one that waits, within an answer.
     fn drive(&self, sink: &dyn Sink, _queue: Option<u64>) -> bool {
-        threads::drive(self.name_for_threads(), sink)
+        threads::drive(self.crew.number(), sink)
     }
 
     fn stop(&self) {
-        self.crew.lock().used = true;
+        self.crew.retire();
         if let Some(core) = self.core.get() {
             core.line.stop();
         }
-        if threads::finish_all(self.name_for_threads()) {
+        if threads::finish_all(self.crew.number()) {
             // This is the thread that answers, within its last answer: it ends by itself.
-            drop(self.crew.wait_while(|life| life.submits));
-            return;
-        }
-        let mut life = self.crew.wait_while(|life| life.alive > 0);
-        let handles = core::mem::take(&mut life.handles);
-        drop(life);
-        let me = std::thread::current().id();
-        // A thread that drops the sink, and with it whoever owns this engine, gets here as well: after its end, so to say.
-        for handle in handles.into_iter().filter(|handle| handle.thread().id() != me) {
-            // What there is to say about a panic the panic hook has said.
-            let _ = handle.join();
+            self.crew.wait_within();
+        } else {
+            self.crew.wait();
         }
     }
 }

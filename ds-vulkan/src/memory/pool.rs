@@ -1,10 +1,10 @@
 //! A bounded number of blocks, dealt out in pieces.
 
 use core::ptr::NonNull;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use ash::vk;
-use ds_engine::Ranges;
+use ds_engine::{Ranges, lock};
 
 use super::allocation::Allocation;
 use super::types::Purpose;
@@ -90,7 +90,7 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Block>> {
-        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.blocks)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The names that requests call a device's buffers by.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use ash::vk;
 
@@ -37,6 +37,6 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, (u64, HashMap<u64, Known>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        ds_engine::lock(&self.0)
     }
 }

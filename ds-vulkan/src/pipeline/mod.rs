@@ -85,7 +85,7 @@ impl Pipelines {
         subgroup: Option<u32>,
     ) -> Result<vk::Pipeline, CallError> {
         let key = Key { shader: code.id, constants: constants.to_vec(), subgroup };
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = ds_engine::lock(&self.made);
         if let Some(&pipeline) = made.get(&key) {
             return Ok(pipeline);
         }
