@@ -34,6 +34,7 @@ pub mod gdeflate;
 pub mod intent;
 pub mod job;
 pub mod memory;
+pub mod patience;
 pub mod ranges;
 pub mod staging;
 
@@ -48,5 +49,6 @@ pub use faulty::FaultyIo;
 pub use intent::{AboutToDrive, is_about_to_drive};
 pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
 pub use memory::{FileRef, HostBytes, Place};
+pub use patience::Patience;
 pub use ranges::Ranges;
 pub use staging::{StagingError, StagingPool};

@@ -11,11 +11,10 @@
 //! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately.
 //!
 //! `backlog` is what the lock protects; `cancelled` is the part of it that remembers what nobody wants any more; `worker`
-//! is what a thread does; `patience` decides how long it looks.
+//! is what a thread does.
 
 mod backlog;
 mod cancelled;
-mod patience;
 mod worker;
 
 #[cfg(test)]

@@ -6,10 +6,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ds_core::Path;
-use ds_engine::{Finished, JobId, Sink, contain};
+use ds_engine::{Finished, JobId, Patience, Sink, contain};
 
 use super::backlog::{Backlog, Numbered};
-use super::patience::Patience;
 use super::{Ready, Shared, lock, panicked_answer};
 use crate::work::Work;
 
