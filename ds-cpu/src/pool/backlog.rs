@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::{JoinHandle, ThreadId};
 
-use ds_engine::{JobId, Sink};
+use ds_engine::{Finished, JobId, Sink};
 
 use super::cancelled::Cancelled;
 use super::worker::Hands;
 use super::{BATCH, Taken, cancelled_answer};
+use crate::default_workers;
 use crate::work::Work;
 
 /// A task and its place in the order in which tasks were queued. It keeps the number if it is taken and put back.
@@ -33,6 +34,14 @@ pub(super) struct Backlog<W> {
 
     /// Threads that hold tasks they have not answered.
     pub(super) busy: usize,
+    /// Those of them that are at it, and not answering.
+    pub(super) performing: usize,
+    /// Those of these that will also give the answers left to them: threads that drive, and have short tasks.
+    pub(super) collectors: usize,
+    /// Answers left to those. Empty if there are none.
+    pub(super) left: Vec<Finished>,
+    /// Whether short tasks have turned out slow of late: they wait for something, and more threads than cores can do so.
+    pub(super) slow: bool,
     /// Those of them that wait inside their sink for the pool to stop.
     pub(super) waiting: usize,
     pub(super) stopping: bool,
@@ -48,6 +57,8 @@ pub(super) struct Backlog<W> {
     pub(super) sink: Option<Arc<dyn Sink>>,
     /// Workers there are when all is well.
     crew: NonZeroUsize,
+    /// Threads that can work at once.
+    cores: NonZeroUsize,
 }
 
 impl<W: Work> Backlog<W> {
@@ -60,6 +71,10 @@ impl<W: Work> Backlog<W> {
             called: 0,
             scout: false,
             busy: 0,
+            performing: 0,
+            collectors: 0,
+            left: Vec::new(),
+            slow: false,
             waiting: 0,
             stopping: false,
             drivers: Vec::new(),
@@ -69,6 +84,7 @@ impl<W: Work> Backlog<W> {
             handles: Vec::new(),
             sink: None,
             crew,
+            cores: default_workers(),
         }
     }
 
@@ -155,9 +171,48 @@ impl<W: Work> Backlog<W> {
         self.tasks.len() == 1
     }
 
-    /// Makes a sleeping worker the scout if there is work and no scout. Returns whether to wake one up.
+    /// A thread is through with what it has taken, and will answer it next. Takes the answers that were left to it.
+    pub(super) fn performed(&mut self, hands: &mut Hands<W>) {
+        self.performing -= 1;
+        if core::mem::take(&mut hands.collects) {
+            self.collectors -= 1;
+        }
+        if hands.was_quick() {
+            self.slow = false;
+        }
+        self.take_left(hands);
+    }
+
+    /// Takes the answers that have been left, to give them.
+    pub(super) fn take_left(&mut self, hands: &mut Hands<W>) {
+        hands.finished.append(&mut self.left);
+        hands.had_been_left = !hands.finished.is_empty();
+    }
+
+    /// Leaves answers to a thread that drives, if there is one: whoever waits for a queue had better be the one to change it, and
+    /// have it in its cache. Not many of them, so that none gets old, and none that had been left already.
+    pub(super) fn leave(&mut self, hands: &mut Hands<W>) -> bool {
+        let leaves = self.collectors > 0
+            && !hands.had_been_left
+            && !self.stopping
+            && self.left.len() + hands.finished.len() <= 2 * BATCH;
+        if leaves {
+            self.performing -= 1;
+            self.left.append(&mut hands.finished);
+        }
+        leaves
+    }
+
+    /// Whether those who are at it are enough: more threads than cores would only take turns. A thread that is at it looks at
+    /// the queue again before it answers, which may take longer.
+    fn are_enough(&self) -> bool {
+        let short = self.tasks.front().is_some_and(|queued| queued.task.is_short());
+        short && !self.slow && self.performing >= self.cores.get()
+    }
+
+    /// Makes a sleeping worker the scout if there is work for one and no scout. Returns whether to wake one up.
     pub(super) fn call(&mut self) -> bool {
-        if self.tasks.is_empty() || self.scout || self.asleep == 0 {
+        if self.tasks.is_empty() || self.scout || self.asleep == 0 || self.are_enough() {
             return false;
         }
         self.scout = true;

@@ -8,6 +8,8 @@
 //!   no scout; a worker that finds more than it takes calls the next. So n tasks wake at most n workers, tasks that one
 //!   worker can keep up with wake one, and none is woken while a scout is looking anyway.
 //! * A single task of a thread that is about to drive ([`is_about_to_drive`]) is left to that thread, and nobody is woken.
+//! * Short tasks are not given to more threads than there are cores, unless they turn out slow.
+//! * A worker that has short tasks left to do leaves its answers to a thread that drives meanwhile.
 //! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately.
 //!
 //! `backlog` is what the lock protects; `cancelled` is the part of it that remembers what nobody wants any more; `worker`
@@ -198,6 +200,15 @@ impl<W: Work> Shared<W> {
         }
     }
 
+    /// What a thread has taken is done, and it will answer, which may take long: the sink may run the application's code. So it calls
+    /// a sleeper if nobody else is at it and there are tasks left.
+    fn answer_next(&self, mut backlog: MutexGuard<'_, Backlog<W>>, hands: &mut Hands<W>) {
+        backlog.performed(hands);
+        if backlog.performing == 0 && !backlog.reserved {
+            self.share(backlog);
+        }
+    }
+
     /// Gives a task its turn; puts into the queue what is to go there. Returns its answer, if it has one now.
     #[inline]
     fn turn(&self, mut task: W, by: Path) -> Option<Finished> {
@@ -233,9 +244,13 @@ impl<W: Work> Shared<W> {
         }
         let mut held = Held { shared: self, thread: std::thread::current().id(), hands };
         backlog.busy += 1;
+        backlog.performing += 1;
+        held.hands.collects = held.hands.are_short();
+        backlog.collectors += usize::from(held.hands.collects);
         backlog.drivers.push(held.thread);
         self.share(backlog);
         held.hands.perform(self, Path::INLINE);
+        self.answer_next(lock(&self.backlog), &mut held.hands);
         held.hands.deliver(sink);
         true
     }
@@ -299,6 +314,7 @@ impl<W: Work> Drop for Held<'_, W> {
             backlog.drivers.swap_remove(place);
         }
         self.hands.finished.clear();
+        self.hands.had_been_left = false;
         backlog.spares.push(core::mem::take(&mut self.hands));
         let sink = backlog.spare_sink();
         if backlog.stopping {

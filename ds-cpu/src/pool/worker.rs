@@ -23,10 +23,15 @@ pub(super) fn run<W: Work>(shared: &Shared<W>, sink: Arc<dyn Sink>) {
     let mut backlog = lock(&shared.backlog);
     while worker.take(backlog) {
         worker.hands.perform(shared, Path::NONE);
-        // A panic in the sink has been told by the panic hook and ends here: other requests need this thread.
-        let _ = contain(|| worker.hands.deliver(&*sink));
-        worker.hands.finished.clear();
         backlog = lock(&shared.backlog);
+        if !backlog.leave(&mut worker.hands) {
+            shared.answer_next(backlog, &mut worker.hands);
+            // A panic in the sink has been told by the panic hook and ends here: other requests need this thread.
+            let _ = contain(|| worker.hands.deliver(&*sink));
+            worker.hands.finished.clear();
+            worker.hands.had_been_left = false;
+            backlog = lock(&shared.backlog);
+        }
         backlog.busy -= 1;
         if backlog.stopping {
             shared.calm.notify_all();
@@ -49,8 +54,13 @@ impl<'a, W: Work> Worker<'a, W> {
         let mut looked = false;
         loop {
             backlog.take(&mut self.hands, None);
+            if looked && self.hands.are_empty() {
+                // Whoever they were left to may have met a slow task.
+                backlog.take_left(&mut self.hands);
+            }
             if !self.hands.are_empty() {
                 backlog.busy += 1;
+                backlog.performing += 1;
                 self.shared.share(backlog);
                 return true;
             }
@@ -69,9 +79,11 @@ impl<'a, W: Work> Worker<'a, W> {
                 backlog = lock(&self.shared.backlog);
                 backlog.scout = false;
                 looked = true;
-            } else {
+            } else if looked || backlog.left.is_empty() {
                 backlog = self.sleep(backlog);
                 looked = false;
+            } else {
+                looked = true;
             }
         }
     }
@@ -99,17 +111,39 @@ pub(super) struct Hands<W> {
     /// The job whose task is having its turn, if it is the one to answer it.
     current: Option<JobId>,
     pub(super) finished: Vec<Finished>,
+    /// Whether others may leave it their answers.
+    pub(super) collects: bool,
+    /// Whether some of the answers have been left to others before.
+    pub(super) had_been_left: bool,
+    /// Whether there were several tasks, and all went quickly.
+    quick: bool,
 }
 
 impl<W> Default for Hands<W> {
     fn default() -> Self {
-        Self { batch: VecDeque::new(), current: None, finished: Vec::new() }
+        Self {
+            batch: VecDeque::new(),
+            current: None,
+            finished: Vec::new(),
+            collects: false,
+            had_been_left: false,
+            quick: false,
+        }
     }
 }
 
 impl<W: Work> Hands<W> {
     pub(super) fn are_empty(&self) -> bool {
         self.batch.is_empty() && self.finished.is_empty()
+    }
+
+    /// Whether what was taken is a batch of short tasks.
+    pub(super) fn are_short(&self) -> bool {
+        self.batch.front().is_some_and(|queued| queued.task.is_short())
+    }
+
+    pub(super) const fn was_quick(&self) -> bool {
+        self.quick
     }
 
     /// Does what was taken, or as much of it as goes quickly.
@@ -122,6 +156,7 @@ impl<W: Work> Hands<W> {
 
     fn perform_batch(&mut self, shared: &Shared<W>, by: Path) {
         let start = (self.batch.len() > 1).then(Instant::now);
+        self.quick = start.is_some();
         let mut done = 0_usize;
         while let Some(queued) = self.batch.pop_front() {
             self.current = queued.task.id();
@@ -132,7 +167,9 @@ impl<W: Work> Hands<W> {
             let look = done.is_multiple_of(LOOK_EVERY);
             done += 1;
             if look && !self.batch.is_empty() && start.is_some_and(|start| start.elapsed() > SLOW) {
+                self.quick = false;
                 let mut backlog = lock(&shared.backlog);
+                backlog.slow = true;
                 backlog.put_back(&mut self.batch);
                 shared.share(backlog);
             }
