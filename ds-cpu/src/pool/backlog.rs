@@ -34,10 +34,12 @@ pub(super) struct Backlog<W> {
 
     /// Threads that hold tasks they have not answered.
     pub(super) busy: usize,
-    /// Those of them that are at it, and not answering.
+    /// Those of them that are at a batch of short tasks, and not answering.
     pub(super) performing: usize,
-    /// Those of these that will also give the answers left to them: threads that drive, and have short tasks.
+    /// Threads that drive and have taken a batch: they give the answers left to them as well.
     pub(super) collectors: usize,
+    /// Whether a thread that has put tasks here is about to drive.
+    pub(super) driver_comes: bool,
     /// Answers left to those. Empty if there are none.
     pub(super) left: Vec<Finished>,
     /// Whether short tasks have turned out slow of late: they wait for something, and more threads than cores can do so.
@@ -72,6 +74,7 @@ impl<W: Work> Backlog<W> {
             scout: false,
             busy: 0,
             performing: 0,
+            driver_comes: false,
             collectors: 0,
             left: Vec::new(),
             slow: false,
@@ -117,6 +120,14 @@ impl<W: Work> Backlog<W> {
                 break;
             }
         }
+        if self.collectors == 0 {
+            self.take_left(hands);
+        }
+    }
+
+    /// Whether there is something to take.
+    pub(super) fn has_work(&self) -> bool {
+        !self.tasks.is_empty() || self.collectors == 0 && !self.left.is_empty()
     }
 
     /// Whether the first task belongs to another queue. One that says no name is a short piece of some job, worth doing.
@@ -129,6 +140,7 @@ impl<W: Work> Backlog<W> {
         let cancelled = queued.task.id().filter(|&id| self.cancelled.take(id, queued.number));
         if self.tasks.is_empty() {
             self.cancelled.clear();
+            self.driver_comes = false;
         }
         Some(cancelled.map_or(Taken::Task(queued), |id| Taken::Answer(cancelled_answer(id))))
     }
@@ -161,8 +173,7 @@ impl<W: Work> Backlog<W> {
     /// it would keep whoever owns the pool alive for ever, and so the pool.
     #[must_use]
     pub(super) fn spare_sink(&mut self) -> Option<Arc<dyn Sink>> {
-        let over =
-            self.stopping && self.workers.is_empty() && self.drivers.is_empty() && self.tasks.is_empty();
+        let over = self.stopping && self.workers.is_empty() && self.drivers.is_empty() && !self.has_work();
         if over { self.sink.take() } else { None }
     }
 
@@ -173,10 +184,7 @@ impl<W: Work> Backlog<W> {
 
     /// A thread is through with what it has taken, and will answer it next. Takes the answers that were left to it.
     pub(super) fn performed(&mut self, hands: &mut Hands<W>) {
-        self.performing -= 1;
-        if core::mem::take(&mut hands.collects) {
-            self.collectors -= 1;
-        }
+        self.performing -= usize::from(hands.is_batch);
         if hands.was_quick() {
             self.slow = false;
         }
@@ -197,22 +205,23 @@ impl<W: Work> Backlog<W> {
             && !self.stopping
             && self.left.len() + hands.finished.len() <= 2 * BATCH;
         if leaves {
-            self.performing -= 1;
+            self.performing -= usize::from(hands.is_batch);
             self.left.append(&mut hands.finished);
         }
         leaves
     }
 
-    /// Whether those who are at it are enough: more threads than cores would only take turns. A thread that is at it looks at
-    /// the queue again before it answers, which may take longer.
+    /// Whether those who hold tasks are enough: more threads than cores would only take turns. One that answers may be kept by
+    /// the application's code, but one that is at a batch looks at the queue again before it answers.
     fn are_enough(&self) -> bool {
         let short = self.tasks.front().is_some_and(|queued| queued.task.is_short());
-        short && !self.slow && self.performing >= self.cores.get()
+        let hands = self.busy + usize::from(self.driver_comes);
+        short && !self.slow && self.performing > 0 && hands >= self.cores.get()
     }
 
     /// Makes a sleeping worker the scout if there is work for one and no scout. Returns whether to wake one up.
     pub(super) fn call(&mut self) -> bool {
-        if self.tasks.is_empty() || self.scout || self.asleep == 0 || self.are_enough() {
+        if !self.has_work() || self.scout || self.asleep == 0 || self.are_enough() {
             return false;
         }
         self.scout = true;

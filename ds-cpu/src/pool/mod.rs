@@ -177,7 +177,9 @@ impl<W: Work> Shared<W> {
     fn push(&self, tasks: impl Iterator<Item = W>) {
         let mut backlog = lock(&self.backlog);
         backlog.extend(tasks);
-        if is_about_to_drive() && backlog.is_lone() && !backlog.stopping {
+        let drives = is_about_to_drive();
+        backlog.driver_comes |= drives;
+        if drives && backlog.is_lone() && !backlog.stopping {
             backlog.reserved = true;
             self.ready.set(Ready::RESERVED);
         } else {
@@ -188,7 +190,7 @@ impl<W: Work> Shared<W> {
     /// Ends a change that may have left tasks for others: lets go of the lock, and calls a sleeper if one is needed.
     fn share(&self, mut backlog: MutexGuard<'_, Backlog<W>>) {
         backlog.reserved = false;
-        self.ready.set(if backlog.tasks.is_empty() { Ready::NOTHING } else { Ready::TASKS });
+        self.ready.set(if backlog.has_work() { Ready::TASKS } else { Ready::NOTHING });
         let call = backlog.call();
         let stopping = backlog.stopping;
         drop(backlog);
@@ -232,6 +234,7 @@ impl<W: Work> Shared<W> {
 
     fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool {
         let mut backlog = lock(&self.backlog);
+        backlog.driver_comes = false;
         let mut hands = backlog.spares.pop().unwrap_or_default();
         backlog.take(&mut hands, queue);
         if hands.are_empty() {
@@ -244,14 +247,23 @@ impl<W: Work> Shared<W> {
         }
         let mut held = Held { shared: self, thread: std::thread::current().id(), hands };
         backlog.busy += 1;
-        backlog.performing += 1;
-        held.hands.collects = held.hands.are_short();
-        backlog.collectors += usize::from(held.hands.collects);
+        // A task that this thread had for itself is of no concern to others, and not worth one more lock.
+        held.hands.is_batch = held.hands.are_short() && !backlog.reserved;
+        backlog.performing += usize::from(held.hands.is_batch);
+        backlog.collectors += usize::from(held.hands.is_batch);
         backlog.drivers.push(held.thread);
         self.share(backlog);
         held.hands.perform(self, Path::INLINE);
-        self.answer_next(lock(&self.backlog), &mut held.hands);
-        held.hands.deliver(sink);
+        if held.hands.is_batch {
+            self.answer_next(lock(&self.backlog), &mut held.hands);
+        }
+        while !held.hands.finished.is_empty() {
+            held.hands.deliver(sink);
+            held.hands.finished.clear();
+            if held.hands.is_batch {
+                lock(&self.backlog).take_left(&mut held.hands);
+            }
+        }
         true
     }
 
@@ -268,7 +280,7 @@ impl<W: Work> Shared<W> {
         }
         loop {
             let alone = inside || backlog.workers.is_empty();
-            let sink = backlog.sink.clone().filter(|_| alone && !backlog.tasks.is_empty());
+            let sink = backlog.sink.clone().filter(|_| alone && backlog.has_work());
             if let Some(sink) = sink {
                 // Nobody else is sure to do it. The sink may stop the pool again, from within this very call.
                 drop(backlog);
@@ -310,17 +322,24 @@ impl<W: Work> Drop for Held<'_, W> {
     fn drop(&mut self) {
         let mut backlog = lock(&self.shared.backlog);
         backlog.busy -= 1;
+        backlog.collectors -= usize::from(self.hands.is_batch);
         if let Some(place) = backlog.drivers.iter().rposition(|&driver| driver == self.thread) {
             backlog.drivers.swap_remove(place);
         }
         self.hands.finished.clear();
         self.hands.had_been_left = false;
+        self.hands.is_batch = false;
         backlog.spares.push(core::mem::take(&mut self.hands));
         let sink = backlog.spare_sink();
         if backlog.stopping {
             self.shared.calm.notify_all();
         }
-        drop(backlog);
+        // What has been left at the last moment.
+        if backlog.tasks.is_empty() && backlog.has_work() {
+            self.shared.share(backlog)
+        } else {
+            drop(backlog)
+        }
         drop(sink);
     }
 }

@@ -60,7 +60,8 @@ impl<'a, W: Work> Worker<'a, W> {
             }
             if !self.hands.are_empty() {
                 backlog.busy += 1;
-                backlog.performing += 1;
+                self.hands.is_batch = self.hands.are_short();
+                backlog.performing += usize::from(self.hands.is_batch);
                 self.shared.share(backlog);
                 return true;
             }
@@ -111,8 +112,8 @@ pub(super) struct Hands<W> {
     /// The job whose task is having its turn, if it is the one to answer it.
     current: Option<JobId>,
     pub(super) finished: Vec<Finished>,
-    /// Whether others may leave it their answers.
-    pub(super) collects: bool,
+    /// Whether what was taken counts as a batch of short tasks.
+    pub(super) is_batch: bool,
     /// Whether some of the answers have been left to others before.
     pub(super) had_been_left: bool,
     /// Whether there were several tasks, and all went quickly.
@@ -125,7 +126,7 @@ impl<W> Default for Hands<W> {
             batch: VecDeque::new(),
             current: None,
             finished: Vec::new(),
-            collects: false,
+            is_batch: false,
             had_been_left: false,
             quick: false,
         }
@@ -137,7 +138,7 @@ impl<W: Work> Hands<W> {
         self.batch.is_empty() && self.finished.is_empty()
     }
 
-    /// Whether what was taken is a batch of short tasks.
+    /// Whether what was taken are short tasks.
     pub(super) fn are_short(&self) -> bool {
         self.batch.front().is_some_and(|queued| queued.task.is_short())
     }
