@@ -221,9 +221,12 @@ fn aarch64(project: &Project) -> Result<Ending> {
 /// Tries models of what we wrote for several threads. In a folder of its own: the flag concerns every crate.
 fn loom(project: &Project) -> Result<Ending> {
     let folder = project.workspace.target_directory.join("loom");
-    cmd!(project.sh, "cargo test --package ds-uring --lib --release --target-dir {folder} model")
-        .env("RUSTFLAGS", "--cfg loom")
-        .run()?;
+    cmd!(
+        project.sh,
+        "cargo test --package ds-uring --package ds-cpu --lib --release --target-dir {folder} model"
+    )
+    .env("RUSTFLAGS", "--cfg loom")
+    .run()?;
     Ok(Ending::Passed)
 }
 

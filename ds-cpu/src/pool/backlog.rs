@@ -3,7 +3,6 @@
 use core::num::NonZeroUsize;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::thread::{JoinHandle, ThreadId};
 
 use ds_engine::{Finished, JobId, Sink};
 
@@ -11,6 +10,7 @@ use super::cancelled::Cancelled;
 use super::worker::Hands;
 use super::{BATCH, Taken, cancelled_answer};
 use crate::default_workers;
+use crate::sync::thread::{JoinHandle, ThreadId};
 use crate::work::Work;
 
 /// A task and its place in the order in which tasks were queued. It keeps the number if it is taken and put back.

@@ -9,7 +9,8 @@
 //!   worker can keep up with wake one, and none is woken while a scout is looking anyway.
 //! * A single task of a thread that is about to drive ([`is_about_to_drive`]) is left to that thread, and nobody is woken.
 //! * Short tasks are not given to more threads than there are cores, unless they turn out slow.
-//! * A worker that has short tasks left to do leaves its answers to a thread that drives meanwhile.
+//! * A worker leaves its answers to a thread that drives meanwhile, and waits for a queue: it is better that one core touches
+//!   what a queue keeps of its requests than that two do by turns.
 //! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately.
 //!
 //! `backlog` is what the lock protects; `cancelled` is the part of it that remembers what nobody wants any more; `worker`
@@ -19,28 +20,25 @@ mod backlog;
 mod cancelled;
 mod worker;
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod model;
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 use core::num::NonZeroUsize;
-use core::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::sync::{Arc, PoisonError};
 
 use ds_core::{Fault, Path};
 use ds_engine::{Finished, JobId, Sink, StartError, contain, is_about_to_drive};
 
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock};
 use crate::work::{Turn, Work};
 use backlog::{Backlog, Numbered};
 use worker::Hands;
 
 /// Short tasks that a worker takes at once, at most.
 pub(crate) const BATCH: usize = 16;
-
-/// Locks a mutex that no code panics under.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Named threads and the queue they work on.
 pub(crate) struct Pool<W: Work> {
@@ -63,7 +61,7 @@ struct Shared<W: Work> {
 
 /// On a cache line of its own: a scout reads it all the time.
 #[repr(align(128))]
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Ready(AtomicU8);
 
 /// What the queue's front gave.
@@ -107,7 +105,7 @@ impl<W: Work> Pool<W> {
         backlog.sink = Some(Arc::clone(sink));
         for n in 0..self.workers.get() {
             let (shared, sink) = (Arc::clone(&self.shared), Arc::clone(sink));
-            let builder = std::thread::Builder::new().name(format!("{}-{n}", self.name));
+            let builder = thread::Builder::new().name(format!("{}-{n}", self.name));
             match builder.spawn(move || worker::run(&shared, sink)) {
                 Ok(handle) => {
                     backlog.workers.push(handle.thread().id());
@@ -125,7 +123,7 @@ impl<W: Work> Pool<W> {
 
     /// Puts tasks at the end of the queue.
     pub(crate) fn submit(&self, tasks: impl Iterator<Item = W>) {
-        self.shared.push(tasks);
+        self.shared.push(tasks, is_about_to_drive());
     }
 
     /// Has a job answered [`Fault::Cancelled`] if it is still in the queue when its turn comes.
@@ -174,10 +172,10 @@ impl Ready {
 }
 
 impl<W: Work> Shared<W> {
-    fn push(&self, tasks: impl Iterator<Item = W>) {
+    /// Puts tasks at the end of the queue; `drives` says whether this thread drives next.
+    fn push(&self, tasks: impl Iterator<Item = W>, drives: bool) {
         let mut backlog = lock(&self.backlog);
         backlog.extend(tasks);
-        let drives = is_about_to_drive();
         backlog.driver_comes |= drives;
         if drives && backlog.is_lone() && !backlog.stopping {
             backlog.reserved = true;
@@ -219,12 +217,12 @@ impl<W: Work> Shared<W> {
                 Turn::Done(finished) => return Some(finished),
                 Turn::Over => return None,
                 Turn::Later(rest) => {
-                    self.push(core::iter::once(rest));
+                    self.push(core::iter::once(rest), is_about_to_drive());
                     return None;
                 }
                 Turn::Spread(rest, helpers) => {
                     if helpers > 0 {
-                        self.push(core::iter::repeat_n(&rest, helpers).cloned());
+                        self.push(core::iter::repeat_n(&rest, helpers).cloned(), is_about_to_drive());
                     }
                     task = rest;
                 }
@@ -245,7 +243,7 @@ impl<W: Work> Shared<W> {
             }
             return false;
         }
-        let mut held = Held { shared: self, thread: std::thread::current().id(), hands };
+        let mut held = Held { shared: self, thread: thread::current().id(), hands };
         backlog.busy += 1;
         // A task that this thread had for itself is of no concern to others, and not worth one more lock.
         held.hands.is_batch = held.hands.are_short() && !backlog.reserved;
@@ -268,7 +266,7 @@ impl<W: Work> Shared<W> {
     }
 
     fn stop(&self) {
-        let me = std::thread::current().id();
+        let me = thread::current().id();
         let mut backlog = lock(&self.backlog);
         backlog.stopping = true;
         self.calls.notify_all();
