@@ -332,12 +332,7 @@ impl<W: Work> Drop for Held<'_, W> {
         if backlog.stopping {
             self.shared.calm.notify_all();
         }
-        // What has been left at the last moment.
-        if backlog.tasks.is_empty() && backlog.has_work() {
-            self.shared.share(backlog)
-        } else {
-            drop(backlog)
-        }
+        drop(backlog);
         drop(sink);
     }
 }

@@ -45,6 +45,8 @@ fn tasks(short: bool, numbers: core::ops::Range<u64>) -> impl Iterator<Item = Ta
 struct Answers {
     seen: Mutex<Vec<u64>>,
     changed: Condvar,
+    /// How many there must be before the answer to the first task is taken.
+    first_needs: usize,
 }
 
 impl Sink for Answers {
@@ -56,6 +58,10 @@ impl Sink for Answers {
             seen.push(number);
         }
         self.changed.notify_all();
+        drop(seen);
+        if batch.iter().any(|finished| finished.id.op.to_u64() == 0) {
+            self.wait_for(self.first_needs);
+        }
     }
 }
 
@@ -70,11 +76,15 @@ impl Answers {
 }
 
 fn explore(workers: usize, play: fn(&Arc<Pool<Task>>, &Arc<Answers>)) {
+    explore_answers(workers, 0, play);
+}
+
+fn explore_answers(workers: usize, first_needs: usize, play: fn(&Arc<Pool<Task>>, &Arc<Answers>)) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(2);
     model.check(move || {
         let pool = Arc::new(Pool::new("model", NonZeroUsize::new(workers).unwrap(), ()));
-        let answers = Arc::new(Answers::default());
+        let answers = Arc::new(Answers { first_needs, ..Answers::default() });
         let sink: Arc<dyn Sink> = answers.clone();
         pool.start(&sink).unwrap();
         play(&pool, &answers);
@@ -102,6 +112,14 @@ fn short_tasks_that_wake_nobody_more_are_done() {
     explore(2, |pool, answers| {
         pool.submit(tasks(true, 0..4));
         answers.wait_for(4);
+    });
+}
+
+#[test]
+fn an_answer_may_wait_for_tasks_that_nobody_was_woken_for() {
+    explore_answers(2, 3, |pool, answers| {
+        pool.submit(tasks(true, 0..3));
+        answers.wait_for(3);
     });
 }
 
