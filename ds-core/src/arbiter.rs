@@ -65,6 +65,8 @@ impl Lane {
 #[derive(Debug)]
 pub struct Arbiter<L> {
     lanes: L,
+    /// From here on lanes are unused: there may be room for many queues, and each pick looks at all lanes that it must.
+    end: usize,
     #[cfg(feature = "__defects")]
     ageless: bool,
 }
@@ -75,6 +77,7 @@ impl<L: AsRef<[Lane]> + AsMut<[Lane]>> Arbiter<L> {
         lanes.as_mut().fill(Lane::new());
         Self {
             lanes,
+            end: 0,
             #[cfg(feature = "__defects")]
             ageless: false,
         }
@@ -102,12 +105,16 @@ impl<L: AsRef<[Lane]> + AsMut<[Lane]>> Arbiter<L> {
         let lanes = self.lanes.as_mut();
         let free = lanes.iter().position(|lane| lane.priority.is_none())?;
         lanes[free] = Lane { priority: Some(priority), age: 0 };
+        self.end = self.end.max(free + 1);
         Some(LaneId(free))
     }
 
     /// Gives a lane back.
     pub fn remove(&mut self, lane: LaneId) {
-        self.lanes.as_mut()[lane.0] = Lane::new();
+        let lanes = self.lanes.as_mut();
+        lanes[lane.0] = Lane::new();
+        self.end =
+            lanes[..self.end].iter().rposition(|lane| lane.priority.is_some()).map_or(0, |last| last + 1);
     }
 
     /// Picks among the lanes for which `ready` holds; ages the ready ones it passes over. `None` if none is ready.
@@ -116,7 +123,7 @@ impl<L: AsRef<[Lane]> + AsMut<[Lane]>> Arbiter<L> {
     pub fn pick(&mut self, mut ready: impl FnMut(LaneId) -> bool) -> Option<LaneId> {
         let mut best: Option<(usize, u32)> = None;
         let ageless = self.is_ageless();
-        for (index, lane) in self.lanes.as_mut().iter_mut().enumerate() {
+        for (index, lane) in self.lanes.as_mut()[..self.end].iter_mut().enumerate() {
             let Some(priority) = lane.priority else { continue };
             if !ready(LaneId(index)) {
                 // A lane with nothing to do has not been waiting.

@@ -75,9 +75,9 @@ fn direct<'a>(file: FileRef) -> Option<(BorrowedFd<'a>, Alignment)> {
     unsafe { file.as_direct_fd() }
 }
 
-/// How many jobs keep a pool of so many workers busy: a batch for each, and one in reserve.
+/// How many jobs keep a pool of so many workers busy: a batch for each and for a thread that drives, and one in reserve.
 pub(crate) const fn depth(workers: NonZeroUsize) -> usize {
-    workers.get().saturating_add(1).saturating_mul(BATCH)
+    workers.get().saturating_add(2).saturating_mul(BATCH)
 }
 
 /// The I/O engine on a pool of its own, threads `ds-io-0`, `ds-io-1`, ...

@@ -33,6 +33,7 @@
 mod copy;
 mod direct;
 mod pool;
+mod sync;
 mod work;
 
 pub mod codec;

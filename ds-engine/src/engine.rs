@@ -162,7 +162,8 @@ pub unsafe trait Engine: Send + Sync {
     fn cancel(&self, id: JobId);
 
     /// Does a waiting job on the calling thread, or a few if they are short, if there are any that no thread of its own has taken:
-    /// a thread that waits may as well work. Their outcomes go to this sink. Returns whether there was one.
+    /// a thread that waits may as well work. Their outcomes go to this sink, and so may those of what other threads finish
+    /// meanwhile. Returns whether there was one.
     ///
     /// `queue` is whom the thread waits for ([`JobId::queue`]): then a job of another's is left alone, which may take however
     /// long. An engine need not search for one that is not at hand.

@@ -80,8 +80,9 @@ impl Shared {
         loop {
             let more = {
                 let mut state = queue.lock();
-                self.hand_over(&mut state, outcomes, &mut round);
-                let more = self.collect(queue, &mut state, &mut batch, budget, &mut round);
+                let now = state.now(self.clock);
+                hand_over(&mut state, outcomes, now, &mut round);
+                let more = self.collect(queue, &mut state, &mut batch, now, budget, &mut round);
                 round.ended |= self.deliver(queue, &mut state, &mut batch);
                 more
             };
@@ -115,31 +116,16 @@ impl Shared {
         }
     }
 
-    fn hand_over(&self, state: &mut State, outcomes: &[Finished], round: &mut Round) {
-        if outcomes.is_empty() {
-            return;
-        }
-        let before = state.core.transfers_in_flight();
-        let now = self.clock.now();
-        for finished in outcomes {
-            let outcome = Outcome { op: finished.id.op, result: finished.result, path: finished.path };
-            if let Err(unknown) = state.handle(outcome, now) {
-                complain(format_args!("an engine answered twice: {unknown}"));
-            }
-        }
-        round.freed += (before - state.core.transfers_in_flight()) as usize;
-    }
-
     /// Polls the queue for a batch of actions and resolves their tokens. Returns whether there may be more.
     fn collect(
         self: &Arc<Self>,
         queue: &QueueInner,
         state: &mut State,
         batch: &mut Batch,
+        now: Time,
         budget: usize,
         round: &mut Round,
     ) -> bool {
-        let now = self.clock.now();
         for _ in 0..BATCH {
             let room = if round.started < budget { Room::Any } else { Room::NoTransfers };
             let Some(action) = state.core.poll_action(now, room) else {
@@ -345,6 +331,18 @@ impl Shared {
         }
         batch.forgotten.clear();
     }
+}
+
+/// Hands the queue what engines have answered.
+fn hand_over(state: &mut State, outcomes: &[Finished], now: Time, round: &mut Round) {
+    let before = state.core.transfers_in_flight();
+    for finished in outcomes {
+        let outcome = Outcome { op: finished.id.op, result: finished.result, path: finished.path };
+        if let Err(unknown) = state.handle(outcome, now) {
+            complain(format_args!("an engine answered twice: {unknown}"));
+        }
+    }
+    round.freed += (before - state.core.transfers_in_flight()) as usize;
 }
 
 /// Hands the queue an outcome that is known at once.

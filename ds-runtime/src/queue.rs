@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::panic::Location as Caller;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,9 +10,11 @@ use std::time::Instant;
 
 use ds_core::{
     Config, Error, ErrorKind, ErrorRecord, EventToken, Fault, LaneId, Misuse, OpId, Outcome, Path, Priority,
-    RequestId, SignalToken, Slot, Stats, StatusToken, UnknownOp,
+    RequestId, SignalToken, Slot, Stats, StatusToken, Time, UnknownOp,
 };
+use ds_engine::{HostBytes, Patience};
 
+use crate::clock::Clock;
 use crate::completion::Completion;
 use crate::custom::{CustomJob, CustomJobs, CustomRequest};
 use crate::here::in_a_call;
@@ -166,6 +168,7 @@ pub(crate) struct QueueInner {
     pub(crate) priority: Priority,
     pub(crate) hook: Option<ErrorHook>,
     pub(crate) changed: Condvar,
+    changes: Changes,
     state: Mutex<State>,
     lane: OnceLock<LaneId>,
     /// Whether it may have file I/O to start.
@@ -177,6 +180,11 @@ pub(crate) struct QueueInner {
     event: OnceLock<Event>,
 }
 
+/// On a cache line of its own: waiting threads read it all the time.
+#[repr(align(128))]
+#[derive(Default)]
+struct Changes(AtomicU32);
+
 /// What a queue's lock guards.
 pub(crate) struct State {
     pub(crate) core: ds_core::Queue<Box<[Slot]>>,
@@ -187,8 +195,12 @@ pub(crate) struct State {
     pub(crate) markers: Markers,
     /// Threads asleep until something changes.
     pub(crate) waiters: usize,
+    /// How long threads look before they fall asleep.
+    pub(crate) patience: Patience,
     /// What the application is yet to be told.
     pub(crate) told: Told,
+    /// The last time that the queue was told.
+    latest: Time,
 }
 
 impl QueueInner {
@@ -227,11 +239,19 @@ impl QueueInner {
         self.keeps.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Wakes threads that wait for something about this queue, if any do.
+    /// Tells threads that wait for something about this queue, if any do, that it has changed.
     pub(crate) fn wake_waiters(&self, state: &State) {
+        // With the lock held; so nothing is lost.
+        self.changes.0.store(self.changes().wrapping_add(1), Ordering::Relaxed);
         if state.waiters > 0 {
             self.changed.notify_all();
         }
+    }
+
+    /// How often waiting threads have been told, for a look without the lock. No order with anything is needed: who acts on it
+    /// takes the lock.
+    pub(crate) fn changes(&self) -> u32 {
+        self.changes.0.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_completion_event(&self) {
@@ -242,11 +262,26 @@ impl QueueInner {
 }
 
 impl State {
+    /// The time. With the queue's lock held, so that the queue's time never runs backwards.
+    pub(crate) fn now(&mut self, clock: Clock) -> Time {
+        self.latest = clock.now();
+        self.latest
+    }
+
+    /// The time for an entry to be enqueued at. Where nobody will ask for it the clock is not looked at, which takes a good part of
+    /// the time that enqueuing does.
+    fn time_to_enqueue(&mut self, has_deadline: bool, clock: Clock) -> Time {
+        let submits = self.core.until_auto_submit().is_some_and(|left| left <= 1);
+        if has_deadline || submits || self.core.config().stage_times { self.now(clock) } else { self.latest }
+    }
+
     /// Delivers: takes the completion with its buffers, and frees the slot.
     pub(crate) fn take(&mut self, id: RequestId) -> Option<Completion> {
         let completion = self.core.take(id)?;
-        let beside = self.beside[id.index()].take()?;
-        Some(beside.complete(completion))
+        let place = &mut self.beside[id.index()];
+        let completion = place.as_mut()?.complete(completion);
+        *place = None;
+        Some(completion)
     }
 
     /// Has a request that has not been taken delivered in another way from now on. Gives back who was to be told.
@@ -264,7 +299,7 @@ impl State {
     }
 
     /// Hands the core an outcome.
-    pub(crate) fn handle(&mut self, outcome: Outcome, now: ds_core::Time) -> Result<(), UnknownOp> {
+    pub(crate) fn handle(&mut self, outcome: Outcome, now: Time) -> Result<(), UnknownOp> {
         let application = self.worker_of(outcome.op) == OpWorker::Application;
         self.core.handle_outcome(outcome, now)?;
         self.custom.outstanding -= u32::from(application);
@@ -272,7 +307,7 @@ impl State {
     }
 
     /// Takes a decoding step back from the application, if it has not fetched it.
-    pub(crate) fn withdraw_custom(&mut self, op: OpId, now: ds_core::Time) {
+    pub(crate) fn withdraw_custom(&mut self, op: OpId, now: Time) {
         if self.custom.withdraw(op) {
             let outcome = Outcome { op, result: Err(Fault::Cancelled), path: Path::NONE };
             self.handle(outcome, now).expect("an operation that was waiting is outstanding");
@@ -321,7 +356,9 @@ impl Queue {
             custom: CustomJobs::default(),
             markers: Markers::default(),
             waiters: 0,
+            patience: Patience::default(),
             told: Told::default(),
+            latest: Time::ZERO,
         };
         let make = |number| QueueInner {
             number,
@@ -329,6 +366,7 @@ impl Queue {
             priority: options.priority,
             hook: options.error_hook.or_else(|| runtime.inner.shared.hook.clone()),
             changed: Condvar::new(),
+            changes: Changes::default(),
             state: Mutex::new(state),
             lane: OnceLock::new(),
             wants: AtomicBool::new(false),
@@ -360,8 +398,11 @@ impl Queue {
     /// As there; [`ErrorKind::QueueFull`] whenever the queue is full.
     #[track_caller]
     pub fn try_enqueue(&self, request: Request) -> Result<Ticket, Rejected> {
-        let id = self.enqueue_once(request, Delivery::Ticket(None)).map_err(|refused| refused.rejected)?;
-        Ok(Ticket::new(Arc::clone(&self.inner), Arc::clone(&self.shared), id))
+        let mut request = request;
+        match self.enqueue_once(&mut request, Delivery::Ticket(None)) {
+            Ok(id) => Ok(Ticket::new(Arc::clone(&self.inner), Arc::clone(&self.shared), id)),
+            Err(refused) => Err(Rejected { error: refused.error, request: Box::new(request) }),
+        }
     }
 
     /// Enqueues a request and calls `callback` with its completion: see [the crate docs](crate#threads) for where. The slot is
@@ -430,11 +471,11 @@ impl Queue {
     fn enqueue_marker(
         &self,
         marker: &Marker,
-        enqueue: impl Fn(&mut ds_core::Queue<Box<[Slot]>>, u64, ds_core::Time) -> Result<(), Error>,
+        enqueue: impl Fn(&mut ds_core::Queue<Box<[Slot]>>, u64, Time) -> Result<(), Error>,
     ) -> Result<(), Error> {
         loop {
             let mut state = self.inner.lock();
-            let now = self.shared.clock.now();
+            let now = state.now(self.shared.clock);
             let token = state.markers.insert(marker.clone());
             let Err(error) = enqueue(&mut state.core, token, now) else {
                 let submitted = state.core.stats().unsubmitted == 0;
@@ -495,7 +536,9 @@ impl Queue {
         let mut taken = Vec::with_capacity(count);
         for _ in 0..count {
             let Some(id) = state.inbox.pop_front() else { break };
-            taken.extend(state.take(id));
+            if let Some(completion) = state.take(id) {
+                taken.push(completion);
+            }
         }
         self.inner.wake_waiters(&state);
         if let (Some(event), false) = (self.inner.event.get(), state.inbox.is_empty()) {
@@ -625,7 +668,7 @@ impl Queue {
 
     fn begin_close(&self) {
         let mut state = self.inner.lock();
-        let now = self.shared.clock.now();
+        let now = state.now(self.shared.clock);
         state.core.close(now);
         while let Some(job) = state.custom.waiting.front() {
             let op = job.id.op;
@@ -636,19 +679,16 @@ impl Queue {
     }
 
     #[track_caller]
-    fn enqueue_waiting(&self, request: Request, delivery: Delivery) -> Result<RequestId, Rejected> {
-        let mut attempt = self.enqueue_once(request, delivery);
+    fn enqueue_waiting(&self, mut request: Request, mut delivery: Delivery) -> Result<RequestId, Rejected> {
         loop {
-            let refused = match attempt {
+            let refused = match self.enqueue_once(&mut request, delivery) {
                 Ok(id) => return Ok(id),
                 Err(refused) => *refused,
             };
-            match refused.delivery {
-                Some(delivery) if self.wait_for_room(&refused.rejected.error) => {
-                    attempt = self.enqueue_once(*refused.rejected.request, delivery);
-                }
-                _ => return Err(refused.rejected),
+            if !self.wait_for_room(&refused.error) {
+                return Err(Rejected { error: refused.error, request: Box::new(request) });
             }
+            delivery = refused.delivery;
         }
     }
 
@@ -682,60 +722,51 @@ impl Queue {
         if state.core.vacancies() > 0 {
             return Ok(());
         }
-        let now = self.shared.clock.now();
+        let now = state.now(self.shared.clock);
         state.core.try_enqueue(&request.core, now).map(drop)
     }
 
-    /// Tries once.
+    /// Tries once. A request that is refused is as it was, but for its memory, which may have been got.
     #[track_caller]
-    fn enqueue_once(&self, mut request: Request, delivery: Delivery) -> Result<RequestId, Box<Refused>> {
-        if let Err(error) = self.prepare(&mut request) {
-            let full = matches!(error.kind, ErrorKind::QueueFull { .. });
-            let rejected = Rejected { error, request: Box::new(request) };
-            return Err(Box::new(Refused { rejected, delivery: full.then_some(delivery) }));
+    fn enqueue_once(&self, request: &mut Request, delivery: Delivery) -> Result<RequestId, Box<Refused>> {
+        if let Err(error) = self.prepare(request) {
+            return Err(Box::new(Refused { error, delivery }));
         }
-        let (core, timeout) = (request.core, request.timeout);
-        let beside = Beside::new(request, delivery, Caller::caller());
-        enqueue(&self.inner, &self.shared, core, timeout, beside, |_| {}).map_err(|(error, beside)| {
-            let mut request = Request::empty(core, timeout);
-            let delivery = beside.give_back(&mut request);
-            let rejected = Rejected { error, request: Box::new(request) };
-            Box::new(Refused { rejected, delivery: Some(delivery) })
-        })
+        enqueue(&self.inner, &self.shared, request, None, delivery, |_| {})
     }
 }
 
-/// What the queue did not take.
-struct Refused {
-    rejected: Rejected,
-    /// Who was to be told, if another try makes sense.
-    delivery: Option<Delivery>,
+/// Why the queue did not take a request, and who was to be told.
+pub(crate) struct Refused {
+    pub(crate) error: Error,
+    delivery: Delivery,
 }
 
-/// The one way into a queue. Calls `placed` with the new request's id before anyone else can know of it. On failure gives `beside`
-/// back.
+/// The one way into a queue. The result goes to `lent`, if there is such memory, and not to the request's own. Calls `placed` with
+/// the new request's id before anyone else can know of it. A request that is refused stays as it is, one that is not has nothing
+/// left.
+#[track_caller]
 pub(crate) fn enqueue(
     inner: &Arc<QueueInner>,
     shared: &Arc<Shared>,
-    mut request: ds_core::Request,
-    timeout: Option<Duration>,
-    mut beside: Beside,
+    request: &mut Request,
+    lent: Option<HostBytes>,
+    delivery: Delivery,
     placed: impl FnOnce(RequestId),
-) -> Result<RequestId, (Error, Box<Beside>)> {
-    request.processor = shared.engines.processor_for(&request);
+) -> Result<RequestId, Box<Refused>> {
+    request.core.processor = shared.engines.processor_for(&request.core);
     let mut state = inner.lock();
-    let now = shared.clock.now();
-    request.deadline =
-        timeout.map(|timeout| now.after_nanos(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
-    let id = match state.core.try_enqueue(&request, now) {
+    let now = state.time_to_enqueue(request.timeout.is_some(), shared.clock);
+    request.core.deadline =
+        request.timeout.map(|timeout| now.after_nanos(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
+    let id = match state.core.try_enqueue(&request.core, now) {
         Ok(id) => id,
-        Err(error) => return Err((error, Box::new(beside))),
+        Err(error) => return Err(Box::new(Refused { error, delivery })),
     };
     placed(id);
-    beside.id = id;
-    state.beside[id.index()] = Some(beside);
+    state.beside[id.index()] = Some(Beside::new(id, request, lent, delivery, Caller::caller()));
     // The queue may have submitted by itself; and a deadline needs its wake-up either way.
-    let poll = state.core.stats().unsubmitted == 0 || request.deadline.is_some();
+    let poll = state.core.stats().unsubmitted == 0 || request.timeout.is_some();
     drop(state);
     if poll {
         shared.poll(inner);
@@ -761,8 +792,7 @@ fn submit_and(
 ) -> u32 {
     let submitted = {
         let mut state = inner.lock();
-        // Read with the lock held, so that the queue's time never runs backwards.
-        let now = shared.clock.now();
+        let now = state.now(shared.clock);
         state.core.submit(now)
     };
     if submitted > 0 {

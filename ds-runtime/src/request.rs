@@ -30,19 +30,14 @@ pub struct Request {
     pub(crate) file: Option<File>,
     pub(crate) source: Vec<u8>,
     pub(crate) destination: Vec<u8>,
-    /// Device memory that it reads and fills.
-    pub(crate) devices: DeviceEnds,
+    /// Device memory that it reads and fills; boxed, for it is rare, and every request is moved a few times.
+    pub(crate) devices: Option<Box<DeviceEnds>>,
     pub(crate) timeout: Option<Duration>,
 }
 
 impl Request {
     fn new(core: ds_core::Request, file: Option<File>, source: Vec<u8>) -> Self {
-        Self { core, file, source, destination: Vec::new(), devices: DeviceEnds::default(), timeout: None }
-    }
-
-    /// A request without its file and buffers.
-    pub(crate) fn empty(core: ds_core::Request, timeout: Option<Duration>) -> Self {
-        Self { timeout, ..Self::new(core, None, Vec::new()) }
+        Self { core, file, source, destination: Vec::new(), devices: None, timeout: None }
     }
 
     /// Reads `len` bytes of `file` from `offset`.
@@ -78,7 +73,7 @@ impl Request {
         let source = source.into();
         let into = Location::Host { buffer: DESTINATION, offset: 0, len: source.len() };
         let mut request = Self::new(ds_core::Request::read(source.location(), into), None, Vec::new());
-        request.devices.source = Some(source);
+        request.device_ends().source = Some(source);
         request
     }
 
@@ -89,7 +84,7 @@ impl Request {
         let into = Location::File { file: THE_FILE, offset, len: source.len() };
         let core = ds_core::Request::write(source.location(), into);
         let mut request = Self::new(core, Some(file.clone()), Vec::new());
-        request.devices.source = Some(source);
+        request.device_ends().source = Some(source);
         request
     }
 
@@ -103,6 +98,10 @@ impl Request {
     #[must_use]
     pub fn sync_data(file: &File) -> Self {
         Self::new(ds_core::Request::sync(THE_FILE, true), Some(file.clone()), Vec::new())
+    }
+
+    fn device_ends(&mut self) -> &mut DeviceEnds {
+        self.devices.get_or_insert_default()
     }
 
     fn transform(mut self, transform: Transform, uncompressed_size: u64) -> Self {
@@ -151,7 +150,7 @@ impl Request {
     pub fn into_device(mut self, destination: impl Into<DeviceRange>) -> Self {
         let destination = destination.into();
         self.core.destination = destination.location();
-        self.devices.destination = Some(destination);
+        self.device_ends().destination = Some(destination);
         self
     }
 
@@ -191,7 +190,7 @@ impl Request {
 
     /// Checks what the queue cannot know: whether the file was opened for this, and device memory is as large.
     pub(crate) fn check_access(&self) -> Result<(), Error> {
-        self.devices.check()?;
+        self.devices.as_ref().map_or(Ok(()), |ends| ends.check())?;
         let (made, room) = (self.core.uncompressed_size, self.core.destination.len());
         if self.core.transform != Transform::None && made != room {
             return Err(Misuse::UncompressedSize { expected: room, actual: made }.into());

@@ -291,12 +291,12 @@ impl Shared {
         // Work takes as long as it takes: with a deadline it is left to others, and so is other queues'.
         let helps = deadline.is_none() || nap.is_some();
         let helped = if nap.is_some() { None } else { Some(queue.number) };
+        let mut looked = false;
         loop {
             if ready(&mut queue.lock()) {
                 return true;
             }
-            let now = Instant::now();
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return false;
             }
@@ -311,6 +311,15 @@ impl Shared {
             if ready(&mut state) {
                 return true;
             }
+            if helps && nap.is_none() && !looked && state.patience.is_left() {
+                let (mut patience, before) = (state.patience, queue.changes());
+                drop(state);
+                let sink = Outcomes(Arc::clone(self));
+                looked = !patience.look(|| queue.changes() != before || self.engines.drive(&sink, helped));
+                queue.lock().patience = patience;
+                continue;
+            }
+            looked = false;
             state.waiters += 1;
             let mut state = match left.into_iter().chain(nap).min() {
                 None => queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner),

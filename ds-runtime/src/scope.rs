@@ -13,7 +13,7 @@ use crate::completion::Completion;
 use crate::file::File;
 use crate::queue::{Queue, State, enqueue, submit};
 use crate::request::Request;
-use crate::slots::{Beside, Buffer, Delivery};
+use crate::slots::Delivery;
 
 /// A scope in which requests may borrow buffers: made by [`Queue::scope`], which returns only when every request enqueued in it
 /// has ended, even if the body panics.
@@ -85,22 +85,13 @@ impl<'scope> Scope<'scope, '_> {
         bytes: HostBytes,
     ) -> Result<ScopedTicket<'scope>, Error> {
         let Queue { inner, shared, .. } = self.queue;
-        let caller = core::panic::Location::caller();
         loop {
-            let (core, timeout) = (request.core, request.timeout);
-            let mut beside = Beside::new(request, Delivery::Ticket(None), caller);
-            beside.destination = Buffer::Lent(bytes);
             // From here on the scope waits for it, whatever happens.
             let placed = |id| lock(&self.pending).push(id);
-            match enqueue(inner, shared, core, timeout, beside, placed) {
+            match enqueue(inner, shared, &mut request, Some(bytes), Delivery::Ticket(None), placed) {
                 Ok(id) => return Ok(ScopedTicket { scope: self.queue, pending: &self.pending, id }),
-                Err((error, beside)) => {
-                    if !self.queue.wait_for_room(&error) {
-                        return Err(error);
-                    }
-                    request = Request::empty(core, timeout);
-                    beside.give_back(&mut request);
-                }
+                Err(refused) if self.queue.wait_for_room(&refused.error) => {}
+                Err(refused) => return Err(refused.error),
             }
         }
     }

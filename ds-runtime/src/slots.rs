@@ -4,7 +4,7 @@
 //! simply name a role, "the source", "the destination", "the file", and the operation's slot index finds the rest.
 
 use core::alloc::Layout;
-use core::mem::ManuallyDrop;
+use core::mem::{ManuallyDrop, take};
 use core::panic::Location as Caller;
 use core::task::Waker;
 
@@ -57,6 +57,12 @@ impl OwnedBuffer {
     }
 }
 
+impl Default for OwnedBuffer {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
 impl From<Vec<u8>> for OwnedBuffer {
     fn from(vec: Vec<u8>) -> Self {
         let mut vec = ManuallyDrop::new(vec);
@@ -88,9 +94,10 @@ impl Buffer {
         }
     }
 
-    fn into_vec(self) -> Vec<u8> {
+    /// Takes the memory out, if it is the request's own.
+    fn take(&mut self) -> Vec<u8> {
         match self {
-            Self::Owned(buffer) => buffer.into_vec(),
+            Self::Owned(buffer) => take(buffer).into_vec(),
             Self::Lent(_) => Vec::new(),
         }
     }
@@ -129,7 +136,7 @@ pub(crate) struct Beside {
     pub(crate) source: Buffer,
     pub(crate) destination: Buffer,
     /// Kept until the request has ended.
-    devices: DeviceEnds,
+    _devices: Option<Box<DeviceEnds>>,
     pub(crate) delivery: Delivery,
     /// Who has the last operation that was no file I/O.
     pub(crate) worker: Option<(OpId, OpWorker)>,
@@ -137,30 +144,26 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// What no request is called: the first generation of a slot is 1.
-    const NOWHERE: RequestId = RequestId::from_u64(0);
-
-    /// What goes beside a slot, once there is one.
-    pub(crate) fn new(request: Request, delivery: Delivery, caller: &'static Caller<'static>) -> Self {
+    /// What goes beside the slot of the request of that id; takes everything out of it. `lent` is where the result goes, if not
+    /// into the request's own memory.
+    pub(crate) fn new(
+        id: RequestId,
+        request: &mut Request,
+        lent: Option<HostBytes>,
+        delivery: Delivery,
+        caller: &'static Caller<'static>,
+    ) -> Self {
         Self {
-            id: Self::NOWHERE,
-            file: request.file,
-            source: Buffer::Owned(request.source.into()),
-            destination: Buffer::Owned(request.destination.into()),
-            devices: request.devices,
+            id,
+            file: request.file.take(),
+            source: Buffer::Owned(take(&mut request.source).into()),
+            destination: lent
+                .map_or_else(|| Buffer::Owned(take(&mut request.destination).into()), Buffer::Lent),
+            _devices: request.devices.take(),
             delivery,
             worker: None,
             caller,
         }
-    }
-
-    /// The file and buffers of a request that was refused, back in it, and who was to be told.
-    pub(crate) fn give_back(self, request: &mut Request) -> Delivery {
-        request.file = self.file;
-        request.source = self.source.into_vec();
-        request.destination = self.destination.into_vec();
-        request.devices = self.devices;
-        self.delivery
     }
 
     /// The request's file, for a job.
@@ -184,8 +187,9 @@ impl Beside {
     }
 
     /// The completion as the program gets it.
-    pub(crate) fn complete(self, core: ds_core::Completion) -> Completion {
-        let mut buffer = self.destination.into_vec();
+    #[inline]
+    pub(crate) fn complete(&mut self, core: ds_core::Completion) -> Completion {
+        let mut buffer = self.destination.take();
         buffer.truncate(usize::try_from(core.bytes.delivered).unwrap_or(usize::MAX));
         Completion {
             id: core.id,
@@ -196,7 +200,7 @@ impl Beside {
             latency: core.latency,
             times: core.times,
             buffer,
-            source: self.source.into_vec(),
+            source: self.source.take(),
         }
     }
 }

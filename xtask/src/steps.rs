@@ -269,12 +269,10 @@ fn aarch64(project: &Project) -> Result<Ending> {
 /// Tries models of what we wrote for several threads. In a folder of its own: the flag concerns every crate.
 fn loom(project: &Project) -> Result<Ending> {
     let folder = project.workspace.target_directory.join(LOOM_FOLDER);
-    cmd!(
-        project.sh,
-        "cargo test --package ds-engine --package ds-uring --lib --release --target-dir {folder} model"
-    )
-    .env("RUSTFLAGS", "--cfg loom")
-    .run()?;
+    let packages = ["--package", "ds-engine", "--package", "ds-cpu", "--package", "ds-uring"];
+    cmd!(project.sh, "cargo test {packages...} --lib --release --target-dir {folder} model")
+        .env("RUSTFLAGS", "--cfg loom")
+        .run()?;
     Ok(Ending::Passed)
 }
 

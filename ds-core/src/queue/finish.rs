@@ -19,10 +19,8 @@ impl<S: Slots> Queue<S> {
         slot.stop = Stop::Because(kind);
         slot.work_backoff = None;
         slot.retry_at = None;
-        for part in &mut slot.parts {
-            if !part.is_flying() {
-                part.state = PartState::Idle;
-            }
+        for state in slot.states.iter_mut().filter(|state| !state.is_flying()) {
+            *state = PartState::Idle;
         }
         let flying = slot.flying() > 0;
         self.set_timer(index);

@@ -59,7 +59,7 @@ impl<S: Slots> Queue<S> {
         let (index, number) = (outcome.op.slot(), outcome.op.part());
         let slot = self.slots.as_ref().get(index as usize).ok_or(UnknownOp(outcome.op))?;
         let outstanding = match number {
-            0..PARTS => slot.parts[number].is_flying().then(|| slot.parts[number].serial),
+            0..PARTS => slot.states[number].is_flying().then(|| slot.parts[number].serial),
             WORK_PART => slot.work.map(|_| slot.work_serial),
             _ => None,
         };
@@ -83,7 +83,7 @@ impl<S: Slots> Queue<S> {
         let writing = slot.plan.place == Place::Write;
         let part = &mut slot.parts[number];
         let left = part.len - part.done;
-        part.state = PartState::Idle;
+        slot.states[number] = PartState::Idle;
         match result {
             Ok(Done::Moved(moved)) if moved > left => {
                 self.stop(index, ErrorKind::EngineFault("it moved more bytes than it was asked for"));
@@ -102,7 +102,7 @@ impl<S: Slots> Queue<S> {
                 part.done += moved;
                 part.stalls = 0;
                 if moved < left && !stopped {
-                    part.state = PartState::Again;
+                    slot.states[number] = PartState::Again;
                     self.stats.retries += 1;
                 }
                 self.slot_mut(index).moved += moved;
@@ -138,7 +138,8 @@ impl<S: Slots> Queue<S> {
         if number == WORK_PART {
             slot.work_backoff = due;
         } else {
-            slot.parts[number].state = due.map_or(PartState::Again, PartState::Backoff);
+            slot.states[number] = if due.is_some() { PartState::Backoff } else { PartState::Again };
+            slot.parts[number].due = due.unwrap_or_default();
         }
         if let Some(due) = due {
             slot.retry_at = Some(slot.retry_at.map_or(due, |at| at.min(due)));
@@ -150,7 +151,7 @@ impl<S: Slots> Queue<S> {
     /// Sees whether the whole transfer is over.
     fn transfer_progress(&mut self, index: u32, now: Time) {
         let slot = self.slot_mut(index);
-        if slot.is_stopped() || slot.parts.iter().any(|part| part.state != PartState::Idle) {
+        if slot.is_stopped() || slot.states != [PartState::Idle; PARTS] {
             return;
         }
         let requested = slot.transfer_len();

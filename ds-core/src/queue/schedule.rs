@@ -114,10 +114,11 @@ impl<S: Slots> Queue<S> {
     fn next_cancel(&mut self) -> Option<Action> {
         while let Some(index) = self.lists.head(List::Cancel) {
             let slot = self.slot_mut(index);
-            for (number, part) in slot.parts.iter_mut().enumerate() {
-                if part.state == PartState::Flying {
-                    part.state = PartState::FlyingCancelled;
-                    return Some(Action::Cancel { op: OpId::new(index, number as u32, part.serial) });
+            for (number, state) in slot.states.iter_mut().enumerate() {
+                if *state == PartState::Flying {
+                    *state = PartState::FlyingCancelled;
+                    let serial = slot.parts[number].serial;
+                    return Some(Action::Cancel { op: OpId::new(index, number as u32, serial) });
                 }
             }
             if slot.work.is_some() && !slot.work_cancelled {
@@ -225,12 +226,10 @@ impl<S: Slots> Queue<S> {
         if slot.plan.place == Place::Write && !slot.fetched {
             return false;
         }
-        if slot.parts.iter().any(|part| part.state == PartState::Again) {
+        if slot.states.contains(&PartState::Again) {
             return true;
         }
-        slot.eof.is_none()
-            && slot.dealt < slot.transfer_len()
-            && slot.parts.iter().any(|part| part.state == PartState::Idle)
+        slot.eof.is_none() && slot.dealt < slot.transfer_len() && slot.states.contains(&PartState::Idle)
     }
 
     fn next_transfer(&mut self) -> Option<Action> {
@@ -262,9 +261,9 @@ impl<S: Slots> Queue<S> {
             };
             return Action::Sync { op, file, data_only: slot.request.operation == Operation::Fdatasync };
         }
-        let again = slot.parts.iter().position(|part| part.state == PartState::Again);
+        let again = slot.states.iter().position(|&state| state == PartState::Again);
         let number = again.unwrap_or_else(|| {
-            let idle = slot.parts.iter().position(|part| part.state == PartState::Idle);
+            let idle = slot.states.iter().position(|&state| state == PartState::Idle);
             let number = idle.expect("wants_transfer saw an idle part");
             let part = &mut slot.parts[number];
             part.offset = slot.dealt;
@@ -279,7 +278,7 @@ impl<S: Slots> Queue<S> {
             slot.dealt += len;
         }
         let part = &mut slot.parts[number];
-        part.state = PartState::Flying;
+        slot.states[number] = PartState::Flying;
         part.serial = serial;
         let (start, len) = (part.offset + part.done, part.len - part.done);
         let op = OpId::new(index, number as u32, serial);

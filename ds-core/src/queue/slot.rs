@@ -161,10 +161,10 @@ impl Lists {
     }
 }
 
-/// One sub-transfer of a request.
+/// One sub-transfer of a request. Its state lies beside those of the others: most requests have one part only, and need look at
+/// no other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
-    pub(super) state: PartState,
     /// Serial of the operation in flight.
     pub(super) serial: u64,
     /// First byte, from the start of the transfer.
@@ -173,6 +173,8 @@ pub(super) struct Part {
     pub(super) len: u64,
     /// Bytes moved so far.
     pub(super) done: u64,
+    /// When to try again, if that is put off.
+    pub(super) due: Time,
     /// Times in a row that nothing moved.
     pub(super) stalls: u16,
 }
@@ -186,16 +188,17 @@ pub(super) enum PartState {
     FlyingCancelled,
     /// To be tried again at once.
     Again,
-    /// To be tried again later.
-    Backoff(Time),
+    /// To be tried again when it is due.
+    Backoff,
 }
 
 impl Part {
-    pub(super) const IDLE: Self =
-        Self { state: PartState::Idle, serial: 0, offset: 0, len: 0, done: 0, stalls: 0 };
+    pub(super) const IDLE: Self = Self { serial: 0, offset: 0, len: 0, done: 0, due: Time::ZERO, stalls: 0 };
+}
 
-    pub(super) const fn is_flying(&self) -> bool {
-        matches!(self.state, PartState::Flying | PartState::FlyingCancelled)
+impl PartState {
+    pub(super) const fn is_flying(self) -> bool {
+        matches!(self, Self::Flying | Self::FlyingCancelled)
     }
 }
 
@@ -285,6 +288,7 @@ pub struct Slot {
     pub(super) ended_in: Stage,
     pub(super) stop: Stop,
     pub(super) lease: Option<LeaseId>,
+    pub(super) states: [PartState; PARTS],
     pub(super) parts: [Part; PARTS],
     /// Bytes of the transfer that have been dealt out to parts.
     pub(super) dealt: u64,
@@ -364,6 +368,7 @@ impl Slot {
             ended_in: Stage::Queued,
             stop: Stop::No,
             lease: None,
+            states: [PartState::Idle; PARTS],
             parts: [Part::IDLE; PARTS],
             dealt: 0,
             eof: None,
@@ -403,9 +408,7 @@ impl Slot {
         self.ended_in = Stage::Queued;
         self.stop = Stop::No;
         self.lease = None;
-        for part in &mut self.parts {
-            part.state = PartState::Idle;
-        }
+        self.states = [PartState::Idle; PARTS];
         self.dealt = 0;
         self.eof = None;
         self.work = None;
@@ -431,7 +434,7 @@ impl Slot {
 
     /// Operations engines have and have not answered.
     pub(super) fn flying(&self) -> usize {
-        self.parts.iter().filter(|part| part.is_flying()).count() + usize::from(self.work.is_some())
+        self.states.iter().filter(|state| state.is_flying()).count() + usize::from(self.work.is_some())
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -474,9 +477,9 @@ impl Slot {
 
     /// How many bytes from the start of the transfer have been moved without a gap.
     pub(super) fn prefix(&self) -> u64 {
-        let pending = self.parts.iter().filter(|part| part.state != PartState::Idle);
-        pending
-            .map(|part| part.offset + part.done)
+        let parts = self.states.iter().zip(&self.parts).filter(|&(&state, _)| state != PartState::Idle);
+        parts
+            .map(|(_, part)| part.offset + part.done)
             .min()
             .unwrap_or(self.dealt)
             .min(self.eof.unwrap_or(u64::MAX))

@@ -52,12 +52,12 @@ impl<S: Slots> Queue<S> {
                 continue;
             }
             let mut next: Option<Time> = None;
-            for part in &mut slot.parts {
-                if let PartState::Backoff(at) = part.state {
-                    if at <= now {
-                        part.state = PartState::Again;
+            for (state, part) in slot.states.iter_mut().zip(&slot.parts) {
+                if *state == PartState::Backoff {
+                    if part.due <= now {
+                        *state = PartState::Again;
                     } else {
-                        next = Some(next.map_or(at, |next| next.min(at)));
+                        next = Some(next.map_or(part.due, |next| next.min(part.due)));
                     }
                 }
             }

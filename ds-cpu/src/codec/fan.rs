@@ -6,14 +6,15 @@
 //! queue.
 
 use core::cell::RefCell;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use ds_core::{DecodeStep, Done, Fault, Path};
 use ds_engine::gdeflate::from_tile;
-use ds_engine::{Finished, HostBytes, JobId, lock};
+use ds_engine::{Finished, HostBytes, JobId};
 use ds_gdeflate::Decoder;
 
 use super::guarded;
+use crate::sync::{Mutex, lock};
 use crate::work::Turn;
 
 /// Tiles a helper decodes before it goes back to the end of the queue: about a millisecond.

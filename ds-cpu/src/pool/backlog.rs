@@ -3,13 +3,14 @@
 use core::num::NonZeroUsize;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::thread::{JoinHandle, ThreadId};
 
-use ds_engine::{JobId, Sink};
+use ds_engine::{Finished, JobId, Sink};
 
 use super::cancelled::Cancelled;
 use super::worker::Hands;
 use super::{BATCH, Taken, cancelled_answer};
+use crate::default_workers;
+use crate::sync::thread::{JoinHandle, ThreadId};
 use crate::work::Work;
 
 /// A task and its place in the order in which tasks were queued. It keeps the number if it is taken and put back.
@@ -33,6 +34,16 @@ pub(super) struct Backlog<W> {
 
     /// Threads that hold tasks they have not answered.
     pub(super) busy: usize,
+    /// Those of them that are at a batch of short tasks, and not answering.
+    pub(super) performing: usize,
+    /// Threads that drive and have taken a batch: they give the answers left to them as well.
+    pub(super) collectors: usize,
+    /// Whether a thread that has put tasks here is about to drive.
+    pub(super) driver_comes: bool,
+    /// Answers left to those. Who leaves some is a worker, which looks here again before it sleeps: so none is forgotten.
+    pub(super) left: Vec<Finished>,
+    /// Whether short tasks have turned out slow of late: they wait for something, and more threads than cores can do so.
+    pub(super) slow: bool,
     /// Those of them that wait inside their sink for the pool to stop.
     pub(super) waiting: usize,
     pub(super) stopping: bool,
@@ -48,6 +59,8 @@ pub(super) struct Backlog<W> {
     pub(super) sink: Option<Arc<dyn Sink>>,
     /// Workers there are when all is well.
     crew: NonZeroUsize,
+    /// Threads that can work at once.
+    cores: NonZeroUsize,
 }
 
 impl<W: Work> Backlog<W> {
@@ -60,6 +73,11 @@ impl<W: Work> Backlog<W> {
             called: 0,
             scout: false,
             busy: 0,
+            performing: 0,
+            driver_comes: false,
+            collectors: 0,
+            left: Vec::new(),
+            slow: false,
             waiting: 0,
             stopping: false,
             drivers: Vec::new(),
@@ -69,6 +87,8 @@ impl<W: Work> Backlog<W> {
             handles: Vec::new(),
             sink: None,
             crew,
+            // A model is the same on every machine.
+            cores: if cfg!(all(test, loom)) { NonZeroUsize::MIN } else { default_workers() },
         }
     }
 
@@ -101,6 +121,14 @@ impl<W: Work> Backlog<W> {
                 break;
             }
         }
+        if self.collectors == 0 {
+            self.take_left(hands);
+        }
+    }
+
+    /// Whether there is something to take.
+    pub(super) fn has_work(&self) -> bool {
+        !self.tasks.is_empty() || self.collectors == 0 && !self.left.is_empty()
     }
 
     /// Whether the first task belongs to another queue. One that says no name is a short piece of some job, worth doing.
@@ -113,6 +141,7 @@ impl<W: Work> Backlog<W> {
         let cancelled = queued.task.id().filter(|&id| self.cancelled.take(id, queued.number));
         if self.tasks.is_empty() {
             self.cancelled.clear();
+            self.driver_comes = false;
         }
         Some(cancelled.map_or(Taken::Task(queued), |id| Taken::Answer(cancelled_answer(id))))
     }
@@ -145,8 +174,7 @@ impl<W: Work> Backlog<W> {
     /// it would keep whoever owns the pool alive for ever, and so the pool.
     #[must_use]
     pub(super) fn spare_sink(&mut self) -> Option<Arc<dyn Sink>> {
-        let over =
-            self.stopping && self.workers.is_empty() && self.drivers.is_empty() && self.tasks.is_empty();
+        let over = self.stopping && self.workers.is_empty() && self.drivers.is_empty() && !self.has_work();
         if over { self.sink.take() } else { None }
     }
 
@@ -155,9 +183,46 @@ impl<W: Work> Backlog<W> {
         self.tasks.len() == 1
     }
 
-    /// Makes a sleeping worker the scout if there is work and no scout. Returns whether to wake one up.
+    /// A thread is through with what it has taken, and will answer it next. Takes the answers that were left to it.
+    pub(super) fn performed(&mut self, hands: &mut Hands<W>) {
+        self.performing -= usize::from(hands.is_batch);
+        if hands.was_quick() {
+            self.slow = false;
+        }
+        self.take_left(hands);
+    }
+
+    /// Takes the answers that have been left, to give them.
+    pub(super) fn take_left(&mut self, hands: &mut Hands<W>) {
+        hands.finished.append(&mut self.left);
+        hands.had_been_left = !hands.finished.is_empty();
+    }
+
+    /// Leaves answers to a thread that drives, if there is one: whoever waits for a queue had better be the one to change it, and
+    /// have it in its cache. Not many of them, so that none gets old, and none that had been left already.
+    pub(super) fn leave(&mut self, hands: &mut Hands<W>) -> bool {
+        let leaves = self.collectors > 0
+            && !hands.had_been_left
+            && !self.stopping
+            && self.left.len() + hands.finished.len() <= 2 * BATCH;
+        if leaves {
+            self.performing -= usize::from(hands.is_batch);
+            self.left.append(&mut hands.finished);
+        }
+        leaves
+    }
+
+    /// Whether those who hold tasks are enough: more threads than cores would only take turns. One that answers may be kept by
+    /// the application's code, but one that is at a batch looks at the queue again before it answers.
+    fn are_enough(&self) -> bool {
+        let short = self.tasks.front().is_some_and(|queued| queued.task.is_short());
+        let hands = self.busy + usize::from(self.driver_comes);
+        short && !self.slow && self.performing > 0 && hands >= self.cores.get()
+    }
+
+    /// Makes a sleeping worker the scout if there is work for one and no scout. Returns whether to wake one up.
     pub(super) fn call(&mut self) -> bool {
-        if self.tasks.is_empty() || self.scout || self.asleep == 0 {
+        if !self.has_work() || self.scout || self.asleep == 0 || self.are_enough() {
             return false;
         }
         self.scout = true;

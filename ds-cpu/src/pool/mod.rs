@@ -8,27 +8,31 @@
 //!   no scout; a worker that finds more than it takes calls the next. So n tasks wake at most n workers, tasks that one
 //!   worker can keep up with wake one, and none is woken while a scout is looking anyway.
 //! * A single task of a thread that is about to drive ([`is_about_to_drive`]) is left to that thread, and nobody is woken.
+//! * Short tasks are not given to more threads than there are cores, unless they turn out slow.
+//! * A worker leaves its answers to a thread that drives meanwhile, and waits for a queue: it is better that one core touches
+//!   what a queue keeps of its requests than that two do by turns.
 //! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately.
 //!
 //! `backlog` is what the lock protects; `cancelled` is the part of it that remembers what nobody wants any more; `worker`
-//! is what a thread does; `patience` decides how long it looks.
+//! is what a thread does.
 
 mod backlog;
 mod cancelled;
-mod patience;
 mod worker;
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod model;
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 use core::num::NonZeroUsize;
-use core::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::sync::{Arc, PoisonError};
 
 use ds_core::{Fault, Path};
-use ds_engine::{Finished, JobId, Sink, StartError, contain, is_about_to_drive, lock};
+use ds_engine::{Finished, JobId, Sink, StartError, contain, is_about_to_drive};
 
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock};
 use crate::work::{Turn, Work};
 use backlog::{Backlog, Numbered};
 use worker::Hands;
@@ -57,7 +61,7 @@ struct Shared<W: Work> {
 
 /// On a cache line of its own: a scout reads it all the time.
 #[repr(align(128))]
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Ready(AtomicU8);
 
 /// What the queue's front gave.
@@ -101,7 +105,7 @@ impl<W: Work> Pool<W> {
         backlog.sink = Some(Arc::clone(sink));
         for n in 0..self.workers.get() {
             let (shared, sink) = (Arc::clone(&self.shared), Arc::clone(sink));
-            let builder = std::thread::Builder::new().name(format!("{}-{n}", self.name));
+            let builder = thread::Builder::new().name(format!("{}-{n}", self.name));
             match builder.spawn(move || worker::run(&shared, sink)) {
                 Ok(handle) => {
                     backlog.workers.push(handle.thread().id());
@@ -119,7 +123,7 @@ impl<W: Work> Pool<W> {
 
     /// Puts tasks at the end of the queue.
     pub(crate) fn submit(&self, tasks: impl Iterator<Item = W>) {
-        self.shared.push(tasks);
+        self.shared.push(tasks, is_about_to_drive());
     }
 
     /// Has a job answered [`Fault::Cancelled`] if it is still in the queue when its turn comes.
@@ -168,10 +172,12 @@ impl Ready {
 }
 
 impl<W: Work> Shared<W> {
-    fn push(&self, tasks: impl Iterator<Item = W>) {
+    /// Puts tasks at the end of the queue; `drives` says whether this thread drives next.
+    fn push(&self, tasks: impl Iterator<Item = W>, drives: bool) {
         let mut backlog = lock(&self.backlog);
         backlog.extend(tasks);
-        if is_about_to_drive() && backlog.is_lone() && !backlog.stopping {
+        backlog.driver_comes |= drives;
+        if drives && backlog.is_lone() && !backlog.stopping {
             backlog.reserved = true;
             self.ready.set(Ready::RESERVED);
         } else {
@@ -182,7 +188,7 @@ impl<W: Work> Shared<W> {
     /// Ends a change that may have left tasks for others: lets go of the lock, and calls a sleeper if one is needed.
     fn share(&self, mut backlog: MutexGuard<'_, Backlog<W>>) {
         backlog.reserved = false;
-        self.ready.set(if backlog.tasks.is_empty() { Ready::NOTHING } else { Ready::TASKS });
+        self.ready.set(if backlog.has_work() { Ready::TASKS } else { Ready::NOTHING });
         let call = backlog.call();
         let stopping = backlog.stopping;
         drop(backlog);
@@ -194,6 +200,15 @@ impl<W: Work> Shared<W> {
         }
     }
 
+    /// What a thread has taken is done, and it will answer, which may take long: the sink may run the application's code. So it calls
+    /// a sleeper if nobody else is at it and there are tasks left.
+    fn answer_next(&self, mut backlog: MutexGuard<'_, Backlog<W>>, hands: &mut Hands<W>) {
+        backlog.performed(hands);
+        if backlog.performing == 0 && !backlog.reserved {
+            self.share(backlog);
+        }
+    }
+
     /// Gives a task its turn; puts into the queue what is to go there. Returns its answer, if it has one now.
     #[inline]
     fn turn(&self, mut task: W, by: Path) -> Option<Finished> {
@@ -202,12 +217,12 @@ impl<W: Work> Shared<W> {
                 Turn::Done(finished) => return Some(finished),
                 Turn::Over => return None,
                 Turn::Later(rest) => {
-                    self.push(core::iter::once(rest));
+                    self.push(core::iter::once(rest), is_about_to_drive());
                     return None;
                 }
                 Turn::Spread(rest, helpers) => {
                     if helpers > 0 {
-                        self.push(core::iter::repeat_n(&rest, helpers).cloned());
+                        self.push(core::iter::repeat_n(&rest, helpers).cloned(), is_about_to_drive());
                     }
                     task = rest;
                 }
@@ -217,6 +232,7 @@ impl<W: Work> Shared<W> {
 
     fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool {
         let mut backlog = lock(&self.backlog);
+        backlog.driver_comes = false;
         let mut hands = backlog.spares.pop().unwrap_or_default();
         backlog.take(&mut hands, queue);
         if hands.are_empty() {
@@ -227,17 +243,30 @@ impl<W: Work> Shared<W> {
             }
             return false;
         }
-        let mut held = Held { shared: self, thread: std::thread::current().id(), hands };
+        let mut held = Held { shared: self, thread: thread::current().id(), hands };
         backlog.busy += 1;
+        // A task that this thread had for itself is of no concern to others, and not worth one more lock.
+        held.hands.is_batch = held.hands.are_short() && !backlog.reserved;
+        backlog.performing += usize::from(held.hands.is_batch);
+        backlog.collectors += usize::from(held.hands.is_batch);
         backlog.drivers.push(held.thread);
         self.share(backlog);
         held.hands.perform(self, Path::INLINE);
-        held.hands.deliver(sink);
+        if held.hands.is_batch {
+            self.answer_next(lock(&self.backlog), &mut held.hands);
+        }
+        while !held.hands.finished.is_empty() {
+            held.hands.deliver(sink);
+            held.hands.finished.clear();
+            if held.hands.is_batch {
+                lock(&self.backlog).take_left(&mut held.hands);
+            }
+        }
         true
     }
 
     fn stop(&self) {
-        let me = std::thread::current().id();
+        let me = thread::current().id();
         let mut backlog = lock(&self.backlog);
         backlog.stopping = true;
         self.calls.notify_all();
@@ -249,7 +278,7 @@ impl<W: Work> Shared<W> {
         }
         loop {
             let alone = inside || backlog.workers.is_empty();
-            let sink = backlog.sink.clone().filter(|_| alone && !backlog.tasks.is_empty());
+            let sink = backlog.sink.clone().filter(|_| alone && backlog.has_work());
             if let Some(sink) = sink {
                 // Nobody else is sure to do it. The sink may stop the pool again, from within this very call.
                 drop(backlog);
@@ -291,10 +320,13 @@ impl<W: Work> Drop for Held<'_, W> {
     fn drop(&mut self) {
         let mut backlog = lock(&self.shared.backlog);
         backlog.busy -= 1;
+        backlog.collectors -= usize::from(self.hands.is_batch);
         if let Some(place) = backlog.drivers.iter().rposition(|&driver| driver == self.thread) {
             backlog.drivers.swap_remove(place);
         }
         self.hands.finished.clear();
+        self.hands.had_been_left = false;
+        self.hands.is_batch = false;
         backlog.spares.push(core::mem::take(&mut self.hands));
         let sink = backlog.spare_sink();
         if backlog.stopping {

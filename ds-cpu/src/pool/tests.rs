@@ -11,7 +11,8 @@ use ds_engine::{AboutToDrive, Finished, JobId, Sink, StartError};
 
 use super::backlog::Backlog;
 use super::worker::Hands;
-use super::{Pool, Taken, lock};
+use super::{Pool, Taken};
+use crate::sync::lock;
 use crate::work::{Turn, Work};
 
 #[derive(Clone)]

@@ -2,19 +2,19 @@
 
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use ds_core::Path;
-use ds_engine::{Finished, JobId, Sink, contain};
+use ds_engine::{Finished, JobId, Patience, Sink, contain};
 
 use super::backlog::{Backlog, Numbered};
-use super::patience::Patience;
-use super::{Ready, Shared, lock, panicked_answer};
+use super::{Ready, Shared, panicked_answer};
+use crate::sync::{MutexGuard, lock, thread};
 use crate::work::Work;
 
 /// How long a batch of short tasks may take before its answers are due and its rest goes back.
-const SLOW: Duration = Duration::from_micros(50);
+const SLOW: Duration = if cfg!(all(test, loom)) { Duration::MAX } else { Duration::from_micros(50) };
 /// Tasks of a batch from one look at the clock to the next.
 const LOOK_EVERY: usize = 8;
 
@@ -24,10 +24,15 @@ pub(super) fn run<W: Work>(shared: &Shared<W>, sink: Arc<dyn Sink>) {
     let mut backlog = lock(&shared.backlog);
     while worker.take(backlog) {
         worker.hands.perform(shared, Path::NONE);
-        // A panic in the sink has been told by the panic hook and ends here: other requests need this thread.
-        let _ = contain(|| worker.hands.deliver(&*sink));
-        worker.hands.finished.clear();
         backlog = lock(&shared.backlog);
+        if !backlog.leave(&mut worker.hands) {
+            shared.answer_next(backlog, &mut worker.hands);
+            // A panic in the sink has been told by the panic hook and ends here: other requests need this thread.
+            let _ = contain(|| worker.hands.deliver(&*sink));
+            worker.hands.finished.clear();
+            worker.hands.had_been_left = false;
+            backlog = lock(&shared.backlog);
+        }
         backlog.busy -= 1;
         if backlog.stopping {
             shared.calm.notify_all();
@@ -50,13 +55,19 @@ impl<'a, W: Work> Worker<'a, W> {
         let mut looked = false;
         loop {
             backlog.take(&mut self.hands, None);
+            if looked && self.hands.are_empty() {
+                // Whoever they were left to may have met a slow task.
+                backlog.take_left(&mut self.hands);
+            }
             if !self.hands.are_empty() {
                 backlog.busy += 1;
+                self.hands.is_batch = self.hands.are_short();
+                backlog.performing += usize::from(self.hands.is_batch);
                 self.shared.share(backlog);
                 return true;
             }
             if backlog.stopping {
-                let me = std::thread::current().id();
+                let me = thread::current().id();
                 backlog.workers.retain(|&worker| worker != me);
                 self.shared.calm.notify_all();
                 return false;
@@ -66,15 +77,27 @@ impl<'a, W: Work> Worker<'a, W> {
             if !looked && !backlog.scout && self.patience.is_left() {
                 backlog.scout = true;
                 drop(backlog);
-                self.patience.look(|| self.shared.ready.get() == Ready::TASKS);
+                self.look();
                 backlog = lock(&self.shared.backlog);
                 backlog.scout = false;
                 looked = true;
-            } else {
+            } else if looked || backlog.left.is_empty() {
                 backlog = self.sleep(backlog);
                 looked = false;
+            } else {
+                looked = true;
             }
         }
+    }
+
+    /// Looks for tasks without the lock.
+    fn look(&mut self) {
+        let found = || self.shared.ready.get() == Ready::TASKS;
+        #[cfg(not(all(test, loom)))]
+        self.patience.look(found);
+        // Once is as often as can be told apart in a model, which has no time.
+        #[cfg(all(test, loom))]
+        let _ = found();
     }
 
     /// Sleeps until called or until the pool stops.
@@ -100,17 +123,39 @@ pub(super) struct Hands<W> {
     /// The job whose task is having its turn, if it is the one to answer it.
     current: Option<JobId>,
     pub(super) finished: Vec<Finished>,
+    /// Whether what was taken counts as a batch of short tasks.
+    pub(super) is_batch: bool,
+    /// Whether some of the answers have been left to others before.
+    pub(super) had_been_left: bool,
+    /// Whether there were several tasks, and all went quickly.
+    quick: bool,
 }
 
 impl<W> Default for Hands<W> {
     fn default() -> Self {
-        Self { batch: VecDeque::new(), current: None, finished: Vec::new() }
+        Self {
+            batch: VecDeque::new(),
+            current: None,
+            finished: Vec::new(),
+            is_batch: false,
+            had_been_left: false,
+            quick: false,
+        }
     }
 }
 
 impl<W: Work> Hands<W> {
     pub(super) fn are_empty(&self) -> bool {
         self.batch.is_empty() && self.finished.is_empty()
+    }
+
+    /// Whether what was taken are short tasks.
+    pub(super) fn are_short(&self) -> bool {
+        self.batch.front().is_some_and(|queued| queued.task.is_short())
+    }
+
+    pub(super) const fn was_quick(&self) -> bool {
+        self.quick
     }
 
     /// Does what was taken, or as much of it as goes quickly.
@@ -123,6 +168,7 @@ impl<W: Work> Hands<W> {
 
     fn perform_batch(&mut self, shared: &Shared<W>, by: Path) {
         let start = (self.batch.len() > 1).then(Instant::now);
+        self.quick = start.is_some();
         let mut done = 0_usize;
         while let Some(queued) = self.batch.pop_front() {
             self.current = queued.task.id();
@@ -133,7 +179,9 @@ impl<W: Work> Hands<W> {
             let look = done.is_multiple_of(LOOK_EVERY);
             done += 1;
             if look && !self.batch.is_empty() && start.is_some_and(|start| start.elapsed() > SLOW) {
+                self.quick = false;
                 let mut backlog = lock(&shared.backlog);
+                backlog.slow = true;
                 backlog.put_back(&mut self.batch);
                 shared.share(backlog);
             }

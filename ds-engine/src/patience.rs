@@ -1,4 +1,7 @@
-//! How long a worker looks for work before it sleeps.
+//! How long a thread looks for what it waits for before it sleeps.
+//!
+//! To sleep and be woken takes tens of microseconds, a small read from the page cache one. So a thread that expects something soon
+//! looks for a little, as long as that has paid lately.
 
 use core::time::Duration;
 use std::time::Instant;
@@ -7,21 +10,22 @@ use std::time::Instant;
 const LOOK: Duration = Duration::from_micros(50);
 /// Looks between two glances at the clock, and two offers of the core to someone else.
 const GLANCES: u32 = 16;
-/// After so many looks in vain a worker goes to sleep at once...
+/// After so many looks in vain a thread goes to sleep at once...
 const DISCOURAGED: u32 = 8;
 /// ...but tries again every so often.
 const RETRY: u32 = 32;
 
 /// Looks for a while, if that has paid lately.
-#[derive(Default)]
-pub(super) struct Patience {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Patience {
     /// Times since the last success that looking was in vain or was not tried.
     misses: u32,
 }
 
 impl Patience {
     /// Whether to look at all.
-    pub(super) const fn is_left(&mut self) -> bool {
+    #[must_use]
+    pub const fn is_left(&mut self) -> bool {
         let left = self.misses < DISCOURAGED || self.misses.is_multiple_of(RETRY);
         if !left {
             self.misses = self.misses.wrapping_add(1);
@@ -29,20 +33,20 @@ impl Patience {
         left
     }
 
-    /// Looks until `found` says yes or the time is over.
-    pub(super) fn look(&mut self, found: impl Fn() -> bool) {
+    /// Looks until `found` says yes, some 50 microseconds at most. Returns whether it did.
+    pub fn look(&mut self, mut found: impl FnMut() -> bool) -> bool {
         let start = Instant::now();
         loop {
             for _ in 0..GLANCES {
                 if found() {
                     self.misses = 0;
-                    return;
+                    return true;
                 }
                 core::hint::spin_loop();
             }
             if start.elapsed() > LOOK {
                 self.misses = self.misses.wrapping_add(1);
-                return;
+                return false;
             }
             std::thread::yield_now();
         }
@@ -59,13 +63,13 @@ mod tests {
         let mut looks = 0;
         for _ in 0..DISCOURAGED + 10 * RETRY {
             if patience.is_left() {
-                patience.look(|| false);
+                assert!(!patience.look(|| false));
                 looks += 1;
             }
         }
         assert!((DISCOURAGED..DISCOURAGED + 12).contains(&looks), "{looks}");
         while !patience.is_left() {}
-        patience.look(|| true);
+        assert!(patience.look(|| true));
         assert!(patience.is_left());
         assert_eq!(patience.misses, 0);
     }
