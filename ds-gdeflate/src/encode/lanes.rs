@@ -39,12 +39,18 @@ impl Lane {
     /// Settles the word that is complete; the next but one is at `place`.
     #[inline(always)]
     fn settle(&mut self, words: &mut [[u8; WORD]], place: u32) {
-        if let Some(word) = words.get_mut((self.places & 0xFFFF) as usize) {
-            *word = (self.pending as u32).to_le_bytes();
-        }
+        put(words, self.places, self.pending as u32);
         self.pending >>= WORD_BITS;
         self.count -= WORD_BITS;
         self.places = self.places >> 16 | place << 16;
+    }
+}
+
+/// Writes a word, if there is room, to the place in the lower half of `places`.
+#[inline(always)]
+fn put(words: &mut [[u8; WORD]], places: u32, value: u32) {
+    if let Some(word) = words.get_mut((places & 0xFFFF) as usize) {
+        *word = value.to_le_bytes();
     }
 }
 
@@ -125,9 +131,7 @@ impl<'a> LaneWriter<'a> {
             for (lane, (state, order)) in self.lanes.iter_mut().zip(order).enumerate() {
                 let word = u32::from_le_bytes([0, 1, 2, 3].map(|round| group[round * LANES + lane]));
                 let pending = state.pending | u64::from(word) << state.count;
-                if let Some(word) = self.words.get_mut((state.places & 0xFFFF) as usize) {
-                    *word = (pending as u32).to_le_bytes();
-                }
+                put(self.words, state.places, pending as u32);
                 state.pending = pending >> WORD_BITS;
                 state.places = state.places >> 16 | (self.taken + order) << 16;
             }
@@ -136,18 +140,54 @@ impl<'a> LaneWriter<'a> {
         self.turns(rest.iter().map(|&byte| Bits::new(byte.into(), 8)));
     }
 
+    /// The lanes part by part, between rounds.
+    pub(super) fn split(&self) -> SplitLanes {
+        SplitLanes {
+            pending: self.lanes.map(|lane| lane.pending as u32),
+            counts: self.lanes.map(|lane| lane.count),
+            places: self.lanes.map(|lane| lane.places),
+            taken: self.taken,
+        }
+    }
+
+    /// The other way round.
+    pub(super) fn join(&mut self, split: &SplitLanes) {
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            *lane = Lane {
+                pending: split.pending[index].into(),
+                count: split.counts[index],
+                places: split.places[index],
+            };
+        }
+        self.taken = split.taken;
+    }
+
+    /// Writes a word to its place, which is the lower half of `places`.
+    #[inline(always)]
+    pub(super) fn put(&mut self, places: u32, word: u32) {
+        put(self.words, places, word);
+    }
+
     /// Settles the last words and returns the tile's size in words.
     pub(super) fn finish(self) -> usize {
         for lane in &self.lanes {
-            let last = [(lane.places & 0xFFFF, lane.pending as u32), (lane.places >> 16, 0)];
-            for (place, value) in last {
-                if let Some(word) = self.words.get_mut(place as usize) {
-                    *word = value.to_le_bytes();
-                }
-            }
+            put(self.words, lane.places, lane.pending as u32);
+            put(self.words, lane.places >> 16, 0);
         }
         self.taken as usize
     }
+}
+
+/// What [`LaneWriter`] knows of its lanes between rounds, as vectors take it.
+pub(super) struct SplitLanes {
+    /// Bits of the words being filled.
+    pub(super) pending: [u32; LANES],
+    /// How many those are, 1 to 32.
+    pub(super) counts: [u32; LANES],
+    /// Index of the word being filled, and above it that of the next.
+    pub(super) places: [u32; LANES],
+    /// Words that the lanes own so far.
+    pub(super) taken: u32,
 }
 
 /// The set bits' numbers, lowest first.

@@ -89,19 +89,22 @@ impl Bits {
 /// A block's two codes, laid out for the token loop.
 pub(super) struct BlockCodes {
     /// By [`Token::index`]: literals, then matches of up to [`MAX_SHORT_MATCH`] bytes with their extra bits.
-    litlen: [Bits; 256 + MAX_SHORT_MATCH + 1],
+    litlen: [Bits; Self::SHORT],
     long_match: Bits,
     end_of_block: Bits,
     distance: [Bits; DISTANCE_SYMBOLS],
 }
 
 impl BlockCodes {
+    /// Literals and lengths that are said without the 16 extra bits of symbol 285.
+    pub(super) const SHORT: usize = 256 + MAX_SHORT_MATCH + 1;
+
     /// The codes of these lengths.
     pub(super) fn new(litlen: &[u8; LITLEN_SYMBOLS], distance: &[u8; DISTANCE_SYMBOLS]) -> Self {
         let (litlen_words, distance_words) = (code_words(litlen), code_words(distance));
         let word = |symbol: usize| Bits::new(litlen_words[symbol].into(), litlen[symbol].into());
         let mut codes = Self {
-            litlen: [Bits::NONE; 256 + MAX_SHORT_MATCH + 1],
+            litlen: [Bits::NONE; Self::SHORT],
             long_match: word(285),
             end_of_block: word(256),
             distance: core::array::from_fn(|symbol| {
@@ -139,5 +142,15 @@ impl BlockCodes {
 
     pub(super) fn end_of_block(&self) -> Bits {
         self.end_of_block
+    }
+
+    /// All of [`litlen`](Self::litlen), by [`Token::index`]; then what longer matches begin with.
+    pub(super) fn litlens(&self) -> impl Iterator<Item = Bits> {
+        self.litlen.iter().copied().chain([self.long_match])
+    }
+
+    /// The code words alone, by symbol.
+    pub(super) fn distances(&self) -> &[Bits; DISTANCE_SYMBOLS] {
+        &self.distance
     }
 }
