@@ -8,7 +8,8 @@
 //!    and finds the cheapest path through them at a [`price`].
 //! 3. [`split`] joins blocks and moves their boundaries, by what they cost according to their [`entropy`].
 //! 4. [`block`] gives each block the cheapest of the three kinds, with [`codes`] from [`huffman`], and writes it: code
-//!    lengths in [`header`], tokens as [`symbols`].
+//!    lengths in [`header`], tokens as [`turns`] of the lanes with what [`symbols`] says, most of them in [`avx512`]
+//!    where that can be.
 //! 5. [`lanes`] deals the bits to the lanes and puts their words where a decoder's refills look for them.
 //!
 //! All but the parser is common to the levels. Nothing depends on anything but the tile and the options, so the same
@@ -123,7 +124,7 @@ impl Encoder {
         }
     }
 
-    /// The same with these instructions rather than the machine's best. All give the same bytes.
+    /// A workspace of an encoder that uses these instructions rather than the machine's best. The bytes are the same.
     #[must_use]
     pub const fn with_simd(simd: SimdLevel) -> Self {
         let mut encoder = Self::new();
