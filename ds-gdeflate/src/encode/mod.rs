@@ -8,7 +8,7 @@
 //!    and finds the cheapest path through them at a [`price`].
 //! 3. [`split`] joins blocks and moves their boundaries, by what they cost according to their [`entropy`].
 //! 4. [`block`] gives each block the cheapest of the three kinds, with [`codes`] from [`huffman`], and writes it: code
-//!    lengths in [`header`], tokens as [`turns`] of the lanes with what [`symbols`] says, most of them in [`avx512`]
+//!    lengths in [`header`], tokens as [`turns`] of the lanes with what [`symbols`] says, most of them in [`vector`]s
 //!    where that can be.
 //! 5. [`lanes`] deals the bits to the lanes and puts their words where a decoder's refills look for them.
 //!
@@ -45,9 +45,9 @@ mod window;
 
 // Freestanding targets for x86-64 have no vector registers.
 #[cfg(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi"))))]
-mod avx512;
+mod vector;
 #[cfg(not(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi")))))]
-mod avx512 {
+mod vector {
     use super::lanes::LaneWriter;
     use super::turns::Turns;
     use crate::simd::SimdLevel;

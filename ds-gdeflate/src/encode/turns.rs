@@ -1,9 +1,9 @@
 //! The tokens of a block as turns of the lanes, a round of 32 turns at a time.
 
-use super::avx512;
 use super::lanes::{LaneWriter, lanes_of};
 use super::symbols::BlockCodes;
 use super::token::Token;
+use super::vector;
 use crate::format::{DISTANCE_SYMBOLS, LANES, LITLEN_SYMBOLS};
 use crate::simd::SimdLevel;
 
@@ -32,7 +32,7 @@ impl<'a> Turns<'a> {
 
     /// Writes the tokens and the end of the block.
     pub(super) fn write(mut self, simd: SimdLevel, lanes: &mut LaneWriter<'_>) {
-        avx512::write_rounds(simd, &mut self, lanes);
+        vector::write_rounds(simd, &mut self, lanes);
         self.write_rounds(lanes);
         self.finish(lanes);
     }

@@ -4,19 +4,18 @@
 
 use core::arch::x86_64::*;
 
-use super::lanes::LaneWriter;
-use super::symbols::BlockCodes;
-use super::token::Token;
-use super::turns::Turns;
-use crate::format::{DISTANCE_SYMBOLS, DISTANCES, LANES, MIN_MATCH};
-use crate::simd::{SimdLevel, Variant};
+use super::{MATCH, PackedCodes, Queue, SHORT};
+use crate::decode::Avx512;
+use crate::encode::lanes::LaneWriter;
+use crate::encode::symbols::BlockCodes;
+use crate::encode::token::Token;
+use crate::encode::turns::Turns;
+use crate::format::{DISTANCES, LANES, MIN_MATCH};
 
-/// Writes rounds for as long as there are tokens for all lanes, if the level is this one.
-pub(super) fn write_rounds(simd: SimdLevel, turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
-    if let Variant::Avx512(_) = simd.0 {
-        // SAFETY: there is no such value unless the features were detected.
-        unsafe { run(turns, lanes) }
-    }
+/// Writes rounds for as long as there are tokens for all lanes.
+pub(super) fn write_rounds(_: Avx512, turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
+    // SAFETY: there is no `Avx512` unless the features were detected.
+    unsafe { run(turns, lanes) }
 }
 
 /// Lanes in a vector.
@@ -45,7 +44,7 @@ fn run(turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
         places: load(&parts.places.as_chunks().0[half]),
         last: load(&turns.last.as_chunks().0[half]),
     });
-    let mut queue = Queue { words: [0; QUEUE], places: [0; QUEUE], len: 0 };
+    let mut queue = Queue::EMPTY;
     while let Some(next) = turns.rest.first_chunk::<LANES>() {
         queue.make_room(lanes);
         let mut dealt = 0;
@@ -60,7 +59,10 @@ fn run(turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
             let places = state.places;
             let (words, full) = state.append(bits, parts.taken);
             parts.taken += full.count_ones();
-            queue.push(full, words, places);
+            queue.push(full.count_ones(), |some_words, some_places| {
+                store(_mm512_maskz_compress_epi32(full, words), some_words);
+                store(_mm512_maskz_compress_epi32(full, places), some_places);
+            });
             state.last = tokens;
             now_owing |= u32::from(not_below(tokens, MATCH)) << (half * HALF);
         }
@@ -104,51 +106,6 @@ impl Half {
     }
 }
 
-/// Settled words that wait to be written.
-///
-/// How many a round settles cannot be predicted. To write those of many rounds in one loop is to guess its end wrong once, and not once a
-/// round.
-struct Queue {
-    words: [u32; QUEUE],
-    /// Their places in the lower halves.
-    places: [u32; QUEUE],
-    len: usize,
-}
-
-/// Words that fit into a queue.
-const QUEUE: usize = 256;
-
-impl Queue {
-    /// Adds some of these words. No more than two calls after [`make_room`](Self::make_room).
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
-    fn push(&mut self, which: __mmask16, words: __m512i, places: __m512i) {
-        // It never is more; this spares the test of the slices.
-        let at = self.len.min(QUEUE - HALF);
-        for (vector, queue) in [(words, &mut self.words), (places, &mut self.places)] {
-            let room = queue[at..].first_chunk_mut().expect("room for half of the lanes");
-            store(_mm512_maskz_compress_epi32(which, vector), room);
-        }
-        self.len = at + which.count_ones() as usize;
-    }
-
-    /// Sees to it that there is room for a round's words.
-    #[inline]
-    fn make_room(&mut self, lanes: &mut LaneWriter<'_>) {
-        if self.len > QUEUE - LANES {
-            self.drain(lanes);
-        }
-    }
-
-    #[inline]
-    fn drain(&mut self, lanes: &mut LaneWriter<'_>) {
-        for (&word, &places) in self.words.iter().zip(&self.places).take(self.len) {
-            lanes.put(places, word);
-        }
-        self.len = 0;
-    }
-}
-
 /// What half of the lanes write in a turn.
 #[derive(Clone, Copy)]
 struct HalfBits {
@@ -157,40 +114,25 @@ struct HalfBits {
     counts: __m512i,
 }
 
-/// [`BlockCodes`] as vectors look them up.
+/// A block's codes as they are looked up.
 struct Codes {
-    /// By [`Token::index`], the last for longer matches: the number of bits in the lower five, their value above.
-    litlens: [u32; SHORT + 1],
-    /// By symbol: the code word, from bit 16 on its length, from bit 24 on that of the whole turn.
+    packed: PackedCodes,
+    /// By symbol, those of `packed`.
     distances: [__m512i; 2],
     /// By symbol, less one as in a [`Token`].
     bases: [__m512i; 2],
 }
 
-/// The first [`Token::index`] of a match.
-const MATCH: usize = 256;
-
-/// The first [`Token::index`] without an entry of its own.
-const SHORT: usize = BlockCodes::SHORT;
-
 impl Codes {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
     fn new(codes: &BlockCodes) -> Self {
-        let mut litlens = [0; SHORT + 1];
-        for (packed, bits) in litlens.iter_mut().zip(codes.litlens()) {
-            *packed = bits.value() << 5 | bits.count();
-        }
-        let words = codes.distances();
-        let distances: [u32; DISTANCE_SYMBOLS] = core::array::from_fn(|symbol| {
-            let len = words[symbol].count();
-            words[symbol].value() | len << 16 | (len + u32::from(DISTANCES[symbol].extra)) << 24
-        });
+        let packed = PackedCodes::new(codes);
         let bases = DISTANCES.map(|range| u32::from(range.base) - 1);
-        let [distances, bases] = [distances, bases].map(|table| {
+        let [distances, bases] = [packed.distances, bases].map(|table| {
             let (halves, _) = table.as_chunks();
             [load(&halves[0]), load(&halves[1])]
         });
-        Self { litlens, distances, bases }
+        Self { packed, distances, bases }
     }
 
     /// What the lanes write: those that are `owing` the distances of their last tokens, the others their next tokens' literals or lengths.
@@ -221,7 +163,7 @@ impl Codes {
     fn look_up(&self, index: __m512i) -> __m512i {
         let index = _mm512_min_epu32(index, _mm512_set1_epi32(SHORT as i32));
         // SAFETY: an index of at most `SHORT` is within the array.
-        unsafe { _mm512_i32gather_epi32::<4>(index, self.litlens.as_ptr().cast()) }
+        unsafe { _mm512_i32gather_epi32::<4>(index, self.packed.litlens.as_ptr().cast()) }
     }
 
     /// The turns that complete these matches.
