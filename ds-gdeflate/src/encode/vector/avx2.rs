@@ -54,11 +54,14 @@ fn run(turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
         let mut now_owing = 0;
         for (quarter, state) in quarters.iter_mut().enumerate() {
             let free = !(turns.owing >> (quarter * QUARTER)) as u8;
-            let tokens = load(next[dealt..].first_chunk().expect("a quarter of them or more"));
-            let tokens = _mm256_permutevar8x32_epi32(tokens, bytes(RANKS[usize::from(free)]));
+            let some: &[Token; QUARTER] = next[dealt..].first_chunk().expect("a quarter of them or more");
+            let order = bytes(RANKS[usize::from(free)]);
+            let entries = load(&codes.packed.entries(some));
+            let entries = _mm256_permutevar8x32_epi32(entries, order);
+            let tokens = _mm256_permutevar8x32_epi32(load(some), order);
             dealt += free.count_ones() as usize;
 
-            let (bits, matches) = codes.turns(tokens, state.last, state.owing);
+            let (bits, matches) = codes.turns(tokens, entries, state.last, state.owing);
             let places = state.places;
             let (words, full) = state.append(bits, parts.taken);
             parts.taken += full.count_ones();
@@ -133,13 +136,18 @@ impl Codes {
         Self { packed, distances }
     }
 
-    /// What the lanes write: those that are `owing` the distances of their last tokens, the others their next tokens' literals or lengths.
+    /// What the lanes write: those that are `owing` the distances of their last tokens, the others what `entries` say of their next.
     /// And which of the others took a match.
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    fn turns(&self, next: __m256i, last: __m256i, owing: __m256i) -> (QuarterBits, __m256i) {
+    fn turns(
+        &self,
+        next: __m256i,
+        entries: __m256i,
+        last: __m256i,
+        owing: __m256i,
+    ) -> (QuarterBits, __m256i) {
         let index = _mm256_srli_epi32::<16>(next);
-        let entries = self.look_up(index);
         let QuarterBits { values, counts } = self.distances(last);
         let values = _mm256_blendv_epi8(_mm256_srli_epi32::<5>(entries), values, owing);
         let litlen_counts = _mm256_and_si256(entries, _mm256_set1_epi32(31));
@@ -152,7 +160,7 @@ impl Codes {
         if mask(long) == 0 {
             return (QuarterBits { values, counts }, matches);
         }
-        // Few are, so that this branch costs nothing.
+        // Few are that long, so the branch is guessed right.
         let extra = _mm256_sub_epi32(index, _mm256_set1_epi32((MATCH + MIN_MATCH) as i32));
         let extra = _mm256_and_si256(_mm256_sllv_epi32(extra, counts), long);
         let bits = QuarterBits {
@@ -160,15 +168,6 @@ impl Codes {
             counts: _mm256_add_epi32(counts, _mm256_and_si256(long, _mm256_set1_epi32(16))),
         };
         (bits, matches)
-    }
-
-    /// The literals' or lengths' entries.
-    #[inline]
-    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    fn look_up(&self, index: __m256i) -> __m256i {
-        let index = _mm256_min_epu32(index, _mm256_set1_epi32(SHORT as i32));
-        // SAFETY: an index of at most `SHORT` is within the array.
-        unsafe { _mm256_i32gather_epi32::<4>(self.packed.litlens.as_ptr().cast(), index) }
     }
 
     /// The turns that complete these matches.

@@ -51,11 +51,12 @@ fn run(turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
         let mut now_owing = 0;
         for (half, state) in halves.iter_mut().enumerate() {
             let owing = (turns.owing >> (half * HALF)) as __mmask16;
-            let tokens = load(next[dealt..].first_chunk().expect("half of them or more"));
-            let tokens = _mm512_maskz_expand_epi32(!owing, tokens);
+            let some: &[Token; HALF] = next[dealt..].first_chunk().expect("half of them or more");
+            let entries = _mm512_maskz_expand_epi32(!owing, load(&codes.packed.entries(some)));
+            let tokens = _mm512_maskz_expand_epi32(!owing, load(some));
             dealt += owing.count_zeros() as usize;
 
-            let bits = codes.turns(tokens, state.last, owing);
+            let bits = codes.turns(tokens, entries, state.last, owing);
             let places = state.places;
             let (words, full) = state.append(bits, parts.taken);
             parts.taken += full.count_ones();
@@ -135,12 +136,10 @@ impl Codes {
         Self { packed, distances, bases }
     }
 
-    /// What the lanes write: those that are `owing` the distances of their last tokens, the others their next tokens' literals or lengths.
+    /// What the lanes write: those that are `owing` the distances of their last tokens, the others what `entries` say of their next.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
-    fn turns(&self, next: __m512i, last: __m512i, owing: __mmask16) -> HalfBits {
-        let index = _mm512_srli_epi32::<16>(next);
-        let entries = self.look_up(index);
+    fn turns(&self, next: __m512i, entries: __m512i, last: __m512i, owing: __mmask16) -> HalfBits {
         let HalfBits { values, counts } = self.distances(last);
         let values = _mm512_mask_srli_epi32::<5>(values, !owing, entries);
         let counts = _mm512_mask_and_epi32(counts, !owing, entries, _mm512_set1_epi32(31));
@@ -148,22 +147,14 @@ impl Codes {
         if long == 0 {
             return HalfBits { values, counts };
         }
-        // Few are, so that this branch costs nothing.
-        let extra = _mm512_sub_epi32(index, _mm512_set1_epi32((MATCH + MIN_MATCH) as i32));
+        // Few are that long, so the branch is guessed right.
+        let extra =
+            _mm512_sub_epi32(_mm512_srli_epi32::<16>(next), _mm512_set1_epi32((MATCH + MIN_MATCH) as i32));
         let extra = _mm512_sllv_epi32(extra, counts);
         HalfBits {
             values: _mm512_mask_or_epi32(values, long, values, extra),
             counts: _mm512_mask_add_epi32(counts, long, counts, _mm512_set1_epi32(16)),
         }
-    }
-
-    /// The literals' or lengths' entries.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
-    fn look_up(&self, index: __m512i) -> __m512i {
-        let index = _mm512_min_epu32(index, _mm512_set1_epi32(SHORT as i32));
-        // SAFETY: an index of at most `SHORT` is within the array.
-        unsafe { _mm512_i32gather_epi32::<4>(index, self.packed.litlens.as_ptr().cast()) }
     }
 
     /// The turns that complete these matches.

@@ -10,6 +10,7 @@ mod avx512;
 
 use super::lanes::LaneWriter;
 use super::symbols::BlockCodes;
+use super::token::Token;
 use super::turns::Turns;
 use crate::format::{DISTANCE_SYMBOLS, DISTANCES, LANES};
 use crate::simd::{SimdLevel, Variant};
@@ -23,16 +24,15 @@ pub(super) fn write_rounds(simd: SimdLevel, turns: &mut Turns<'_>, lanes: &mut L
     }
 }
 
-/// The first [`Token::index`](super::token::Token::index) of a match.
+/// The first [`Token::index`] of a match.
 const MATCH: usize = 256;
 
-/// The first [`Token::index`](super::token::Token::index) without an entry of its own.
+/// The first [`Token::index`] without an entry of its own.
 const SHORT: usize = BlockCodes::SHORT;
 
 /// [`BlockCodes`] with 32 bits for each entry.
 struct PackedCodes {
-    /// By [`Token::index`](super::token::Token::index), the last for longer matches: the number of bits in the lower five, their value
-    /// above.
+    /// By [`Token::index`], the last for longer matches: the number of bits in the lower five, their value above.
     litlens: [u32; SHORT + 1],
     /// By symbol: the code word, from bit 16 on its length, from bit 24 on that of the whole turn.
     distances: [u32; DISTANCE_SYMBOLS],
@@ -51,6 +51,12 @@ impl PackedCodes {
             words[symbol].value() | len << 16 | (len + u32::from(DISTANCES[symbol].extra)) << 24
         });
         Self { litlens, distances }
+    }
+
+    /// The entries of these tokens' literals or lengths. Looked up one by one, which is as fast as a gather or faster.
+    #[inline(always)]
+    fn entries<const N: usize>(&self, tokens: &[Token; N]) -> [u32; N] {
+        tokens.map(|token| self.litlens[token.index().min(SHORT)])
     }
 }
 
