@@ -13,13 +13,13 @@ const WORD_BITS: u32 = u32::BITS;
 /// the one after it. The place after that is taken when the word being filled has room no more for the turn's bits:
 /// the very turn at which the decoder refills.
 #[derive(Clone, Copy)]
-struct Lane {
+pub(super) struct Lane {
     /// Bits not yet settled, the low 32 belong to the word being filled.
-    pending: u64,
+    pub(super) pending: u64,
     /// How many of them there are: 1 to 32 between rounds. (A full word waits for the next bit.)
-    count: u32,
+    pub(super) count: u32,
     /// Index of the word being filled, and above it that of the next.
-    places: u32,
+    pub(super) places: u32,
 }
 
 impl Lane {
@@ -48,7 +48,7 @@ impl Lane {
 
 /// Writes a word, if there is room, to the place in the lower half of `places`.
 #[inline(always)]
-fn put(words: &mut [[u8; WORD]], places: u32, value: u32) {
+pub(super) fn put(words: &mut [[u8; WORD]], places: u32, value: u32) {
     if let Some(word) = words.get_mut((places & 0xFFFF) as usize) {
         *word = value.to_le_bytes();
     }
@@ -61,10 +61,10 @@ const NOWHERE: u32 = 0xFFFF;
 ///
 /// Words that do not fit are counted, not written, so the tile's exact size is known in any case.
 pub(super) struct LaneWriter<'a> {
-    lanes: [Lane; LANES],
-    words: &'a mut [[u8; WORD]],
+    pub(super) lanes: [Lane; LANES],
+    pub(super) words: &'a mut [[u8; WORD]],
     /// Words that the lanes own so far.
-    taken: u32,
+    pub(super) taken: u32,
 }
 
 impl<'a> LaneWriter<'a> {
@@ -140,34 +140,6 @@ impl<'a> LaneWriter<'a> {
         self.turns(rest.iter().map(|&byte| Bits::new(byte.into(), 8)));
     }
 
-    /// The lanes part by part, between rounds.
-    pub(super) fn split(&self) -> SplitLanes {
-        SplitLanes {
-            pending: self.lanes.map(|lane| lane.pending as u32),
-            counts: self.lanes.map(|lane| lane.count),
-            places: self.lanes.map(|lane| lane.places),
-            taken: self.taken,
-        }
-    }
-
-    /// The other way round.
-    pub(super) fn join(&mut self, split: &SplitLanes) {
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
-            *lane = Lane {
-                pending: split.pending[index].into(),
-                count: split.counts[index],
-                places: split.places[index],
-            };
-        }
-        self.taken = split.taken;
-    }
-
-    /// Writes a word to its place, which is the lower half of `places`.
-    #[inline(always)]
-    pub(super) fn put(&mut self, places: u32, word: u32) {
-        put(self.words, places, word);
-    }
-
     /// Settles the last words and returns the tile's size in words.
     pub(super) fn finish(self) -> usize {
         for lane in &self.lanes {
@@ -176,18 +148,6 @@ impl<'a> LaneWriter<'a> {
         }
         self.taken as usize
     }
-}
-
-/// What [`LaneWriter`] knows of its lanes between rounds, as vectors take it.
-pub(super) struct SplitLanes {
-    /// Bits of the words being filled.
-    pub(super) pending: [u32; LANES],
-    /// How many those are, 1 to 32.
-    pub(super) counts: [u32; LANES],
-    /// Index of the word being filled, and above it that of the next.
-    pub(super) places: [u32; LANES],
-    /// Words that the lanes own so far.
-    pub(super) taken: u32,
 }
 
 /// The set bits' numbers, lowest first.

@@ -89,10 +89,12 @@ impl Bits {
 /// A block's two codes, laid out for the token loop.
 pub(super) struct BlockCodes {
     /// By [`Token::index`]: literals, then matches of up to [`MAX_SHORT_MATCH`] bytes with their extra bits.
-    litlen: [Bits; Self::SHORT],
-    long_match: Bits,
+    pub(super) litlen: [Bits; Self::SHORT],
+    /// What longer matches begin with.
+    pub(super) long_match: Bits,
     end_of_block: Bits,
-    distance: [Bits; DISTANCE_SYMBOLS],
+    /// The code words alone, by symbol.
+    pub(super) distance: [Bits; DISTANCE_SYMBOLS],
 }
 
 impl BlockCodes {
@@ -142,15 +144,5 @@ impl BlockCodes {
 
     pub(super) fn end_of_block(&self) -> Bits {
         self.end_of_block
-    }
-
-    /// All of [`litlen`](Self::litlen), by [`Token::index`]; then what longer matches begin with.
-    pub(super) fn litlens(&self) -> impl Iterator<Item = Bits> {
-        self.litlen.iter().copied().chain([self.long_match])
-    }
-
-    /// The code words alone, by symbol.
-    pub(super) fn distances(&self) -> &[Bits; DISTANCE_SYMBOLS] {
-        &self.distance
     }
 }

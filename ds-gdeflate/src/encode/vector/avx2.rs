@@ -4,7 +4,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{MATCH, PackedCodes, Queue, SHORT};
+use super::{MATCH, PackedCodes, Queue, SHORT, SplitLanes};
 use crate::decode::Avx2;
 use crate::encode::lanes::LaneWriter;
 use crate::encode::symbols::BlockCodes;
@@ -39,7 +39,7 @@ struct Quarter {
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 fn run(turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
     let codes = Codes::new(&turns.codes);
-    let mut parts = lanes.split();
+    let mut parts = SplitLanes::of(lanes);
     let mut quarters: [Quarter; 4] = core::array::from_fn(|quarter| Quarter {
         pending: load(&parts.pending.as_chunks().0[quarter]),
         counts: load(&parts.counts.as_chunks().0[quarter]),
@@ -87,7 +87,7 @@ fn run(turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
         store(state.last, &mut last.as_chunks_mut().0[quarter]);
     }
     turns.last = last.map(Token::from_bits);
-    lanes.join(&parts);
+    parts.store(lanes);
 }
 
 impl Quarter {

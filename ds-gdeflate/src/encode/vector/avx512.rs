@@ -4,7 +4,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{MATCH, PackedCodes, Queue, SHORT};
+use super::{MATCH, PackedCodes, Queue, SHORT, SplitLanes};
 use crate::decode::Avx512;
 use crate::encode::lanes::LaneWriter;
 use crate::encode::symbols::BlockCodes;
@@ -37,7 +37,7 @@ struct Half {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
 fn run(turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
     let codes = Codes::new(&turns.codes);
-    let mut parts = lanes.split();
+    let mut parts = SplitLanes::of(lanes);
     let mut halves: [Half; 2] = core::array::from_fn(|half| Half {
         pending: load(&parts.pending.as_chunks().0[half]),
         counts: load(&parts.counts.as_chunks().0[half]),
@@ -80,7 +80,7 @@ fn run(turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
         store(state.last, &mut last.as_chunks_mut().0[half]);
     }
     turns.last = last.map(Token::from_bits);
-    lanes.join(&parts);
+    parts.store(lanes);
 }
 
 impl Half {

@@ -8,7 +8,7 @@
 mod avx2;
 mod avx512;
 
-use super::lanes::LaneWriter;
+use super::lanes::{Lane, LaneWriter, put};
 use super::symbols::BlockCodes;
 use super::token::Token;
 use super::turns::Turns;
@@ -42,10 +42,10 @@ impl PackedCodes {
     #[inline(always)]
     fn new(codes: &BlockCodes) -> Self {
         let mut litlens = [0; SHORT + 1];
-        for (packed, bits) in litlens.iter_mut().zip(codes.litlens()) {
+        for (packed, bits) in litlens.iter_mut().zip(codes.litlen.iter().chain([&codes.long_match])) {
             *packed = bits.value() << 5 | bits.count();
         }
-        let words = codes.distances();
+        let words = &codes.distance;
         let distances = core::array::from_fn(|symbol| {
             let len = words[symbol].count();
             words[symbol].value() | len << 16 | (len + u32::from(DISTANCES[symbol].extra)) << 24
@@ -57,6 +57,40 @@ impl PackedCodes {
     #[inline(always)]
     fn entries<const N: usize>(&self, tokens: &[Token; N]) -> [u32; N] {
         tokens.map(|token| self.litlens[token.index().min(SHORT)])
+    }
+}
+
+/// What a [`LaneWriter`] knows of its lanes between rounds, part by part.
+struct SplitLanes {
+    /// Bits of the words being filled.
+    pending: [u32; LANES],
+    /// How many those are, 1 to 32.
+    counts: [u32; LANES],
+    /// Index of the word being filled, and above it that of the next.
+    places: [u32; LANES],
+    /// Words that the lanes own so far.
+    taken: u32,
+}
+
+impl SplitLanes {
+    #[inline(always)]
+    fn of(writer: &LaneWriter<'_>) -> Self {
+        Self {
+            pending: writer.lanes.map(|lane| lane.pending as u32),
+            counts: writer.lanes.map(|lane| lane.count),
+            places: writer.lanes.map(|lane| lane.places),
+            taken: writer.taken,
+        }
+    }
+
+    #[inline(always)]
+    fn store(&self, writer: &mut LaneWriter<'_>) {
+        writer.lanes = core::array::from_fn(|lane| Lane {
+            pending: self.pending[lane].into(),
+            count: self.counts[lane],
+            places: self.places[lane],
+        });
+        writer.taken = self.taken;
     }
 }
 
@@ -100,7 +134,7 @@ impl Queue {
     #[inline(always)]
     fn drain(&mut self, lanes: &mut LaneWriter<'_>) {
         for (&word, &places) in self.words.iter().zip(&self.places).take(self.len) {
-            lanes.put(places, word);
+            put(lanes.words, places, word);
         }
         self.len = 0;
     }
