@@ -42,10 +42,7 @@ impl<'a> Turns<'a> {
         let Self { codes, rest, last, owing } = self;
         let (mut tokens, mut owes) = (*rest, *owing);
         while let Some(next) = tokens.first_chunk::<LANES>() {
-            let mut full = 0;
-            for lane in lanes_of(owes) {
-                full |= lanes.append(lane, codes.distance(last[lane % LANES]));
-            }
+            let mut full = append_distances(codes, last, owes, lanes);
             let mut now_owing = 0;
             let mut taken = 0;
             for lane in lanes_of(!owes) {
@@ -66,7 +63,7 @@ impl<'a> Turns<'a> {
     fn finish(mut self, lanes: &mut LaneWriter<'_>) {
         let mut ended = false;
         while !ended || self.owing != 0 {
-            let mut full = self.distances(lanes);
+            let mut full = append_distances(&self.codes, &self.last, self.owing, lanes);
             let free = if ended { 0 } else { !self.owing };
             self.owing = 0;
             for lane in lanes_of(free) {
@@ -83,14 +80,19 @@ impl<'a> Turns<'a> {
             lanes.settle(full);
         }
     }
+}
 
-    /// Appends the distances that are owed; returns the lanes whose words are full.
-    #[inline(always)]
-    fn distances(&self, lanes: &mut LaneWriter<'_>) -> u32 {
-        let mut full = 0;
-        for lane in lanes_of(self.owing) {
-            full |= lanes.append(lane, self.codes.distance(self.last[lane % LANES]));
-        }
-        full
+/// Appends the distances that are owed; returns the lanes whose words are full.
+#[inline(always)]
+fn append_distances(
+    codes: &BlockCodes,
+    last: &[Token; LANES],
+    owing: u32,
+    lanes: &mut LaneWriter<'_>,
+) -> u32 {
+    let mut full = 0;
+    for lane in lanes_of(owing) {
+        full |= lanes.append(lane, codes.distance(last[lane % LANES]));
     }
+    full
 }
