@@ -14,7 +14,7 @@ use ds_bench::classes::{self, Class};
 use ds_bench::progress::Progress;
 use ds_bench::results::{self, Bench, Encode, Rival, Run, geometric_mean};
 use ds_bench::settings::Settings;
-use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, TILE_SIZE, tile_bound};
+use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, SimdLevel, TILE_SIZE, tile_bound};
 
 const LEVELS: [u8; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 const ROUNDS: usize = 5;
@@ -30,7 +30,9 @@ fn main() {
     }
 
     let rival = Rival { version: ds_reference::VERSION.into(), flags: ds_reference::FLAGS.into() };
-    println!("against {}, {}, {} rounds", rival.version, rival.flags, settings.rounds);
+    let simd = settings.choose_simd(SimdLevel::available(), SimdLevel::name).pop();
+    let simd = simd.expect("a level of instructions");
+    println!("{simd} against {}, {}, {} rounds", rival.version, rival.flags, settings.rounds);
     let progress = Progress::new("encode", levels.len() * classes.len());
     let mut bench = Bench { rival, rounds: settings.rounds, decode: vec![], encode: vec![], threads: vec![] };
     for level in levels {
@@ -38,7 +40,7 @@ fn main() {
         let before = bench.encode.len();
         for Class { name, content } in &classes {
             progress.begin(format!("level {level}, {name}"));
-            let row = compare(level, name, content, settings.rounds);
+            let row = compare(level, simd, name, content, settings.rounds);
             if row.bytes == 0 {
                 progress.line(format!("{name:14} LEFT OUT: the reference refused all of it"));
             } else {
@@ -69,8 +71,8 @@ fn show(row: &Encode) -> String {
     )
 }
 
-fn compare(level: Level, class: &str, content: &[u8], rounds: usize) -> Encode {
-    let mut ours = Encoder::new();
+fn compare(level: Level, simd: SimdLevel, class: &str, content: &[u8], rounds: usize) -> Encode {
+    let mut ours = Encoder::with_simd(simd);
     let mut theirs = ds_reference::Encoder::new(level.number()).expect("a level of the reference");
     let mut out = vec![0; tile_bound(TILE_SIZE)];
     let tiles: Vec<_> = content.chunks(TILE_SIZE).collect();

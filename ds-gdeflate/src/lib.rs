@@ -41,9 +41,9 @@
 //! 3. [`Encoder`] makes one, at a [`Level`], never larger than [`tile_bound`];
 //! 4. [`StreamWriter`] and [`write_table`] put tiles into a stream.
 //!
-//! The decoder uses the best instructions that it finds at run time, with or without `std`: [`SimdLevel`].
+//! Decoder and encoder use the best instructions that they find at run time, with or without `std`: [`SimdLevel`].
 //!
-//! Features: `simd` (default) adds AVX2, AVX-512 and NEON variants of the decoder; without it there is no unsafe code here. `alloc`
+//! Features: `simd` (default) adds variants with vectors, AVX2, AVX-512 and, of the decoder, NEON; without it there is no unsafe code here. `alloc`
 //! adds whole streams in and out of vectors, and has [`Encoder`] allocate its workspace; `std` implies `alloc`. Memory: [`Decoder`] is
 //! 26 KiB, [`Encoder`] needs 850 KiB, and levels 8 to 12 need 2.4 MiB more, from the allocator or as a [`Scratch`]. The format itself is
 //! described in `docs/gdeflate.md` of the repository, the encoder's levels in `docs/encoder.md`.

@@ -1,10 +1,10 @@
-//! Which instructions the decoder uses.
+//! Which instructions decoder and encoder use.
 
 use core::fmt;
 
 use crate::decode::{Avx2, Avx512, Neon};
 
-/// An instruction set that the decoder has a variant for.
+/// An instruction set that the decoder has a variant for. The encoder has one for AVX2 and AVX-512, and is portable code otherwise.
 ///
 /// A value stands for instructions that were found on this machine, so every value can be used. All variants give the same bytes and
 /// the same verdicts; a caller picks one to compare them, or to stay away from an instruction set.

@@ -4,7 +4,9 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use ds_gdeflate::{Decoder, Encoder, Level, SimdLevel, TileError, TileStream, tile_bound};
+use ds_gdeflate::{
+    Decoder, EncodeError, Encoder, Level, SimdLevel, TILE_SIZE, TileError, TileStream, tile_bound,
+};
 use support::guarded::{Edge, Guarded};
 use support::random::Random;
 use support::writer::Symbol::{self, End, Literal, Match};
@@ -45,11 +47,13 @@ fn claimed() -> Vec<&'static str> {
 }
 
 #[test]
-fn a_decoder_keeps_to_its_level() {
+fn codecs_keep_to_their_level() {
     for level in SimdLevel::available() {
         assert_eq!(Decoder::with_simd(level).simd(), level);
+        assert_eq!(Encoder::with_simd(level).simd(), level);
     }
     assert_eq!(Decoder::new().simd(), SimdLevel::detect());
+    assert_eq!(Encoder::new().simd(), SimdLevel::detect());
 }
 
 /// Decodes tiles at every level, out of and into memory whose neighbours must not be touched.
@@ -269,6 +273,56 @@ fn what_is_encoded_decodes_at_every_period() {
             }
             let size = encoder.encode_tile(Level::DEFAULT, &raw, &mut payload).expect("room enough");
             assert!(bench.decode(&payload[..size], len) == Ok(&raw), "period {period}, {len} bytes");
+        }
+    }
+}
+
+/// Tokens of every kind close together: literals, matches of few and of thousands of bytes, near and far.
+fn patchwork(random: &mut Random) -> Vec<u8> {
+    let start = 40 + random.below(2000);
+    let mut raw = random.bytes(start);
+    while raw.len() < TILE_SIZE {
+        let len = [1, 4, 7, 40, 258, 259, 300, 5000][random.below(8)].min(TILE_SIZE - raw.len());
+        if random.below(3) == 0 {
+            raw.extend(random.bytes(len.min(20)));
+        } else {
+            let farthest = [8, 1000, raw.len()][random.below(3)].min(raw.len());
+            let distance = 1 + random.below(farthest);
+            (0..len).for_each(|_| raw.push(raw[raw.len() - distance]));
+        }
+    }
+    raw
+}
+
+#[test]
+fn all_encode_alike_into_any_room() {
+    let mut random = Random::new(0xE9C0DE);
+    let mut encoders: Vec<_> = SimdLevel::available().map(Encoder::with_simd).collect();
+    let mut bench = Bench::new();
+    let mut room = Guarded::new(tile_bound(TILE_SIZE));
+    for _ in 0..24 {
+        let raw = patchwork(&mut random);
+        for level in [Level::FASTEST, Level::new(6).expect("a level")] {
+            let mut payload = vec![0; tile_bound(TILE_SIZE)];
+            let size = encoders[0].encode_tile(level, &raw, &mut payload).expect("room enough");
+            for encoder in &mut encoders {
+                let simd = encoder.simd();
+                // Words without room are counted, not written.
+                for len in [0, 100, size / 2, size - 1, size, size + 60] {
+                    let out = room.slice(Edge::End, len.min(tile_bound(TILE_SIZE)));
+                    let actual = out.len();
+                    let expected = match actual {
+                        _ if actual < size => Err(EncodeError::OutputTooSmall { needed: size, actual }),
+                        _ => Ok(size),
+                    };
+                    assert_eq!(encoder.encode_tile(level, &raw, out), expected, "{simd}, level {level}");
+                    assert!(
+                        actual < size || out[..size] == payload[..size],
+                        "{simd}, level {level}: other bytes"
+                    );
+                }
+            }
+            assert!(bench.decode(&payload[..size], raw.len()) == Ok(&raw), "level {level}");
         }
     }
 }

@@ -3,10 +3,12 @@
 use super::bound::{KIND_BITS, MAX_STORED, STORED_LEN_BITS};
 use super::codes::{Coding, DynamicCodes};
 use super::histogram::Histogram;
-use super::lanes::{LaneWriter, lanes_of};
-use super::symbols::{Bits, BlockCodes};
+use super::lanes::LaneWriter;
+use super::symbols::Bits;
 use super::token::Token;
-use crate::format::{DISTANCE_SYMBOLS, LANES, LITLEN_SYMBOLS, STATIC_DISTANCE_BITS, STATIC_LITLEN_BITS};
+use super::turns::Turns;
+use crate::format::{STATIC_DISTANCE_BITS, STATIC_LITLEN_BITS};
+use crate::simd::SimdLevel;
 
 /// The two bits that name a block's kind.
 const STORED: u32 = 0;
@@ -27,7 +29,7 @@ pub(super) struct EncodedBlock<'a> {
 
 impl EncodedBlock<'_> {
     /// Writes the block as whatever kind takes the fewest bits.
-    pub(super) fn write(&self, coding: Coding, lanes: &mut LaneWriter<'_>) {
+    pub(super) fn write(&self, coding: Coding, simd: SimdLevel, lanes: &mut LaneWriter<'_>) {
         let mut histogram = *self.histogram;
         histogram.count_end_of_block();
 
@@ -40,60 +42,11 @@ impl EncodedBlock<'_> {
             write_stored(lanes, self.raw, self.last);
         } else if static_cost <= dynamic_cost {
             lanes.turn(0, kind(STATIC, self.last));
-            self.write_tokens(lanes, &STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS);
+            Turns::new(self.tokens, &STATIC_LITLEN_BITS, &STATIC_DISTANCE_BITS).write(simd, lanes);
         } else {
             lanes.turn(0, kind(DYNAMIC, self.last));
             codes.header.write(lanes);
-            self.write_tokens(lanes, &codes.litlen, &codes.distance);
-        }
-    }
-
-    /// Writes the tokens and the end of the block, a round of 32 turns at a time.
-    ///
-    /// A match takes a turn of its lane in one round for its length and one in the next for its distance; the lanes
-    /// that owe no distance take the next tokens.
-    fn write_tokens(
-        &self,
-        lanes: &mut LaneWriter<'_>,
-        litlen: &[u8; LITLEN_SYMBOLS],
-        distance: &[u8; DISTANCE_SYMBOLS],
-    ) {
-        let codes = BlockCodes::new(litlen, distance);
-        let mut rest = self.tokens;
-        let mut ended = false;
-        let mut matches = [Token::NONE; LANES];
-        let mut owing = 0_u32;
-        while !ended || owing != 0 {
-            let mut full = 0;
-            for lane in lanes_of(owing) {
-                full |= lanes.append(lane, codes.distance(matches[lane % LANES]));
-            }
-            let mut now_owing = 0;
-            if let Some(next) = rest.first_chunk::<LANES>() {
-                let mut taken = 0;
-                for lane in lanes_of(!owing) {
-                    let token = next[taken % LANES];
-                    full |= lanes.append(lane, codes.litlen(token));
-                    matches[lane % LANES] = token;
-                    now_owing |= u32::from(token.is_match()) << lane;
-                    taken += 1;
-                }
-                rest = &rest[taken..];
-            } else if !ended {
-                for lane in lanes_of(!owing) {
-                    let Some((&token, others)) = rest.split_first() else {
-                        full |= lanes.append(lane, codes.end_of_block());
-                        ended = true;
-                        break;
-                    };
-                    full |= lanes.append(lane, codes.litlen(token));
-                    matches[lane % LANES] = token;
-                    now_owing |= u32::from(token.is_match()) << lane;
-                    rest = others;
-                }
-            }
-            owing = now_owing;
-            lanes.settle(full);
+            Turns::new(self.tokens, &codes.litlen, &codes.distance).write(simd, lanes);
         }
     }
 }

@@ -13,13 +13,13 @@ const WORD_BITS: u32 = u32::BITS;
 /// the one after it. The place after that is taken when the word being filled has room no more for the turn's bits:
 /// the very turn at which the decoder refills.
 #[derive(Clone, Copy)]
-struct Lane {
+pub(super) struct Lane {
     /// Bits not yet settled, the low 32 belong to the word being filled.
-    pending: u64,
+    pub(super) pending: u64,
     /// How many of them there are: 1 to 32 between rounds. (A full word waits for the next bit.)
-    count: u32,
+    pub(super) count: u32,
     /// Index of the word being filled, and above it that of the next.
-    places: u32,
+    pub(super) places: u32,
 }
 
 impl Lane {
@@ -39,12 +39,18 @@ impl Lane {
     /// Settles the word that is complete; the next but one is at `place`.
     #[inline(always)]
     fn settle(&mut self, words: &mut [[u8; WORD]], place: u32) {
-        if let Some(word) = words.get_mut((self.places & 0xFFFF) as usize) {
-            *word = (self.pending as u32).to_le_bytes();
-        }
+        put(words, self.places, self.pending as u32);
         self.pending >>= WORD_BITS;
         self.count -= WORD_BITS;
         self.places = self.places >> 16 | place << 16;
+    }
+}
+
+/// Writes a word, if there is room, to the place in the lower half of `places`.
+#[inline(always)]
+pub(super) fn put(words: &mut [[u8; WORD]], places: u32, value: u32) {
+    if let Some(word) = words.get_mut((places & 0xFFFF) as usize) {
+        *word = value.to_le_bytes();
     }
 }
 
@@ -55,10 +61,10 @@ const NOWHERE: u32 = 0xFFFF;
 ///
 /// Words that do not fit are counted, not written, so the tile's exact size is known in any case.
 pub(super) struct LaneWriter<'a> {
-    lanes: [Lane; LANES],
-    words: &'a mut [[u8; WORD]],
+    pub(super) lanes: [Lane; LANES],
+    pub(super) words: &'a mut [[u8; WORD]],
     /// Words that the lanes own so far.
-    taken: u32,
+    pub(super) taken: u32,
 }
 
 impl<'a> LaneWriter<'a> {
@@ -125,9 +131,7 @@ impl<'a> LaneWriter<'a> {
             for (lane, (state, order)) in self.lanes.iter_mut().zip(order).enumerate() {
                 let word = u32::from_le_bytes([0, 1, 2, 3].map(|round| group[round * LANES + lane]));
                 let pending = state.pending | u64::from(word) << state.count;
-                if let Some(word) = self.words.get_mut((state.places & 0xFFFF) as usize) {
-                    *word = (pending as u32).to_le_bytes();
-                }
+                put(self.words, state.places, pending as u32);
                 state.pending = pending >> WORD_BITS;
                 state.places = state.places >> 16 | (self.taken + order) << 16;
             }
@@ -139,12 +143,8 @@ impl<'a> LaneWriter<'a> {
     /// Settles the last words and returns the tile's size in words.
     pub(super) fn finish(self) -> usize {
         for lane in &self.lanes {
-            let last = [(lane.places & 0xFFFF, lane.pending as u32), (lane.places >> 16, 0)];
-            for (place, value) in last {
-                if let Some(word) = self.words.get_mut(place as usize) {
-                    *word = value.to_le_bytes();
-                }
-            }
+            put(self.words, lane.places, lane.pending as u32);
+            put(self.words, lane.places >> 16, 0);
         }
         self.taken as usize
     }

@@ -38,7 +38,7 @@ impl Level {
     /// The last level whose parser is a lazy one.
     pub(super) const THOROUGH_LAZY: Self = Self(7);
     /// Level 9: what DirectStorage calls `DEFAULT`, and what this project uses unless told otherwise. Level 6 gives most of
-    /// it at five times the speed.
+    /// it at four times the speed.
     pub const DEFAULT: Self = Self(9);
     /// Level 12: what DirectStorage calls `BEST_RATIO`. For builds that are shipped.
     pub const BEST_RATIO: Self = Self(12);

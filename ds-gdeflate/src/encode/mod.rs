@@ -8,7 +8,8 @@
 //!    and finds the cheapest path through them at a [`price`].
 //! 3. [`split`] joins blocks and moves their boundaries, by what they cost according to their [`entropy`].
 //! 4. [`block`] gives each block the cheapest of the three kinds, with [`codes`] from [`huffman`], and writes it: code
-//!    lengths in [`header`], tokens as [`symbols`].
+//!    lengths in [`header`], tokens as [`turns`] of the lanes with what [`symbols`] says, most of them in [`vector`]s
+//!    where that can be.
 //! 5. [`lanes`] deals the bits to the lanes and puts their words where a decoder's refills look for them.
 //!
 //! All but the parser is common to the levels. Nothing depends on anything but the tile and the options, so the same
@@ -39,7 +40,21 @@ mod symbols;
 mod token;
 mod tokens;
 mod tree;
+mod turns;
 mod window;
+
+// Freestanding targets for x86-64 have no vector registers.
+#[cfg(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi"))))]
+mod vector;
+#[cfg(not(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi")))))]
+mod vector {
+    use super::lanes::LaneWriter;
+    use super::turns::Turns;
+    use crate::simd::SimdLevel;
+
+    /// Leaves all rounds to the portable code.
+    pub(super) fn write_rounds(_: SimdLevel, _: &mut Turns<'_>, _: &mut LaneWriter<'_>) {}
+}
 
 pub use bound::{stream_bound, tile_bound};
 pub use error::EncodeError;
@@ -52,6 +67,7 @@ pub use stream::compress;
 use core::fmt;
 
 use crate::format::{TILE_SIZE, WORD};
+use crate::simd::SimdLevel;
 use block::{EncodedBlock, write_stored};
 use chains::Chains;
 use codes::Coding;
@@ -81,6 +97,8 @@ use window::Window;
 /// # Ok::<(), ds_gdeflate::EncodeError>(())
 /// ```
 pub struct Encoder {
+    /// The instructions to use; the machine's best if none.
+    simd: Option<SimdLevel>,
     /// Once they are needed.
     #[cfg(feature = "alloc")]
     tables: Option<alloc::boxed::Box<[Tables; 1]>>,
@@ -96,6 +114,7 @@ impl Encoder {
     #[must_use]
     pub const fn new() -> Self {
         Self {
+            simd: None,
             #[cfg(feature = "alloc")]
             tables: None,
             #[cfg(not(feature = "alloc"))]
@@ -103,6 +122,20 @@ impl Encoder {
             #[cfg(feature = "alloc")]
             scratch: None,
         }
+    }
+
+    /// A workspace of an encoder that uses these instructions rather than the machine's best. The bytes are the same.
+    #[must_use]
+    pub const fn with_simd(simd: SimdLevel) -> Self {
+        let mut encoder = Self::new();
+        encoder.simd = Some(simd);
+        encoder
+    }
+
+    /// The instructions that this encoder uses.
+    #[must_use]
+    pub fn simd(&self) -> SimdLevel {
+        self.simd.unwrap_or_else(SimdLevel::detect)
     }
 
     /// Allocates what tiles at this level will need, for those who want to know now whether there is memory.
@@ -236,9 +269,10 @@ impl Encoder {
         let (words, _) = out[..actual.min(bound)].as_chunks_mut();
 
         let needed = if let Some(parser) = options.level().parser() {
+            let simd = self.simd();
             let tables = self.tables()?;
             tables.parse(parser, options, paths, raw)?;
-            tables.write(options.coding(), raw, words).min(bound)
+            tables.write(options.coding(), simd, raw, words).min(bound)
         } else {
             bound
         };
@@ -314,7 +348,7 @@ impl Tables {
     }
 
     /// Writes the blocks, as far as they fit, and returns their size in bytes.
-    fn write(&mut self, coding: Coding, raw: &[u8], words: &mut [[u8; WORD]]) -> usize {
+    fn write(&mut self, coding: Coding, simd: SimdLevel, raw: &[u8], words: &mut [[u8; WORD]]) -> usize {
         let (tokens, blocks) = self.tokens.parts();
         let mut lanes = LaneWriter::new(words);
         let (mut token, mut byte) = (0, 0);
@@ -325,7 +359,7 @@ impl Tables {
                 histogram: &block.histogram,
                 last: block.raw_end == raw.len(),
             }
-            .write(coding, &mut lanes);
+            .write(coding, simd, &mut lanes);
             (token, byte) = (block.tokens_end, block.raw_end);
         }
         lanes.finish() * WORD

@@ -89,19 +89,24 @@ impl Bits {
 /// A block's two codes, laid out for the token loop.
 pub(super) struct BlockCodes {
     /// By [`Token::index`]: literals, then matches of up to [`MAX_SHORT_MATCH`] bytes with their extra bits.
-    litlen: [Bits; 256 + MAX_SHORT_MATCH + 1],
-    long_match: Bits,
+    pub(super) litlen: [Bits; Self::SHORT],
+    /// What longer matches begin with.
+    pub(super) long_match: Bits,
     end_of_block: Bits,
-    distance: [Bits; DISTANCE_SYMBOLS],
+    /// The code words alone, by symbol.
+    pub(super) distance: [Bits; DISTANCE_SYMBOLS],
 }
 
 impl BlockCodes {
+    /// Literals and lengths that are said without the 16 extra bits of symbol 285.
+    pub(super) const SHORT: usize = 256 + MAX_SHORT_MATCH + 1;
+
     /// The codes of these lengths.
     pub(super) fn new(litlen: &[u8; LITLEN_SYMBOLS], distance: &[u8; DISTANCE_SYMBOLS]) -> Self {
         let (litlen_words, distance_words) = (code_words(litlen), code_words(distance));
         let word = |symbol: usize| Bits::new(litlen_words[symbol].into(), litlen[symbol].into());
         let mut codes = Self {
-            litlen: [Bits::NONE; 256 + MAX_SHORT_MATCH + 1],
+            litlen: [Bits::NONE; Self::SHORT],
             long_match: word(285),
             end_of_block: word(256),
             distance: core::array::from_fn(|symbol| {

@@ -11,6 +11,7 @@ pub(super) const MAX_MATCH: usize = 0xFEFF;
 /// The high half is an index into one table of code words ([`super::symbols`]): the byte itself for a literal,
 /// 256 + length for a match. The low half is the distance less one, 0 for a literal.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
 pub(super) struct Token(u32);
 
 impl Token {

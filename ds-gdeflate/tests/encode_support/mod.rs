@@ -21,10 +21,11 @@ pub(crate) fn stride(n: usize) -> usize {
     if std::env::var_os("DS_TEST_QUICK").is_some() { n } else { 1 }
 }
 
-/// An encoder and the decoders that judge it: ours at every level of instructions, and the reference's.
+/// Encoders and the decoders that judge them: ours at every level of instructions, and the reference's.
 pub(crate) struct Judge {
-    encoder: Encoder,
-    /// One for each level of instructions of the machine.
+    /// One for each level of instructions of the machine, the portable one first.
+    encoders: Vec<Encoder>,
+    /// As many.
     ours: Vec<Decoder>,
     reference: ds_reference::Decoder,
 }
@@ -32,10 +33,11 @@ pub(crate) struct Judge {
 impl Judge {
     pub(crate) fn new() -> Self {
         let ours = SimdLevel::available().map(Decoder::with_simd).collect();
-        Self { encoder: Encoder::new(), ours, reference: ds_reference::Decoder::new() }
+        let encoders = SimdLevel::available().map(Encoder::with_simd).collect();
+        Self { encoders, ours, reference: ds_reference::Decoder::new() }
     }
 
-    /// Encodes a tile, decodes it with all of them, and returns the payload's size.
+    /// Encodes a tile with all of them, which must write the same, decodes that with all of them, and returns its size.
     #[track_caller]
     pub(crate) fn check(&mut self, options: impl Into<EncodeOptions>, raw: &[u8], name: &str) -> usize {
         let options = options.into();
@@ -43,10 +45,22 @@ impl Judge {
         let bound = tile_bound(raw.len());
         // Room behind the bound must stay untouched.
         let mut out = vec![0xA5; bound + 64];
-        let len = self.encoder.encode_tile(options, raw, &mut out).expect("there is room");
+        let (first, others) = self.encoders.split_first_mut().expect("there is a portable one");
+        let len = first.encode_tile(options, raw, &mut out).expect("there is room");
         assert!(len <= bound, "{name}, level {level}: {len} bytes, bound {bound}");
         assert!(len.is_multiple_of(4) && len >= 128, "{name}, level {level}: {len} bytes");
         assert!(out[bound..].iter().all(|&byte| byte == 0xA5), "{name}, level {level}: wrote past the bound");
+
+        let mut again = vec![0; bound];
+        for encoder in others {
+            let simd = encoder.simd();
+            assert_eq!(
+                encoder.encode_tile(options, raw, &mut again),
+                Ok(len),
+                "{name}, level {level}, {simd}"
+            );
+            assert!(again[..len] == out[..len], "{name}, level {level}: other bytes at {simd}");
+        }
 
         let mut back = vec![0x5A; raw.len()];
         for decoder in &mut self.ours {
