@@ -103,9 +103,8 @@ unsafe extern "C" fn cuMemFree_v2(start: u64) -> c_uint {
 /// Memory of the "device": all of it must lie in one allocation.
 fn device<'a>(start: u64, len: usize) -> Option<&'a mut [u8]> {
     let memory = MEMORY.lock().unwrap();
-    let is_in = |(&from, layout): (&u64, &Layout)| {
-        from <= start && start + len as u64 <= from + layout.size() as u64
-    };
+    let is_in =
+        |(&from, layout): (&u64, &Layout)| from <= start && start + len as u64 <= from + layout.size() as u64;
     if !memory.iter().any(is_in) {
         return None;
     }

@@ -43,7 +43,10 @@ fn tiles_are_decoded_where_they_belong_and_nowhere_else() {
         for path in [DecoderPath::Auto, DecoderPath::AnySize] {
             bench.put(&output, 0, &vec![POISON; output.size() as usize]);
             let mut decode = TimedDecode::new(&input, &output, &spans, path).unwrap();
-            assert!(matches!(decode.verdict(), Err(TimedError::Tile { tile: 0, .. })), "nothing is decoded yet");
+            assert!(
+                matches!(decode.verdict(), Err(TimedError::Tile { tile: 0, .. })),
+                "nothing is decoded yet"
+            );
             let timing = decode.run().unwrap();
             assert!(timing.device.is_none_or(|device| device <= timing.wall));
             assert_eq!(decode.verdict(), Ok(()));
@@ -82,7 +85,11 @@ fn spans_outside_of_buffers_are_refused() {
         for (payload, content) in
             [(0..65, 0..1), (4..64, 100..129), (60..68, 0..1), (2..64, 0..1), (8..4, 0..1), (0..4, 9..1)]
         {
-            assert_eq!(refused(payload.clone(), content.clone()), Some(TimedError::Span { tile: 1 }), "{payload:?}");
+            assert_eq!(
+                refused(payload.clone(), content.clone()),
+                Some(TimedError::Span { tile: 1 }),
+                "{payload:?}"
+            );
         }
         let refused = TimedUpload::new(&input, &[0; 65]).err();
         assert_eq!(refused, Some(TimedError::TooLong { len: 65, room: 64 }));
