@@ -37,7 +37,8 @@ fn date(days: u64) -> String {
     // Five months from March on have 153 days, whichever five in a row.
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = (400 * era + year + u64::from(month >= 10), if month < 10 { month + 3 } else { month - 9 });
+    let (year, month) =
+        (400 * era + year + u64::from(month >= 10), if month < 10 { month + 3 } else { month - 9 });
     format!("{year:04}-{month:02}-{day:02}")
 }
 
