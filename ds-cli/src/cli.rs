@@ -414,7 +414,7 @@ enum BenchWhat {
 #[command(after_help = "\
 Examples:
   ds bench gpu
-  ds bench gpu --corpus ~/game/assets --level 12 --json > gpu.json
+  ds bench gpu --corpus ~/game/assets --level 12 --output gpu.json
   ds bench gpu game.dspak --figure 1 --figure 3 --class textures
   ds bench gpu game.dspak --device 1 --figure 1 --subgroup any --nvcomp /opt/nvcomp/lib64/libnvcomp.so.6
   ds bench gpu --device llvmpipe --size 64K --rounds 1     see that it works, without a GPU")]
@@ -457,6 +457,12 @@ struct BenchGpu {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write JSON to a file, whatever is printed
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(short, long)]
+    force: bool,
 }
 
 impl BenchGpu {
@@ -692,8 +698,12 @@ impl Cli {
             })?,
             Command::Doctor(args) => doctor::run(&args.path, args.json)?,
             Command::Bench(Bench { what: BenchWhat::Gpu(args) }) => {
-                let json = args.json;
-                commands::bench::run(&args.options(quiet), json)?;
+                let results = commands::bench::Results {
+                    json: args.json,
+                    file: args.output.clone(),
+                    force: args.force,
+                };
+                commands::bench::run(&args.options(quiet), &results)?;
             }
             Command::Completions(args) => {
                 // Not straight to standard output: the generator panics where that is closed.

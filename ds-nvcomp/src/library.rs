@@ -65,9 +65,11 @@ macro_rules! functions {
 
         impl $name {
             fn load(name: &OsStr) -> Result<Self, Error> {
-                let refused = |why: libloading::Error| Error::Library {
-                    name: name.to_string_lossy().into_owned(),
-                    why: why.to_string(),
+                let refused = |why: libloading::Error| {
+                    let (name, why) = (name.to_string_lossy().into_owned(), why.to_string());
+                    // The loader repeats the name.
+                    let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why).to_owned();
+                    Error::Library { name, why }
                 };
                 // SAFETY: its initialisers run, as in any program that uses it: whoever names a library trusts it.
                 let library = unsafe { Library::new(name) }.map_err(refused)?;
@@ -212,6 +214,10 @@ mod tests {
     fn fake() -> Nvcomp {
         let folder = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
         let file = folder.join("libfake_nvcomp.so");
+        assert!(
+            file.exists(),
+            "where tests are named one by one, Cargo builds no examples: `cargo build --examples` does"
+        );
         Nvcomp::open_with(file.as_os_str(), Some(&file)).unwrap()
     }
 

@@ -59,14 +59,24 @@ pub(super) fn evenly(all: usize, most: usize) -> impl Iterator<Item = usize> {
     (0..some).map(move |n| n * all / some.max(1))
 }
 
+/// The class that an entry belongs to.
+pub(super) fn class_of(entry: &str) -> &str {
+    let first = entry.split('/').next().unwrap_or_default();
+    first.split('.').next().unwrap_or(first)
+}
+
+/// Whether a class is one of these, or all are wanted.
+pub(super) fn is_wanted(class: &str, wanted: &[String]) -> bool {
+    wanted.is_empty() || wanted.iter().any(|wanted| wanted == class)
+}
+
 /// The classes of a pack: entries go by their name's first part, without what follows a dot. Only compressed chunks have tiles.
 /// Of each class some tiles are taken, and checked.
 pub(super) fn load(pack: &Pack, path: &Path, wanted: &[String], most: usize) -> Result<Vec<Class>> {
     let mut classes = BTreeMap::<&str, Vec<_>>::new();
     for entry in pack.index().entries() {
-        let first = entry.name().split('/').next().unwrap_or_default();
-        let name = first.split('.').next().unwrap_or(first);
-        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
+        let name = class_of(entry.name());
+        if !is_wanted(name, wanted) {
             continue;
         }
         let chunks = entry.chunks().enumerate().map(|(number, chunk)| (entry.name(), number, chunk));
@@ -134,8 +144,7 @@ mod tests {
         let sizes: Vec<_> = streams.iter().map(|(_, content)| content.len()).collect();
         assert_eq!(sizes, [2 * TILE_SIZE, TILE_SIZE]);
         for (stream, content) in &streams {
-            let mut out = vec![0; content.len()];
-            ds_gdeflate::decompress(stream, &mut out).unwrap();
+            let out = ds_gdeflate::decompress(stream).unwrap();
             assert!(out == *content);
         }
         let short = Class { name: "c".into(), tiles: vec![tile(100)] };

@@ -7,11 +7,11 @@ use ds_bench::gpu::Crossover;
 use ds_bench::progress::Progress;
 use ds_gdeflate::{CodecId, Level, compress};
 use ds_runtime::vulkan::GpuBuffer;
-use ds_runtime::{CodecKind, Queue, Request};
+use ds_runtime::{CodecKind, Path, Queue, Request};
 
 use super::Scope;
 use super::content::Class;
-use super::gpu::{Gpu, failed};
+use super::gpu::{Gpu, by, failed};
 use super::overhead::latency;
 use super::samples::Samples;
 use crate::error::Result;
@@ -46,11 +46,13 @@ fn one(gpu: &Gpu, cpu: &Queue, classes: &[Class], size: usize, scope: &Scope) ->
     let output = gpu.buffer(image.len())?;
     let work = Work { streams: &streams, output: &output, size: size as u64, count };
     let mut times = [[0.0; 2]; 2];
-    for (queue, [alone, busy]) in [cpu, &gpu.queue].into_iter().zip(&mut times) {
+    let sides = [(cpu, Path::CODEC_CPU), (&gpu.queue, Path::CODEC_VULKAN)];
+    for ((queue, path), [alone, busy]) in sides.into_iter().zip(&mut times) {
         gpu.poison(&output)?;
-        *alone = work.alone(queue)?;
+        *alone = work.alone(queue, path)?;
         gpu.compare(&output, &image, 1)?;
-        *busy = work.busy(queue)?;
+        gpu.poison(&output)?;
+        *busy = work.busy(queue, path)?;
         gpu.compare(&output, &image, 1)?;
     }
     let [[cpu_alone, cpu_busy], [gpu_alone, gpu_busy]] = times;
@@ -82,19 +84,19 @@ impl Work<'_> {
     }
 
     /// One at a time: the median.
-    fn alone(&self, queue: &Queue) -> Result<f64> {
+    fn alone(&self, queue: &Queue, path: Path) -> Result<f64> {
         let mut samples = Samples::default();
         for number in 0..self.streams.len() {
-            latency(queue, self.request(number))?;
+            latency(queue, path, self.request(number))?;
         }
         for number in 0..self.count {
-            samples.push(latency(queue, self.request(number))?);
+            samples.push(latency(queue, path, self.request(number))?);
         }
         Ok(samples.median())
     }
 
     /// Many at a time: the time of all over their number.
-    fn busy(&self, queue: &Queue) -> Result<f64> {
+    fn busy(&self, queue: &Queue, path: Path) -> Result<f64> {
         let (mut next, mut in_flight, start) = (0, 0, Instant::now());
         loop {
             while next < self.count && in_flight < MANY {
@@ -108,7 +110,7 @@ impl Work<'_> {
             let _ = queue.wait_any(None);
             for completion in queue.take_completed(in_flight) {
                 in_flight -= 1;
-                completion.check().map_err(failed)?;
+                by(path, completion)?;
             }
         }
     }

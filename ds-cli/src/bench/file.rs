@@ -10,11 +10,12 @@ use std::time::Instant;
 use ds_bench::gpu::{Bounds, File as Figure, Stages, Way};
 use ds_runtime::{CodecKind, File, IoKind, QueueOptions, Request, Runtime, UringFeatures};
 
+use super::Scope;
+use super::content::{class_of, is_wanted};
 use super::gpu::{Gpu, failed};
-use super::{Scope, reopen};
-use crate::commands::{read_error, stream};
+use crate::commands::{open_pack, read_error, stream};
 use crate::error::{Error, Result};
-use crate::pack::{EntryKind, Pack, PackWriter};
+use crate::pack::{Entry, EntryKind, Pack, PackWriter};
 use crate::stream::{Options, Report, Streamer, Target};
 
 /// Who decodes, and into which memory.
@@ -22,16 +23,8 @@ const WAYS: [(CodecKind, &str, bool); 3] =
     [(CodecKind::Vulkan, "vulkan", true), (CodecKind::Cpu, "cpu", true), (CodecKind::Cpu, "cpu", false)];
 
 /// Measures; `alone` is what bus and decoder do by themselves, in bytes of packed data and of content per second.
-pub(super) fn measure(
-    gpu: &Gpu,
-    source: (&Pack, &Path),
-    folder: &Path,
-    scope: &Scope,
-    alone: (f64, f64),
-) -> Result<Figure> {
-    let path = folder.join("long.dspak");
-    lengthen(source, &path, scope.size)?;
-    let pack = reopen(&path)?;
+pub(super) fn measure(gpu: &Gpu, path: &Path, scope: &Scope, alone: (f64, f64)) -> Result<Figure> {
+    let pack = open_pack(path)?;
     let (bytes, packed) = (pack.index().raw_size(), pack.index().packed_size());
     let io =
         if ds_runtime::probe_uring(UringFeatures::DEFAULT).is_ok() { IoKind::Uring } else { IoKind::Cpu };
@@ -49,10 +42,11 @@ pub(super) fn measure(
     let mut reports = WAYS.map(|_| Vec::new());
     // The first round brings the file into the page cache, and maps memory.
     for round in 0..=scope.rounds.min(5) {
-        for (streamer, reports) in streamers.iter_mut().zip(&mut reports) {
+        for ((streamer, reports), (_, codec, _)) in streamers.iter_mut().zip(&mut reports).zip(WAYS) {
             let report = streamer.run(&pack, pack.index().entries(), |_| true);
-            let report = report.map_err(|error| stream::run_error(&path, error))?;
-            stream::verdict(&path, &pack, &report)?;
+            let report = report.map_err(|error| stream::run_error(path, error))?;
+            stream::verdict(path, &pack, &report)?;
+            check_codec(codec, &report)?;
             if round > 0 {
                 reports.push(report);
             }
@@ -61,9 +55,20 @@ pub(super) fn measure(
     let io = streamers[0].selection().io.to_owned();
     let ways = WAYS.into_iter().zip(reports).map(|((_, codec, vram), reports)| way(codec, vram, reports));
     let (ways, ratio) = (ways.collect(), bytes as f64 / packed.max(1) as f64);
-    let read = read_alone(&pack, &path, scope, &options(CodecKind::Cpu, false))?;
+    let read = read_alone(&pack, path, scope, &options(CodecKind::Cpu, false))?;
     let bounds = Bounds { read: read * ratio, bus: alone.0 * ratio, decode: alone.1 };
     Ok(Figure { bytes, packed, io, depth: scope.depth, ways, bounds })
+}
+
+/// A figure must not be another engine's: every request that was decoded was decoded by this one.
+fn check_codec(codec: &str, report: &Report) -> Result<()> {
+    let own = format!("codec:{codec}");
+    match report.paths.keys().find(|path| path.starts_with("codec:") && **path != own) {
+        Some(other) => {
+            Err(failed(format_args!("{own} was to be measured, and {other} did some of the work")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The median of some rounds.
@@ -87,15 +92,24 @@ fn way(codec: &str, vram: bool, mut reports: Vec<Report>) -> Way {
     }
 }
 
-/// Writes a pack that holds another's files again and again, at least once, until there are so many bytes of content.
-fn lengthen((pack, path): (&Pack, &Path), longer: &Path, size: u64) -> Result<()> {
+/// Writes a pack that holds another's files of these classes again and again, at least once, until there are so many bytes of content.
+pub(super) fn lengthen(
+    (pack, path): (&Pack, &Path),
+    longer: &Path,
+    wanted: &[String],
+    size: u64,
+) -> Result<()> {
     let system = |error| Error::system("write to", longer, error);
     let file = fs::File::create(longer).map_err(system)?;
     let mut writer = PackWriter::new(BufWriter::new(file), pack.index().geometry()).map_err(system)?;
-    let copies = (size / pack.index().raw_size().max(1)).max(1);
+    let is_meant =
+        |entry: &Entry<'_>| entry.kind() == EntryKind::File && is_wanted(class_of(entry.name()), wanted);
+    let entries: Vec<_> = pack.index().entries().filter(is_meant).collect();
+    let once: u64 = entries.iter().map(Entry::size).sum();
+    let copies = (size / once.max(1)).max(1);
     let mut packed = Vec::new();
     for copy in 0..copies {
-        for entry in pack.index().entries().filter(|entry| entry.kind() == EntryKind::File) {
+        for entry in &entries {
             let name = format!("{copy:09}/{}", entry.name());
             writer.begin(&name, entry.kind(), entry.size()).map_err(failed)?;
             for chunk in entry.chunks() {

@@ -5,7 +5,7 @@ use ds_runtime::vulkan::{
     DecoderPath, Device, DeviceChoice, DeviceInfo, DeviceKind, DeviceOptions, GpuBuffer, VulkanConfig,
     VulkanEngine,
 };
-use ds_runtime::{CodecKind, Completion, Queue, QueueOptions, Request, Runtime};
+use ds_runtime::{CodecKind, Completion, Path, Queue, QueueOptions, Request, Runtime};
 
 use super::layout::POISON;
 use crate::error::{Error, Kind, Result};
@@ -133,6 +133,15 @@ pub(super) fn done(queue: &Queue, request: Request) -> Result<Completion> {
     ticket.wait().check().map_err(failed)
 }
 
+/// The completion, if that engine did the work: a figure must not be another's.
+pub(super) fn by(path: Path, completion: Completion) -> Result<Completion> {
+    let completion = completion.check().map_err(failed)?;
+    if completion.path.contains(path) {
+        return Ok(completion);
+    }
+    Err(failed(format_args!("{path} was to be measured, and {} did the work", completion.path)))
+}
+
 /// What a driver, an engine or a queue said.
 pub(super) fn failed(error: impl core::fmt::Display) -> Error {
     Error::new(Kind::System, error.to_string())
@@ -186,5 +195,27 @@ mod tests {
             assert_eq!(error.kind(), Kind::Data);
             assert!(error.to_string().contains(&format!("WRONG OUTPUT: byte {at} is")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_wrong_byte_in_device_memory_is_found() {
+        let gpu = match Gpu::open(&DeviceChoice::Auto, DecoderPath::Auto) {
+            Ok(gpu) => gpu,
+            Err(error) => {
+                assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");
+                eprintln!("SKIPPED: {error}");
+                return;
+            }
+        };
+        let image = vec![7; 1000];
+        let buffer = gpu.poisoned(3000).unwrap();
+        let error = gpu.compare(&buffer, &image, 3).unwrap_err();
+        assert!(error.to_string().contains("byte 0 is 0xa5, not 0x07"), "{error}");
+        gpu.put(&buffer, &image.repeat(3)).unwrap();
+        gpu.compare(&buffer, &image, 3).unwrap();
+        let wrong = Request::from_memory(vec![6]).into_device(buffer.range(2999..3000));
+        done(&gpu.queue, wrong).unwrap();
+        let error = gpu.compare(&buffer, &image, 3).unwrap_err();
+        assert!(error.to_string().contains("byte 2999 is 0x06"), "{error}");
     }
 }

@@ -31,12 +31,12 @@ use ds_gdeflate::Level;
 use ds_nvcomp::Nvcomp;
 use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
 
-use self::content::{Class, evenly};
+use self::content::{Class, evenly, is_wanted};
 use self::gpu::Gpu;
 use crate::assets::{self, Scale};
 use crate::commands::{open_pack, pack};
 use crate::error::{Error, Kind, Result};
-use crate::pack::{Geometry, Pack};
+use crate::pack::Geometry;
 use crate::stream::cores;
 
 pub use report::write as write_table;
@@ -113,7 +113,7 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
     let scope = Scope {
         size: options.size.unwrap_or(if gpu.is_software() { 1 << 20 } else { 1 << 30 }),
         rounds: options.rounds.unwrap_or(if gpu.is_software() { 2 } else { 15 }),
-        samples: if gpu.is_software() { 10 } else { 1000 },
+        samples: if gpu.is_software() { 2 } else { 1000 },
         depth: options.depth,
         path: options.path,
     };
@@ -163,7 +163,9 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
     if wants(Figure::File) {
         progress.begin("files");
         let decode = resident::rate_of_all(&results.resident);
-        results.file = Some(file::measure(&gpu, (&pack, &path), folder.path(), &scope, (bus, decode))?);
+        let long = folder.path().join("long.dspak");
+        file::lengthen((&pack, &path), &long, &options.classes, scope.size)?;
+        results.file = Some(file::measure(&gpu, &long, &scope, (bus, decode))?);
         progress.done();
     }
     if wants(Figure::Crossover) {
@@ -237,7 +239,7 @@ fn source(options: &Options, folder: &Path) -> Result<(PathBuf, String)> {
 fn sample(corpus: &Path, assets: &Path, options: &Options) -> Result<()> {
     let classes = classes::read(corpus).map_err(|error| Error::system("read", corpus, error))?;
     for class in classes {
-        if !options.classes.is_empty() && !options.classes.contains(&class.name) {
+        if !is_wanted(&class.name, &options.classes) {
             continue;
         }
         let tiles: Vec<_> = class.content.chunks(ds_gdeflate::TILE_SIZE).collect();
@@ -247,11 +249,6 @@ fn sample(corpus: &Path, assets: &Path, options: &Options) -> Result<()> {
         fs::write(&path, chosen).map_err(|error| Error::system("write to", &path, error))?;
     }
     Ok(())
-}
-
-/// A pack opened again, for whoever made it.
-fn reopen(path: &Path) -> Result<Pack> {
-    open_pack(path)
 }
 
 /// Names the class in what went wrong.

@@ -6,13 +6,16 @@ use std::time::Instant;
 use ds_bench::gpu::Overhead;
 use ds_gdeflate::{CodecId, Level, TILE_SIZE, compress};
 use ds_runtime::vulkan::TimedDecode;
-use ds_runtime::{Queue, Request};
+use ds_runtime::{Path, Queue, Request};
 
 use super::Scope;
 use super::content::Class;
-use super::gpu::{Gpu, failed};
+use super::gpu::{Gpu, by, failed};
 use super::samples::Samples;
 use crate::error::Result;
+
+/// Whose work is measured.
+const BY: Path = Path::CODEC_VULKAN;
 
 /// Measures an empty submission, and requests of no bytes and of one tile.
 pub(super) fn measure(gpu: &Gpu, classes: &[Class], scope: &Scope) -> Result<Vec<Overhead>> {
@@ -27,17 +30,17 @@ pub(super) fn measure(gpu: &Gpu, classes: &[Class], scope: &Scope) -> Result<Vec
     let mut decode = TimedDecode::new(&packed, &output, &[], scope.path).map_err(failed)?;
     let bare = row("empty submission, no queue", scope, || Ok(decode.run().map_err(failed)?.wall))?;
     let no_bytes = row("empty request, in device memory", scope, || {
-        latency(&gpu.queue, Request::from_device(&empty).gdeflate(0).into_device(output.range(0..0)))
+        latency(&gpu.queue, BY, Request::from_device(&empty).gdeflate(0).into_device(output.range(0..0)))
     })?;
     let resident = row("64 KiB request, in device memory", scope, || {
         let request = Request::from_device(&packed).gdeflate(content.len() as u64);
-        latency(&gpu.queue, request.into_device(&output))
+        latency(&gpu.queue, BY, request.into_device(&output))
     })?;
     gpu.compare(&output, &content, 1)?;
     gpu.poison(&output)?;
     let uploaded = row("64 KiB request, from host memory", scope, || {
         let request = Request::from_memory(stream.clone()).gdeflate(content.len() as u64);
-        latency(&gpu.queue, request.into_device(&output))
+        latency(&gpu.queue, BY, request.into_device(&output))
     })?;
     gpu.compare(&output, &content, 1)?;
     Ok(vec![bare, no_bytes, resident, uploaded])
@@ -66,13 +69,13 @@ fn row(what: &str, scope: &Scope, mut once: impl FnMut() -> Result<Duration>) ->
     })
 }
 
-/// From submit until the completion is there.
-pub(super) fn latency(queue: &Queue, request: Request) -> Result<Duration> {
+/// From submit until the completion is there, of what that engine did.
+pub(super) fn latency(queue: &Queue, path: Path, request: Request) -> Result<Duration> {
     let ticket = queue.enqueue(request).map_err(failed)?;
     let start = Instant::now();
     queue.submit();
     let completion = ticket.wait();
     let time = start.elapsed();
-    completion.check().map_err(failed)?;
+    by(path, completion)?;
     Ok(time)
 }

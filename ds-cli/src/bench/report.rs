@@ -126,7 +126,7 @@ fn upload(out: &mut impl Write, results: &Results, mark: &str) -> io::Result<()>
     writeln!(
         out,
         "   {:<16} {:>6} {:>10} {:>12} {:>10} {:>10}",
-        "class", "ratio", "", "bus x ratio", "decoder", "of both"
+        "class", "ratio", "queue", "bus x ratio", "decoder", "of both"
     )?;
     for row in &results.upload {
         let ratio = row.bytes as f64 / row.packed.max(1) as f64;

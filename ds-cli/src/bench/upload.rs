@@ -7,10 +7,10 @@ use std::time::Instant;
 use ds_bench::gpu::{Resident, Upload};
 use ds_bench::progress::Progress;
 use ds_runtime::vulkan::{GpuBuffer, TimedUpload};
-use ds_runtime::{Queue, Request};
+use ds_runtime::{Path, Queue, Request};
 
 use super::content::Class;
-use super::gpu::{Gpu, failed};
+use super::gpu::{Gpu, by, failed};
 use super::samples::Samples;
 use super::{Scope, of_class};
 use crate::assets::random::Random;
@@ -130,7 +130,7 @@ fn pass(
         let _ = queue.wait_any(None);
         for completion in queue.take_completed(in_flight) {
             in_flight -= 1;
-            let completion = completion.check().map_err(failed)?;
+            let completion = by(Path::CODEC_VULKAN, completion)?;
             buffers.spare[completion.tag as usize].push(completion.source);
         }
     }
