@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn the_crossover_is_where_the_device_begins_to_win_for_good() {
         let row = |(n, gpu)| Crossover {
-            size: 4096 << n,
+            size: 4096_u64 << n,
             cpu_alone: 1.0,
             gpu_alone: gpu,
             cpu_busy: 1.0,

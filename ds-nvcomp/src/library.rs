@@ -143,7 +143,7 @@ impl Nvcomp {
 
     /// The same with another driver's library.
     fn open_with(driver: &OsStr, file: Option<&Path>) -> Result<Self, Error> {
-        let name = file.map_or(OsStr::new(NVCOMP), Path::as_os_str);
+        let name = file.map_or_else(|| OsStr::new(NVCOMP), Path::as_os_str);
         let functions = Functions::load(name)?;
         let version = functions.versions()?.version;
         if version / 1000 != MAJOR {

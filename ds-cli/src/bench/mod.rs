@@ -110,14 +110,20 @@ struct Scope {
 /// No such device, content or library; what the driver says; and output that is not the content.
 pub fn run(options: &Options, command: String) -> Result<Results> {
     let gpu = Gpu::open(&options.device, options.path)?;
+    // Software decodes about 1 MB/s, and is measured only to see that measuring works.
+    let (size, rounds, samples) = if gpu.is_software() { (1 << 20, 2, 2) } else { (1 << 30, 15, 1000) };
     let scope = Scope {
-        size: options.size.unwrap_or(if gpu.is_software() { 1 << 20 } else { 1 << 30 }),
-        rounds: options.rounds.unwrap_or(if gpu.is_software() { 2 } else { 15 }),
-        samples: if gpu.is_software() { 2 } else { 1000 },
+        size: options.size.unwrap_or(size),
+        rounds: options.rounds.unwrap_or(rounds),
+        samples,
         depth: options.depth,
         path: options.path,
     };
-    let rival = rival(options.nvcomp.as_deref(), &gpu)?;
+    let wants = |figure| options.figures.contains(&figure);
+    let rival = match wants(Figure::Resident) {
+        true => rival(options.nvcomp.as_deref(), &gpu)?,
+        false => (Rival::NotMeasured { why: "figure 1 was not asked for".to_owned() }, None),
+    };
     let folder = tempfile::tempdir().map_err(|error| Error::system("use", &std::env::temp_dir(), error))?;
     let (path, content) = source(options, folder.path())?;
     let pack = open_pack(&path)?;
@@ -142,11 +148,9 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         file: None,
         crossover: Vec::new(),
     };
-    let wants = |figure| options.figures.contains(&figure);
     // Bounds of the third and the fourth are what the first measures.
-    let with_rival = if wants(Figure::Resident) { rival.1.as_ref() } else { None };
     if wants(Figure::Resident) || wants(Figure::Upload) || wants(Figure::File) {
-        results.resident = resident::measure(&gpu, &classes, &scope, with_rival, &progress)?;
+        results.resident = resident::measure(&gpu, &classes, &scope, rival.1.as_ref(), &progress)?;
     }
     if wants(Figure::Overhead) {
         progress.begin("submissions");

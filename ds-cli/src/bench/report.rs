@@ -141,7 +141,13 @@ fn upload(out: &mut impl Write, results: &Results, mark: &str) -> io::Result<()>
             100.0 * row.rate() / row.bound()
         )?;
     }
-    Ok(())
+    let share = mean_of_all(results.upload.iter().map(|row| Some(row.rate() / row.bound())));
+    let (name, gap) = ("geometric mean", "");
+    writeln!(
+        out,
+        "   {name:<16} {gap:>6} {gap:>10} {gap:>12} {gap:>10} {:>8.0} %",
+        100.0 * share.unwrap_or(f64::NAN)
+    )
 }
 
 fn file(out: &mut impl Write, file: &File, mark: &str) -> io::Result<()> {
