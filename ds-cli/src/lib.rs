@@ -8,7 +8,7 @@
 //! - [`pipeline`]: work on many threads, in and out in order.
 //! - [`pack`]: the pack format: reader, writer and validated index.
 //! - [`stream`]: chunks of a pack through the runtime's queue, verified.
-//! - [`bench`]: a Vulkan device measured, beside the vendor's library.
+//! - [`mod@bench`]: a Vulkan device measured, beside the vendor's library.
 //! - [`assets`]: a generator of small realistic assets, for the demo and for tests.
 //! - [`signals`]: what is half done is undone before a signal ends the program.
 //! - [`error`], [`progress`], [`units`]: what people see.
