@@ -21,8 +21,11 @@ impl Queries {
     /// Both moments.
     pub(super) const COUNT: u32 = 2;
 
-    /// `None` if the queue has no clock.
+    /// `None` if the queue has no clock, or is one that only transfers: such a queue cannot make queries ready.
     pub(super) fn new(device: &Device, queue: &Queue) -> Result<Option<Self>, CallError> {
+        if queue.family != device.inner.queues.compute.family {
+            return Ok(None);
+        }
         let bits = device.inner.timestamp_bits(queue.family);
         let Some(unused) = u64::BITS.checked_sub(bits).filter(|_| bits > 0) else { return Ok(None) };
         let create =
