@@ -1,6 +1,7 @@
 //! Who is sooner done with requests of which size, from packed bytes in host memory to content in device memory: the processor, which
 //! decodes and has the result copied, or the device. Where the lines cross, `auto` should change from one to the other.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use ds_bench::gpu::Crossover;
@@ -40,20 +41,22 @@ pub(super) fn measure(
 
 fn one(gpu: &Gpu, cpu: &Queue, classes: &[Class], size: usize, scope: &Scope) -> Result<Crossover> {
     let streams = classes.iter().map(|class| stream_of(class, size)).collect::<Result<Vec<_>>>()?;
+    let depth = MANY.min(scope.samples);
+    let places = depth.next_multiple_of(streams.len());
     let image: Vec<u8> = streams.iter().flat_map(|(_, content)| content).copied().collect();
     // A longer request tells as much in fewer samples.
-    let count = (scope.samples / 5).min((64 << 20) / size).max(2 * streams.len());
-    let output = gpu.buffer(image.len())?;
-    let work = Work { streams: &streams, output: &output, size: size as u64, count };
+    let count = (scope.samples / 5).min((64 << 20) / size).max(places);
+    let output = gpu.buffer(size * places)?;
+    let work = Work { streams: &streams, output: &output, size: size as u64, depth, places, count };
     let mut times = [[0.0; 2]; 2];
     let sides = [(cpu, Path::CODEC_CPU), (&gpu.queue, Path::CODEC_VULKAN)];
     for ((queue, path), [alone, busy]) in sides.into_iter().zip(&mut times) {
         gpu.poison(&output)?;
         *alone = work.alone(queue, path)?;
-        gpu.compare(&output, &image, 1)?;
+        gpu.compare(&output, &image, places / streams.len())?;
         gpu.poison(&output)?;
         *busy = work.busy(queue, path)?;
-        gpu.compare(&output, &image, 1)?;
+        gpu.compare(&output, &image, places / streams.len())?;
     }
     let [[cpu_alone, cpu_busy], [gpu_alone, gpu_busy]] = times;
     Ok(Crossover { size: size as u64, cpu_alone, gpu_alone, cpu_busy, gpu_busy })
@@ -67,40 +70,47 @@ fn stream_of(class: &Class, size: usize) -> Result<(Vec<u8>, Vec<u8>)> {
     Ok((stream, content))
 }
 
-/// Requests for one stream after the other, each to a place of its own.
+/// Requests for one stream after the other.
 struct Work<'a> {
     streams: &'a [(Vec<u8>, Vec<u8>)],
     output: &'a GpuBuffer,
     size: u64,
+    /// Requests in flight, where there are many.
+    depth: usize,
+    /// Places in the output: no two requests in flight write to the same one. Each is always for the same stream.
+    places: usize,
+    /// Requests, as many as there are places at least.
     count: usize,
 }
 
 impl Work<'_> {
-    fn request(&self, number: usize) -> Request {
-        let index = number % self.streams.len();
-        let start = index as u64 * self.size;
+    fn request(&self, place: usize) -> Request {
+        let start = place as u64 * self.size;
         let into = self.output.range(start..start + self.size);
-        Request::from_memory(self.streams[index].0.clone()).gdeflate(self.size).into_device(into)
+        let stream = self.streams[place % self.streams.len()].0.clone();
+        Request::from_memory(stream).gdeflate(self.size).into_device(into).tag(place as u64)
     }
 
     /// One at a time: the median.
     fn alone(&self, queue: &Queue, path: Path) -> Result<f64> {
         let mut samples = Samples::default();
-        for number in 0..self.streams.len() {
-            latency(queue, path, self.request(number))?;
+        for place in 0..self.streams.len() {
+            latency(queue, path, self.request(place))?;
         }
         for number in 0..self.count {
-            samples.push(latency(queue, path, self.request(number))?);
+            samples.push(latency(queue, path, self.request(number % self.places))?);
         }
         Ok(samples.median())
     }
 
     /// Many at a time: the time of all over their number.
     fn busy(&self, queue: &Queue, path: Path) -> Result<f64> {
+        let mut free: VecDeque<_> = (0..self.places).collect();
         let (mut next, mut in_flight, start) = (0, 0, Instant::now());
         loop {
-            while next < self.count && in_flight < MANY {
-                queue.post(self.request(next)).map_err(failed)?;
+            while next < self.count && in_flight < self.depth {
+                let Some(place) = free.pop_front() else { break };
+                queue.post(self.request(place)).map_err(failed)?;
                 (next, in_flight) = (next + 1, in_flight + 1);
             }
             if in_flight == 0 {
@@ -110,7 +120,7 @@ impl Work<'_> {
             let _ = queue.wait_any(None);
             for completion in queue.take_completed(in_flight) {
                 in_flight -= 1;
-                by(path, completion)?;
+                free.push_back(by(path, completion)?.tag as usize);
             }
         }
     }
