@@ -40,7 +40,12 @@ pub fn load(settings: &Settings) -> Vec<Class> {
     classes
 }
 
-fn read(corpus: &Path) -> io::Result<Vec<Class>> {
+/// The classes in this folder; none if there are neither `.bin` files nor folders with files.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn read(corpus: &Path) -> io::Result<Vec<Class>> {
     let mut classes = Vec::new();
     for path in sorted(corpus)? {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,4 +1,4 @@
-//! Test only: what the codec's benches share, and the results they write.
+//! What benchmarks share, and the results they write.
 //!
 //! The benches themselves lie beside what they measure (`ds-gdeflate/benches`, `ds-libdeflate/benches`): programs of their own,
 //! since two of the rivals export C symbols of the same names. Here is the rest, in the order in which a bench uses it:
@@ -7,10 +7,14 @@
 //! - [`classes`]: content, class by class;
 //! - [`timing`]: the rule by which a round counts;
 //! - [`progress`]: how far the bench has come;
-//! - [`results`]: what came out, as written to a file and read by `cargo xtask bench codec`.
+//! - [`results`]: what came out, as written to a file and read by `cargo xtask bench codec`;
+//! - [`gpu`]: the same of `ds bench gpu`;
+//! - [`machine`]: what it was measured on, and when.
 #![forbid(unsafe_code)]
 
 pub mod classes;
+pub mod gpu;
+pub mod machine;
 pub mod progress;
 pub mod results;
 pub mod settings;

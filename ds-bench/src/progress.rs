@@ -17,6 +17,11 @@ impl Progress {
         Self(bar)
     }
 
+    /// No bar; lines alone.
+    pub fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
     /// Says what is measured now.
     pub fn begin(&self, what: impl Into<String>) {
         self.0.set_message(what.into());

@@ -1,5 +1,7 @@
 //! Arguments, help and exit codes.
 
+mod bench;
+
 use core::num::NonZeroUsize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -8,12 +10,14 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ds_gdeflate::Level;
+use ds_runtime::vulkan::DeviceChoice;
 
+use self::bench::Bench;
 use crate::commands::{compress, decompress, demo, doctor, inspect, list, pack, stream, unpack};
 use crate::error::{Error, Kind, Result};
 use crate::pack::{Geometry, layout};
 use crate::signals;
-use crate::stream::{CodecKind, IoKind};
+use crate::stream::{CodecKind, IoKind, Target};
 use crate::units;
 
 const EXIT_CODES: &str = "\
@@ -53,6 +57,7 @@ enum Command {
     Stream(Stream),
     Demo(Demo),
     Doctor(Doctor),
+    Bench(Bench),
     Completions(Completions),
 }
 
@@ -244,6 +249,8 @@ struct Demo {
 /// the request size, 64 KiB for each worker, the length of the pack's index (24 bytes a chunk, and 16 and its name an entry)
 /// and 64 MiB, however big the content is. A named engine never falls back to another; `auto` takes the best there is. The pack may come
 /// from the page cache: drop that first to measure the disk.
+///
+/// With --to vram content goes to a device's memory, whoever decodes it, and is read back and checked when the time has been taken.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -251,7 +258,10 @@ Examples:
   ds stream game.dspak --depth 64 --workers 4
   ds pack assets -o fine.dspak --chunk 64K && ds stream fine.dspak --depth 128 --request-size 64K
   ds stream game.dspak --engine uring --direct --depth 64
-  ds stream game.dspak --engine cpu --codec cpu --json")]
+  ds stream game.dspak --engine cpu --codec cpu --json
+  ds stream game.dspak --engine uring --codec vulkan --to vram
+  ds stream game.dspak --codec vulkan --to vram --device radeon --vram 256M
+  ds stream game.dspak --codec cpu --to vram           decoded by the processor, copied to the device")]
 struct Stream {
     /// The pack to stream
     #[arg(value_name = "FILE")]
@@ -262,6 +272,15 @@ struct Stream {
     /// Which engine decodes
     #[arg(long, value_name = "ENGINE", value_enum, default_value = "auto")]
     codec: CodecArg,
+    /// Where content goes
+    #[arg(long, value_name = "MEMORY", value_enum, default_value = "host")]
+    to: ToArg,
+    /// Which Vulkan device: its number, its UUID, or part of its name; `ds doctor` lists them [default: the best]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceChoice>,
+    /// Device memory that content goes to, a power of two from 4K: when it is full, its content is verified and the next comes
+    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = |text: &str| log2_between(text, 12, 40))]
+    vram: Log2,
     /// Requests in flight, 1 to 1048576 [default: two for each worker, at least 4; past the page cache at least 32]
     #[arg(short, long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::stream::Options::MAX_DEPTH)))]
@@ -284,21 +303,40 @@ struct Stream {
 }
 
 impl Stream {
-    fn options(&self) -> crate::stream::Options {
-        crate::stream::Options {
+    fn options(&self) -> Result<crate::stream::Options> {
+        let options = crate::stream::Options {
             io: self.engine.into(),
             codec: match self.codec {
                 CodecArg::Auto => CodecKind::Auto,
                 CodecArg::Cpu => CodecKind::Cpu,
                 CodecArg::Vulkan => CodecKind::Vulkan,
             },
+            target: match self.to {
+                ToArg::Host => Target::Host,
+                ToArg::Vram => Target::Vram(1 << self.vram.0),
+            },
+            device: self.device.clone().unwrap_or_default(),
+            stage_times: false,
             depth: self.depth.and_then(|depth| NonZeroUsize::new(depth as usize)),
             request_size: 1 << self.request_size.0,
             read_size: 1 << self.read_size.0,
             direct: self.direct,
             workers: self.workers.and_then(|workers| NonZeroUsize::new(workers.into())),
+        };
+        if self.device.is_some() && !options.needs_device() {
+            return Err(Error::usage("--device names a device that nothing would use")
+                .hint("add --codec vulkan, --to vram or both"));
         }
+        Ok(options)
     }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ToArg {
+    /// Host memory
+    Host,
+    /// A Vulkan device's memory
+    Vram,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -327,7 +365,7 @@ enum CodecArg {
     Auto,
     /// Decoding on a thread pool
     Cpu,
-    /// Decoding on a GPU: not in this release
+    /// Decoding by a Vulkan device
     Vulkan,
 }
 
@@ -501,7 +539,7 @@ impl Cli {
                     say(totals);
                 }
             }
-            Command::Stream(args) => stream::run(&args.pack, &args.options(), args.json)?,
+            Command::Stream(args) => stream::run(&args.pack, &args.options()?, args.json)?,
             Command::Inspect(args) => inspect::run(&args.file, args.json, args.threads.get(), quiet)?,
             Command::Demo(args) => demo::run(&demo::Options {
                 assets: args.assets,
@@ -512,6 +550,7 @@ impl Cli {
                 quiet,
             })?,
             Command::Doctor(args) => doctor::run(&args.path, args.json)?,
+            Command::Bench(args) => args.run(quiet)?,
             Command::Completions(args) => {
                 // Not straight to standard output: the generator panics where that is closed.
                 let mut script = Vec::new();

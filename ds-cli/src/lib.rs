@@ -8,12 +8,14 @@
 //! - [`pipeline`]: work on many threads, in and out in order.
 //! - [`pack`]: the pack format: reader, writer and validated index.
 //! - [`stream`]: chunks of a pack through the runtime's queue, verified.
+//! - [`mod@bench`]: a Vulkan device measured, beside the vendor's library.
 //! - [`assets`]: a generator of small realistic assets, for the demo and for tests.
 //! - [`signals`]: what is half done is undone before a signal ends the program.
 //! - [`error`], [`progress`], [`units`]: what people see.
 #![forbid(unsafe_code)]
 
 pub mod assets;
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod error;

@@ -7,7 +7,7 @@ use support::{ds, fails, run, sample, stderr, succeeds};
 
 mod support;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "compress",
     "decompress",
     "pack",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 10] = [
     "stream",
     "demo",
     "doctor",
+    "bench",
     "completions",
 ];
 

@@ -179,15 +179,76 @@ fn a_vulkan_device_decodes_where_there_is_one() {
     // A device of software decodes about 1 MB/s.
     let (_place, pack) = packed_of(300_000);
     let output = run(["stream", &pack, "--json", "--codec", "vulkan", "--depth", "4"]);
-    if output.status.code() == Some(1) && stderr(&output).contains("vulkan") {
-        assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "{}", stderr(&output));
-        eprintln!("SKIPPED: {}", stderr(&output));
+    if lacks_vulkan(&output) {
         return;
     }
     succeeds(&output);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["codec"], &report["failed"]), (&"vulkan".into(), &0.into()));
     assert!(report["paths"]["codec:vulkan"].as_u64().is_some_and(|requests| requests > 0), "{report}");
+}
+
+/// Whether a command failed for want of a Vulkan device; says so aloud.
+fn lacks_vulkan(output: &std::process::Output) -> bool {
+    let lacks = output.status.code() == Some(1) && stderr(output).contains("vulkan");
+    if lacks {
+        assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "{}", stderr(output));
+        eprintln!("SKIPPED: {}", stderr(output));
+    }
+    lacks
+}
+
+#[test]
+fn content_arrives_in_device_memory_whoever_decodes() {
+    let (_place, pack) = packed_of(300_000);
+    for (codec, path) in [("vulkan", "codec:vulkan"), ("cpu", "codec:cpu")] {
+        // The largest chunk has all of the largest entry, so the window is used more than once.
+        for window in ["512K", "1G"] {
+            let target = ["--to", "vram", "--vram", window, "--device", "auto"];
+            let output = run([&["stream", &pack, "--json", "--codec", codec][..], &target].concat());
+            if lacks_vulkan(&output) {
+                return;
+            }
+            succeeds(&output);
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!((&report["target"], &report["failed"]), (&"vram".into(), &0.into()), "{report}");
+            assert_eq!(report["content_bytes"].as_u64(), Some(300_000 + 70_003 + (1000..1100).sum::<u64>()));
+            assert_eq!(report["requests"].as_u64(), Some(103), "reading back is none of them");
+            assert!(report["paths"][path].as_u64().is_some_and(|requests| requests > 0), "{report}");
+            assert!(report["verify_seconds"].as_f64().is_some() && report["device"]["uuid"].is_string());
+        }
+    }
+}
+
+#[test]
+fn damage_is_found_in_device_memory() {
+    let (_place, pack) = packed_of(300_000);
+    let mut bytes = fs::read(&pack).unwrap();
+    bytes[50_000] ^= 0x40;
+    fs::write(&pack, &bytes).unwrap();
+    for codec in ["vulkan", "cpu"] {
+        let output = run(["stream", &pack, "--json", "--codec", codec, "--to", "vram"]);
+        if lacks_vulkan(&output) {
+            return;
+        }
+        fails(&output, 3, "entry \"big\", chunk 0");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["failed"].as_u64(), Some(1), "{report}");
+    }
+}
+
+#[test]
+fn devices_and_device_memory_that_make_no_sense_are_refused() {
+    let (_place, pack) = packed_of(300_000);
+    fails(&run(["stream", &pack, "--device", "0"]), 2, "nothing would use");
+    let output = run(["stream", &pack, "--to", "vram", "--vram", "64K"]);
+    fails(&output, 2, "chunks hold up to 300000 bytes, more than 65536 of device memory");
+    assert!(stderr(&output).contains("--vram 524288"));
+    for wrong in [["--to", "tape"], ["--vram", "3M"]] {
+        assert_eq!(run([&["stream", &pack][..], &wrong].concat()).status.code(), Some(2), "{wrong:?}");
+    }
+    let output = run(["stream", &pack, "--to", "vram", "--device", "no such device"]);
+    fails(&output, 1, "vulkan");
 }
 
 #[test]

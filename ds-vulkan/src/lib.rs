@@ -17,7 +17,8 @@
 //! 2. [`memory`]: buffers for results, pools for what is under way, the runtime's staging memory;
 //! 3. [`engine`]: jobs become submissions, and submissions answers; `gdeflate`: the decoder's side of that;
 //! 4. `pipeline`: shaders, ours and, by [`transform`], the application's;
-//! 5. [`error`]: why there is no device, or what a driver refused.
+//! 5. [`timed`]: decoding and copying by themselves, for benchmarks;
+//! 6. [`error`]: why there is no device, or what a driver refused.
 //!
 //! # What callers can rely on
 //!
@@ -42,6 +43,7 @@ pub mod error;
 mod gdeflate;
 pub mod memory;
 mod pipeline;
+pub mod timed;
 pub mod transform;
 
 pub use device::borrowed::{BorrowedDevice, BorrowedFeatures};
@@ -54,6 +56,9 @@ pub use engine::VulkanEngine;
 pub use engine::config::{DecoderPath, VulkanConfig};
 pub use error::{CallError, OpenError};
 pub use memory::gpu_buffer::GpuBuffer;
+pub use timed::decode::{TileSpan, TimedDecode};
+pub use timed::upload::TimedUpload;
+pub use timed::{TimedError, Timing};
 pub use transform::{ComputeTransform, SpirvError};
 
 pub use ash::vk;

@@ -2,12 +2,12 @@
 //! section on speed.
 //!
 //! What measures are the benches of `ds-gdeflate`, `ds-libdeflate` and `ds-cli`, each a process of its own. This module gives them
-//! something to measure on ([`corpus`]), puts their results together with what they were taken on ([`machine`]), and
+//! something to measure on ([`corpus`]), puts their results together with what they were taken of ([`commit`]), and
 //! shows them ([`tables`], [`chart`]).
 
 pub(crate) mod chart;
+mod commit;
 mod corpus;
-mod machine;
 pub(crate) mod tables;
 
 use std::fs;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use ds_bench::machine;
 use ds_bench::results::{self, Corpus, Results, SCHEMA};
 use serde::de::DeserializeOwned;
 use xshell::cmd;
@@ -89,7 +90,7 @@ impl CodecArgs {
 
 /// Measures, shows and writes.
 pub(crate) fn codec(project: &Project, args: &CodecArgs) -> Result<()> {
-    let commit = machine::commit(project);
+    let commit = commit::current(project);
     ensure!(
         !args.readme || !commit.ends_with('+'),
         "documents quote figures of committed code: commit first"
@@ -127,11 +128,11 @@ pub(crate) fn codec(project: &Project, args: &CodecArgs) -> Result<()> {
     };
     let results = Results {
         schema: SCHEMA.into(),
-        date: machine::date(project)?,
+        date: machine::today(),
         command: args.command(),
         commit,
         rustc: cmd!(project.sh, "rustc --version").quiet().read()?,
-        machine: machine::describe(project, args.machine.as_deref())?,
+        machine: machine::describe(args.machine.as_deref()),
         corpus: Corpus {
             generated: args.corpus.is_none() && args.build_corpus.is_none(),
             stride: if args.quick { QUICK_STRIDE } else { 1 },

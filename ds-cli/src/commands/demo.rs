@@ -91,7 +91,7 @@ fn show(options: &Options, scratch: &TempDir) -> Result<()> {
             progress.advance(bytes);
             true
         });
-        class.report = report.map_err(|e| Error::system("read", &packed_path, e))?;
+        class.report = report.map_err(|error| stream::run_error(&packed_path, error))?;
         stream::verdict(&packed_path, &pack, &class.report)?;
     }
     drop(progress);

@@ -8,6 +8,7 @@ use crate::error::{Error, Result, quoted};
 use crate::files::input::open_file;
 use crate::pack::{OpenError, Pack, PackError};
 
+pub mod bench;
 pub mod compress;
 pub mod decompress;
 pub mod demo;
@@ -19,13 +20,13 @@ pub mod stream;
 pub mod unpack;
 
 /// The error for the chunk `number` of the entry `name`.
-fn chunk_error(path: &Path, name: &str, number: usize, problem: impl fmt::Display) -> Error {
+pub(crate) fn chunk_error(path: &Path, name: &str, number: usize, problem: impl fmt::Display) -> Error {
     Error::data(path, format_args!("entry {name:?}, chunk {number}: {problem}"))
         .hint("the pack is damaged: copy it again from where it came from")
 }
 
 /// The error for a chunk that could not be read.
-fn read_error(path: &Path, error: io::Error) -> Error {
+pub(crate) fn read_error(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         // The index says that all chunks lie in the file as it was when it was opened.
         io::ErrorKind::UnexpectedEof => Error::data(path, "it was cut short while it was being read")
@@ -35,7 +36,7 @@ fn read_error(path: &Path, error: io::Error) -> Error {
 }
 
 /// Opens a pack, with advice where it is none.
-fn open_pack(path: &Path) -> Result<Pack> {
+pub(crate) fn open_pack(path: &Path) -> Result<Pack> {
     let no_file = |what: &str| {
         Error::usage(format!("{what} is not a file, and a pack is read from its end"))
             .hint("save the pack to a file and name that")

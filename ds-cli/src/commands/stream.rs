@@ -5,15 +5,16 @@ use core::time::Duration;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use ds_runtime::{BuildError, Selection, StartError};
-use serde_json::json;
+use ds_runtime::vulkan::{Device, DeviceKind};
+use ds_runtime::{BuildError, StartError};
+use serde_json::{Value, json};
 
 use super::{chunk_error, open_pack};
 use crate::error::{Error, Kind, Result, plain, quoted};
 use crate::pack::layout::MIN_CHUNK_LOG2;
 use crate::pack::{Method, Pack};
 use crate::progress::Progress;
-use crate::stream::{Options, Report, Streamer};
+use crate::stream::{Options, Report, RunError, Streamer, Target};
 use crate::units;
 
 /// Streams every entry of `pack` and verifies it.
@@ -28,19 +29,20 @@ pub fn run(path: &Path, options: &Options, json: bool) -> Result<()> {
     // A queue deeper than there are requests is memory for nothing.
     let requests = usize::try_from(options.requests(pack.index())).unwrap_or(usize::MAX);
     let most = NonZeroUsize::new(requests).unwrap_or(NonZeroUsize::MIN);
-    let mut streamer = start(&Options { depth: Some(options.depth().min(most)), ..*options })?;
+    check_window(&pack, options.target)?;
+    let mut streamer = start(&Options { depth: Some(options.depth().min(most)), ..options.clone() })?;
     let progress = Progress::bytes("stream", Some(pack.index().raw_size()), json);
     let report = streamer.run(&pack, pack.index().entries(), |bytes| {
         progress.advance(bytes);
         true
     });
     drop(progress);
-    let report = report.map_err(|error| Error::system("read", path, error))?;
+    let report = report.map_err(|error| run_error(path, error))?;
     let mut out = BufWriter::new(io::stdout().lock());
     let written = if json {
-        write_json(&mut out, &pack, options, streamer.selection(), &report)
+        write_json(&mut out, &pack, options, &streamer, &report)
     } else {
-        write_text(&mut out, options, streamer.selection(), &report)
+        write_text(&mut out, options, &streamer, &report)
     };
     written.and_then(|()| out.flush()).map_err(Error::stdout)?;
     verdict(path, &pack, &report)
@@ -62,6 +64,29 @@ fn check_request_size(path: &Path, pack: &Pack, request_size: u32) -> Result<()>
         hint += &format!(", or pack again with `ds pack --chunk {request_size}`");
     }
     Err(Error::usage(message).hint(hint))
+}
+
+/// A chunk must have room in the device memory that it goes to.
+fn check_window(pack: &Pack, target: Target) -> Result<()> {
+    let largest = pack.index().chunks().map(|chunk| chunk.raw_size).max().unwrap_or(0);
+    match target {
+        Target::Vram(bytes) if bytes < u64::from(largest) => {
+            let message = format!("chunks hold up to {largest} bytes, more than {bytes} of device memory");
+            Err(Error::usage(message).hint(format!("use --vram {}", largest.next_power_of_two())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What ended streaming, in words.
+pub fn run_error(path: &Path, error: RunError) -> Error {
+    match error {
+        RunError::File(error) => Error::system("read", path, error),
+        RunError::Memory(_) => {
+            Error::new(Kind::System, error.to_string()).hint("a smaller --vram takes less of it")
+        }
+        RunError::Request(_) => Error::new(Kind::System, error.to_string()),
+    }
 }
 
 const LIMITS: &str = "the limit on memory or on processes has been reached: `ulimit -a` shows both";
@@ -114,9 +139,10 @@ const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), 
 fn write_text(
     out: &mut impl Write,
     options: &Options,
-    selection: &Selection,
+    streamer: &Streamer,
     report: &Report,
 ) -> io::Result<()> {
+    let selection = streamer.selection();
     let seconds = report.wall.as_secs_f64().max(1e-9);
     writeln!(
         out,
@@ -125,6 +151,12 @@ fn write_text(
         selection.codec,
         options.depth()
     )?;
+    if let Some(device) = streamer.device() {
+        writeln!(out, "device      {}", told(device))?;
+    }
+    if let Target::Vram(_) = options.target {
+        writeln!(out, "target      device memory")?;
+    }
     writeln!(
         out,
         "content     {} from {} read, {} in {:.3} s",
@@ -146,7 +178,11 @@ fn write_text(
     }
     writeln!(out, " max {}", millis(report.latency.max()))?;
     let cpu = report.cpu.as_secs_f64();
-    writeln!(out, "CPU time    {cpu:.3} s, {:.2} cores busy, verifying included", cpu / seconds)?;
+    let verifying = match report.verifying {
+        None => "verifying included".to_owned(),
+        Some(time) => format!("verifying not included: {:.3} s", time.as_secs_f64()),
+    };
+    writeln!(out, "CPU time    {cpu:.3} s, {:.2} cores busy, {verifying}", cpu / seconds)?;
     writeln!(out, "memory      {} at most, the whole process", units::bytes(report.peak_memory))?;
     for (path, requests) in &report.paths {
         writeln!(out, "path        {path}: {}", units::count(*requests, "request"))?;
@@ -158,6 +194,14 @@ fn write_text(
     }
 }
 
+/// A device for people. One of software is said to be none: its figures are no GPU's.
+fn told(device: &Device) -> String {
+    let info = device.info();
+    let software =
+        if info.kind == DeviceKind::Software { ", SOFTWARE: no figure of it is a GPU's" } else { "" };
+    format!("{} ({}{software})", info.name, info.uuid_text())
+}
+
 fn millis(latency: Duration) -> String {
     format!("{:.3} ms", latency.as_secs_f64() * 1e3)
 }
@@ -166,9 +210,10 @@ fn write_json(
     out: &mut impl Write,
     pack: &Pack,
     options: &Options,
-    selection: &Selection,
+    streamer: &Streamer,
     report: &Report,
 ) -> io::Result<()> {
+    let selection = streamer.selection();
     let seconds = report.wall.as_secs_f64().max(1e-9);
     let mut latency: serde_json::Map<_, _> = QUANTILES
         .into_iter()
@@ -184,6 +229,15 @@ fn write_json(
         "engine": selection.io,
         "codec": selection.codec,
         "refused": refused.collect::<Vec<_>>(),
+        "device": streamer.device().map_or(Value::Null, |device| {
+            let info = device.info();
+            json!({ "index": info.index, "name": info.name, "uuid": info.uuid_text(), "kind": info.kind.to_string(),
+                    "driver": info.driver })
+        }),
+        "target": match options.target {
+            Target::Host => "host",
+            Target::Vram(_) => "vram",
+        },
         "depth": options.depth(),
         "request_size": options.request_size,
         "read_size": options.read_size,
@@ -193,6 +247,7 @@ fn write_json(
         "read_bytes": report.read,
         "wall_seconds": seconds,
         "cpu_seconds": report.cpu.as_secs_f64(),
+        "verify_seconds": report.verifying.map_or(Value::Null, |time| time.as_secs_f64().into()),
         "content_bytes_per_second": report.content as f64 / seconds,
         "requests_per_second": report.requests as f64 / seconds,
         "peak_memory_bytes": report.peak_memory,

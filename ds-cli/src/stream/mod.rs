@@ -2,6 +2,7 @@
 
 mod pieces;
 mod report;
+mod vram;
 
 use core::num::NonZeroUsize;
 use core::ops::Range;
@@ -9,22 +10,43 @@ use std::collections::{BTreeMap, HashMap};
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use ds_runtime::{BuildError, Completion, File, Queue, QueueOptions, Request, Runtime, Selection};
+use ds_runtime::vulkan::{CallError, Device, DeviceChoice, DeviceOptions};
+use ds_runtime::{
+    BuildError, Completion, Error as RequestError, File, Queue, QueueOptions, Refusal, Request, Runtime,
+    Selection,
+};
 
 use self::pieces::{Cut, Partial, Piece};
 use self::report::peak_memory;
+use self::vram::Vram;
 use crate::pack::{Chunk, Entry, Method, Pack, PackIndex};
 
 pub use ds_runtime::{CodecKind, IoKind};
-pub use report::{Fault, Latencies, Report, cpu_time};
+pub use report::{Fault, Latencies, Report, Stages, cpu_time};
+
+/// Where content goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Host memory; each chunk is verified as it arrives.
+    Host,
+    /// A device's memory, at most so many bytes of it at a time, and not fewer than a chunk has. What is there is verified when it is
+    /// full, or all is there; that is not part of the time taken.
+    Vram(u64),
+}
 
 /// How to stream.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Which engine reads.
     pub io: IoKind,
     /// Which engine decodes.
     pub codec: CodecKind,
+    /// Where content goes.
+    pub target: Target,
+    /// The device, for whatever needs one.
+    pub device: DeviceChoice,
+    /// Whether to add up how long requests spend where.
+    pub stage_times: bool,
     /// Requests in flight; [`Options::depth`] unless told.
     pub depth: Option<NonZeroUsize>,
     /// Most content asked for by one request, in bytes. Stored chunks are asked for in pieces of it; compressed chunks, which
@@ -46,6 +68,11 @@ impl Options {
     pub const REQUEST_SIZE: u32 = 4 << 20;
     /// [`Options::read_size`] unless told.
     pub const READ_SIZE: u64 = 1 << 20;
+
+    /// Whether a device is needed.
+    pub fn needs_device(&self) -> bool {
+        self.codec == CodecKind::Vulkan || self.target != Target::Host
+    }
 
     /// Requests in flight: as told, or two for each worker, one being read and one being decoded. More of them would only
     /// push each other out of the cache, unless a disk has to be kept busy.
@@ -73,6 +100,9 @@ impl Default for Options {
         Self {
             io: IoKind::Auto,
             codec: CodecKind::Auto,
+            target: Target::Host,
+            device: DeviceChoice::Auto,
+            stage_times: false,
             depth: None,
             request_size: Self::REQUEST_SIZE,
             read_size: Self::READ_SIZE,
@@ -87,11 +117,37 @@ pub fn cores() -> NonZeroUsize {
     available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// Why streaming came to no end.
+#[derive(Debug)]
+pub enum RunError {
+    /// The pack's file.
+    File(std::io::Error),
+    /// Device memory for the content.
+    Memory(CallError),
+    /// Reading device memory back, or overwriting it.
+    Request(RequestError),
+}
+
+impl core::fmt::Display for RunError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::File(error) => error.fmt(f),
+            Self::Memory(error) => write!(f, "no device memory for the content: {error}"),
+            Self::Request(error) => write!(f, "device memory cannot be reached: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for RunError {}
+
 /// A runtime and a queue for streaming.
 #[derive(Debug)]
 pub struct Streamer {
     runtime: Runtime,
     queue: Queue,
+    device: Option<Device>,
+    /// Where content goes, if that is a device's memory.
+    vram: Option<Vram>,
     depth: usize,
     direct: bool,
     cut: Cut,
@@ -106,7 +162,20 @@ impl Streamer {
     ///
     /// A named engine is not available (there is no fallback), or the system refuses threads or memory.
     pub fn new(options: &Options) -> Result<Self, BuildError> {
+        let device = options.needs_device().then(|| open(&options.device)).transpose()?;
+        Self::on(device, options)
+    }
+
+    /// The same with a device that is open already.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn on(device: Option<Device>, options: &Options) -> Result<Self, BuildError> {
         let mut builder = Runtime::builder().io(options.io).codec(options.codec);
+        if let Some(device) = &device {
+            builder = builder.vulkan(device);
+        }
         builder = match options.workers {
             Some(workers) => builder.workers(workers).codec_workers(workers),
             // The thread that waits for completions decodes, too: one more would only take turns with it.
@@ -120,15 +189,22 @@ impl Streamer {
             .capacity(depth)
             .auto_submit(false)
             .chunk_size(options.read_size)
+            .stage_times(options.stage_times)
             // Every failure is in the report.
             .error_hook(|_| {});
         let queue = runtime.queue(queue).map_err(|error| BuildError::Os {
             what: "the queue",
             source: std::io::Error::other(error.to_string()),
         })?;
+        let vram = match options.target {
+            Target::Host => None,
+            Target::Vram(most) => device.clone().map(|device| Vram::new(device, most)),
+        };
         Ok(Self {
             runtime,
             queue,
+            device,
+            vram,
             depth,
             direct: options.direct,
             cut: Cut(options.request_size),
@@ -141,22 +217,44 @@ impl Streamer {
         self.runtime.selection()
     }
 
+    /// The device in use.
+    pub fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
+    }
+
     /// Streams the chunks of these entries of `pack` and verifies each; `arrived` is told the bytes of each request that
     /// came, good or bad, and ends the run early by returning false. [`Report::ENOUGH_FAILED`] damaged chunks end it, too.
     ///
     /// # Errors
     ///
-    /// The pack's descriptor cannot be duplicated, or its file system has no way past the page cache. What is wrong with chunks is in the report.
+    /// The pack's descriptor cannot be duplicated, its file system has no way past the page cache, or there is no device memory. What is
+    /// wrong with chunks is in the report.
     pub fn run<'a>(
         &mut self,
         pack: &'a Pack,
         entries: impl IntoIterator<Item = Entry<'a>>,
         mut arrived: impl FnMut(u64) -> bool,
-    ) -> std::io::Result<Report> {
-        let file = File::from(pack.file().try_clone()?);
-        let file = if self.direct { file.direct().map_err(|refused| refused.source)? } else { file };
-        let cut = self.cut;
+    ) -> Result<Report, RunError> {
+        let file = File::from(pack.file().try_clone().map_err(RunError::File)?);
+        let direct = |file: File| file.direct().map_err(|refused| RunError::File(refused.source));
+        let file = if self.direct { direct(file)? } else { file };
         let chunks = entries.into_iter().flat_map(|entry| entry.chunk_numbers().zip(entry.chunks()));
+        let mut report = match self.vram {
+            Some(_) => self.run_into_vram(&file, chunks, pack.index().raw_size(), &mut arrived)?,
+            None => self.run_into_host(&file, chunks, &mut arrived),
+        };
+        report.peak_memory = peak_memory();
+        Ok(report)
+    }
+
+    /// Streams these chunks, numbered, into buffers.
+    fn run_into_host(
+        &mut self,
+        file: &File,
+        chunks: impl Iterator<Item = (usize, Chunk)>,
+        arrived: &mut impl FnMut(u64) -> bool,
+    ) -> Report {
+        let cut = self.cut;
         let mut pieces = chunks.flat_map(|(number, chunk)| {
             // The format counts chunks in 32 bits.
             cut.pieces(number as u32, &chunk).map(move |piece| (piece, chunk))
@@ -174,7 +272,8 @@ impl Streamer {
                 let Some((piece, chunk)) = pieces.next() else { break };
                 report.requests += 1;
                 let range = cut.range(piece, &chunk);
-                let request = self.request(&file, &chunk, &range).tag(piece.tag());
+                let request = request(file, &chunk, &range).into_buffer(self.spare.pop().unwrap_or_default());
+                let request = request.tag(piece.tag());
                 match self.queue.post(request) {
                     Ok(_) => drop(in_flight.insert(piece.tag(), chunk)),
                     Err(rejected) => {
@@ -195,8 +294,7 @@ impl Streamer {
                 let piece = Piece::from_tag(completion.tag);
                 let Some(chunk) = in_flight.remove(&completion.tag) else { continue };
                 let range = cut.range(piece, &chunk);
-                report.read += completion.bytes.read;
-                report.latency.record(completion.latency);
+                report.completed(&completion);
                 let Completion { result, buffer, .. } = completion;
                 let result = result.map_err(Fault::Request);
                 let verdict = partial.arrived(piece, (&chunk, cut), buffer, result, &mut self.spare);
@@ -209,28 +307,30 @@ impl Streamer {
         }
         report.wall = start.elapsed();
         report.cpu = cpu_time().saturating_sub(cpu);
-        report.peak_memory = peak_memory();
-        for (path, requests) in self.paths() {
-            let new = requests - paths_before.get(&path).copied().unwrap_or_default();
-            if new > 0 {
-                report.paths.insert(path, new);
-            }
-        }
-        Ok(report)
-    }
-
-    fn request(&mut self, file: &File, chunk: &Chunk, range: &Range<u64>) -> Request {
-        let request = match chunk.method {
-            Method::Stored => Request::read(file, chunk.offset + range.start, range.end - range.start),
-            Method::GDeflate => {
-                let packed = Request::read(file, chunk.offset, chunk.packed_size.into());
-                packed.gdeflate(chunk.raw_size.into())
-            }
-        };
-        request.into_buffer(self.spare.pop().unwrap_or_default())
+        report.took_paths(&paths_before, self.paths());
+        report
     }
 
     fn paths(&self) -> BTreeMap<String, u64> {
         self.queue.stats().paths().map(|(path, requests)| (path.to_string(), requests)).collect()
+    }
+}
+
+/// The device that was asked for.
+fn open(choice: &DeviceChoice) -> Result<Device, BuildError> {
+    let refused = |error: ds_runtime::vulkan::OpenError| {
+        BuildError::Unavailable(Refusal { engine: "vulkan", reason: error.to_string() })
+    };
+    Device::open(&DeviceOptions::default().choice(choice.clone())).map_err(refused)
+}
+
+/// What brings some of a chunk's content, or all of it.
+fn request(file: &File, chunk: &Chunk, range: &Range<u64>) -> Request {
+    match chunk.method {
+        Method::Stored => Request::read(file, chunk.offset + range.start, range.end - range.start),
+        Method::GDeflate => {
+            let packed = Request::read(file, chunk.offset, chunk.packed_size.into());
+            packed.gdeflate(chunk.raw_size.into())
+        }
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use ds_runtime::Error as RequestError;
+use ds_runtime::{Completion, Error as RequestError};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::pack::{Chunk, ChunkError};
@@ -37,8 +37,12 @@ pub struct Report {
     pub read: u64,
     /// From the first request to the last completion.
     pub wall: Duration,
-    /// Processor time of the whole process meanwhile, verifying included.
+    /// Processor time of the whole process meanwhile, verifying included, unless that was done apart.
     pub cpu: Duration,
+    /// How long it took to read device memory back and verify it, which is in none of the other times.
+    pub verifying: Option<Duration>,
+    /// Where requests spent their time, if that was to be told.
+    pub stages: Option<Stages>,
     /// The most memory the whole process ever had resident, in bytes. Zero where the system does not tell.
     pub peak_memory: u64,
     /// From submit to completion, request by request.
@@ -53,11 +57,47 @@ pub struct Report {
     pub gave_up: bool,
 }
 
+/// Where requests spent their time, all of them added up. Many are under way at once, so this is more than passes by the clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// From submit to the first operation.
+    pub waiting: Duration,
+    /// From there to the last byte read.
+    pub reading: Duration,
+    /// From there to the last byte decoded.
+    pub decoding: Duration,
+    /// From there to the end.
+    pub placing: Duration,
+}
+
 impl Report {
     const FAULTS_KEPT: usize = 16;
 
     /// Damaged chunks after which there is nothing to learn from more of them.
     pub const ENOUGH_FAILED: u64 = 1000;
+
+    /// Counts what a request did, well or not.
+    pub(super) fn completed(&mut self, completion: &Completion) {
+        self.read += completion.bytes.read;
+        self.latency.record(completion.latency);
+        if let Some(times) = completion.times {
+            let stages = self.stages.get_or_insert_default();
+            stages.waiting += times.waiting;
+            stages.reading += times.reading;
+            stages.decoding += times.decoding;
+            stages.placing += times.placing;
+        }
+    }
+
+    /// Counts the requests that took part in each path since then.
+    pub(super) fn took_paths(&mut self, before: &BTreeMap<String, u64>, now: BTreeMap<String, u64>) {
+        for (path, requests) in now {
+            let new = requests - before.get(&path).copied().unwrap_or_default();
+            if new > 0 {
+                *self.paths.entry(path).or_default() += new;
+            }
+        }
+    }
 
     /// Counts a chunk whose last piece has arrived.
     pub(super) fn verdict(&mut self, number: u32, chunk: &Chunk, verdict: Option<Result<(), Fault>>) {

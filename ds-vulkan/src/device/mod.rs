@@ -288,6 +288,13 @@ impl Device {
 }
 
 impl Inner {
+    /// Bits of the clock that queues of a family have; 0 if they have none.
+    pub(crate) fn timestamp_bits(&self, family: u32) -> u32 {
+        // SAFETY: the handle was given by this instance, which is alive.
+        let families = unsafe { self.instance.get_physical_device_queue_family_properties(self.physical) };
+        families.get(family as usize).map_or(0, |family| family.timestamp_valid_bits)
+    }
+
     /// Sees whether a call found the device gone.
     pub(crate) fn note<T>(&self, what: &'static str, result: Result<T, vk::Result>) -> Result<T, CallError> {
         if result.as_ref().err() == Some(&vk::Result::ERROR_DEVICE_LOST) {

@@ -112,6 +112,25 @@ impl Commands {
         }
     }
 
+    /// Records that so many queries of a pool are to be used again.
+    pub(crate) fn reset_queries(&mut self, pool: vk::QueryPool, count: u32) {
+        // SAFETY: recording has begun, the pool has as many, and the device is through with them as with this buffer.
+        unsafe { self.device.inner.raw.cmd_reset_query_pool(self.raw, pool, 0, count) };
+    }
+
+    /// Records the moment when everything before is over, and nothing after has begun.
+    pub(crate) fn timestamp(&mut self, pool: vk::QueryPool, query: u32) {
+        let (inner, stage) = (&self.device.inner, vk::PipelineStageFlags2::ALL_COMMANDS);
+        match &inner.sync2 {
+            // SAFETY: recording has begun; the query has been reset; the queue's family has timestamps, or there were no pool.
+            Sync2::Core => unsafe { inner.raw.cmd_write_timestamp2(self.raw, stage, pool, query) },
+            // SAFETY: as above, by the extension.
+            Sync2::Extension(functions) => unsafe {
+                functions.cmd_write_timestamp2(self.raw, stage, pool, query);
+            },
+        }
+    }
+
     /// Ends recording and submits.
     pub(crate) fn submit(
         &mut self,

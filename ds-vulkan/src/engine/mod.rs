@@ -6,14 +6,14 @@
 //! 4. `flight`: a submission under way, and its end; `timeline`: how that is waited for.
 
 mod batch;
-mod commands;
+pub(crate) mod commands;
 pub(crate) mod config;
 mod flight;
 mod line;
 mod plan;
 mod slot;
 mod threads;
-mod timeline;
+pub(crate) mod timeline;
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,0 +1,336 @@
+//! What `ds bench gpu` found.
+//!
+//! All times are seconds, all sizes bytes, all rates bytes per second. Of a class's compressed data the tiles' payloads count.
+
+use serde::{Deserialize, Serialize};
+
+use crate::results::{Machine, geometric_mean};
+
+/// The name of the format, with its version: raised when a reader of old files would misread new ones.
+pub const SCHEMA: &str = "ds-runtime/bench-gpu/1";
+
+/// Everything that one run found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The day, in UTC, as `YYYY-MM-DD`.
+    pub date: String,
+    /// The command, as it was given.
+    pub command: String,
+    /// The version of `ds`.
+    pub version: String,
+    /// The host.
+    pub machine: Machine,
+    /// What decoded.
+    pub device: Device,
+    /// Whom we were measured against.
+    pub rival: Rival,
+    /// Where the content came from.
+    pub content: String,
+    /// Bytes of output of a measurement.
+    pub size: u64,
+    /// How often each thing was measured.
+    pub rounds: usize,
+    /// Figure 1: tiles in device memory, decoded there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resident: Vec<Resident>,
+    /// Figure 2: what a submission costs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overhead: Vec<Overhead>,
+    /// Figure 3: from host memory, packed, to device memory, decoded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upload: Vec<Upload>,
+    /// Figure 4: from a file to device memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<File>,
+    /// Who is sooner done with requests of which size.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crossover: Vec<Crossover>,
+}
+
+/// A Vulkan device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// What kind it is.
+    pub kind: String,
+    /// Whether the processor plays the device: then no figure here is a GPU's.
+    pub software: bool,
+    /// Its driver, with the version.
+    pub driver: String,
+    /// The version of Vulkan.
+    pub api: String,
+    /// Its UUID.
+    pub uuid: String,
+    /// Fewest and most lanes of a subgroup.
+    pub subgroup_sizes: [u32; 2],
+    /// Which way through the decoder's shader: `32 lanes`, or `any size`.
+    pub decoder: String,
+    /// Whether uploads have a queue of their own.
+    pub transfer_queue: bool,
+    /// Whether it reads the runtime's staging memory where it lies.
+    pub host_import: bool,
+}
+
+/// The vendor's library, or why it was not measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rival {
+    /// It took part.
+    Measured {
+        /// nvCOMP's version.
+        nvcomp: String,
+        /// The version of CUDA that the driver offers.
+        cuda: String,
+        /// The device, as CUDA calls it.
+        device: String,
+        /// By what that was found to be the Vulkan device: `uuid`, or `name`.
+        matched_by: String,
+    },
+    /// It did not.
+    NotMeasured {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Times of one contestant: medians of all rounds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Times {
+    /// By the device's clock: Vulkan's timestamps, CUDA's events. None where it has no clock.
+    pub device: Option<f64>,
+    /// The shortest of these.
+    pub device_best: Option<f64>,
+    /// By the host's clock.
+    pub wall: f64,
+}
+
+impl Times {
+    /// The time that counts: the device's, if there is one.
+    pub fn seconds(&self) -> f64 {
+        self.device.unwrap_or(self.wall)
+    }
+}
+
+/// Decoding one class in device memory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Resident {
+    /// The class.
+    pub class: String,
+    /// Different tiles.
+    pub tiles: usize,
+    /// How often they are there, each time at addresses of their own.
+    pub copies: usize,
+    /// Bytes of all copies' content.
+    pub bytes: u64,
+    /// Bytes that they were packed into.
+    pub packed: u64,
+    /// Ours.
+    pub ours: Times,
+    /// The rival's.
+    pub rival: Option<Times>,
+}
+
+impl Resident {
+    /// Times as fast as the rival.
+    pub fn faster(&self) -> Option<f64> {
+        self.rival.map(|rival| rival.seconds() / self.ours.seconds())
+    }
+
+    /// Bytes of content per second, in this time.
+    pub fn rate(&self, times: &Times) -> f64 {
+        self.bytes as f64 / times.seconds()
+    }
+}
+
+/// From submit until completion was seen, one at a time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Overhead {
+    /// What.
+    pub what: String,
+    /// How many.
+    pub samples: usize,
+    /// The median.
+    pub p50: f64,
+    /// What 99 of 100 do not exceed.
+    pub p99: f64,
+}
+
+/// From host memory to device memory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Upload {
+    /// The class.
+    pub class: String,
+    /// Bytes of content.
+    pub bytes: u64,
+    /// Bytes that they were packed into, streams with their tables.
+    pub packed: u64,
+    /// Content of a request.
+    pub request: u64,
+    /// Requests in flight.
+    pub depth: usize,
+    /// The median of all rounds.
+    pub seconds: f64,
+    /// What the bus copies, per second.
+    pub bus: f64,
+    /// What is decoded in device memory, per second.
+    pub decode: f64,
+}
+
+impl Upload {
+    /// Bytes of content per second.
+    pub fn rate(&self) -> f64 {
+        self.bytes as f64 / self.seconds
+    }
+
+    /// What there would be if the slower of bus and decoder were never kept waiting.
+    pub fn bound(&self) -> f64 {
+        (self.bus * self.bytes as f64 / self.packed as f64).min(self.decode)
+    }
+}
+
+/// From a file in the page cache to memory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct File {
+    /// Bytes of content.
+    pub bytes: u64,
+    /// Bytes of the file that were read.
+    pub packed: u64,
+    /// Which engine reads.
+    pub io: String,
+    /// Requests in flight.
+    pub depth: usize,
+    /// Each way.
+    pub ways: Vec<Way>,
+    /// What each stage can do by itself, in bytes of content per second.
+    pub bounds: Bounds,
+}
+
+/// One way from a file to memory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Way {
+    /// Who decodes.
+    pub codec: String,
+    /// Into which memory: `vram`, `host`.
+    pub target: String,
+    /// The median of all rounds.
+    pub seconds: f64,
+    /// CPU time of the median round, all threads. Into `host` it includes verifying, else not.
+    pub cpu: f64,
+    /// Requests that each path took part in.
+    pub paths: std::collections::BTreeMap<String, u64>,
+    /// How long a request spent in each stage, on average.
+    pub stages: Stages,
+}
+
+/// Where a request spends its time.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Stages {
+    /// From submit to the first operation.
+    pub waiting: f64,
+    /// From there to the last byte read.
+    pub reading: f64,
+    /// From there to the last byte decoded.
+    pub decoding: f64,
+    /// From there to the end.
+    pub placing: f64,
+}
+
+/// What each stage can do by itself, in bytes of content per second.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Reading from the page cache by the same engine.
+    pub read: f64,
+    /// The bus.
+    pub bus: f64,
+    /// The decoder, in device memory.
+    pub decode: f64,
+}
+
+impl Bounds {
+    /// The slowest stage, and what it can do.
+    pub fn slowest(&self) -> (&'static str, f64) {
+        let stages = [("read", self.read), ("bus", self.bus), ("decode", self.decode)];
+        stages.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(("read", self.read))
+    }
+}
+
+/// From host memory to device memory, packed on the way: by the processor and a copy, and by the device.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Crossover {
+    /// Content of a request.
+    pub size: u64,
+    /// One request at a time, decoded by the processor: the median.
+    pub cpu_alone: f64,
+    /// By the device.
+    pub gpu_alone: f64,
+    /// Many at a time, by the processor: time over requests.
+    pub cpu_busy: f64,
+    /// By the device.
+    pub gpu_busy: f64,
+}
+
+/// The size from which on the device is sooner done, at all sizes measured.
+pub fn crossover(rows: &[Crossover], times: impl Fn(&Crossover) -> (f64, f64)) -> Option<u64> {
+    let is_won = |row: &&Crossover| {
+        let (cpu, gpu) = times(row);
+        gpu <= cpu
+    };
+    rows.iter().rev().take_while(is_won).last().map(|row| row.size)
+}
+
+/// The geometric mean of what is there for every row; `None` if it is missing in one, or there are none.
+pub fn mean_of_all(values: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
+    let values: Vec<f64> = values.into_iter().collect::<Option<_>>()?;
+    (!values.is_empty()).then(|| geometric_mean(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crossover_is_where_the_device_begins_to_win_for_good() {
+        let row = |(n, gpu)| Crossover {
+            size: 4096_u64 << n,
+            cpu_alone: 1.0,
+            gpu_alone: gpu,
+            cpu_busy: 1.0,
+            gpu_busy: 1.0,
+        };
+        let at = |gpu: &[f64]| {
+            let rows: Vec<_> = gpu.iter().copied().enumerate().map(row).collect();
+            crossover(&rows, |row| (row.cpu_alone, row.gpu_alone))
+        };
+        assert_eq!(at(&[2.0, 0.5, 2.0, 0.5, 0.4]), Some(4096 << 3), "one lucky size is no crossover");
+        assert_eq!(at(&[0.5, 0.5]), Some(4096));
+        assert_eq!(at(&[0.5, 2.0]), None);
+        assert_eq!(at(&[]), None);
+    }
+
+    #[test]
+    fn a_bound_is_that_of_the_slower_of_bus_and_decoder() {
+        let upload = |packed, decode| Upload {
+            class: String::new(),
+            bytes: 1000,
+            packed,
+            request: 1,
+            depth: 1,
+            seconds: 2.0,
+            bus: 50.0,
+            decode,
+        };
+        assert_eq!((upload(500, 300.0).bound(), upload(100, 300.0).bound()), (100.0, 300.0));
+        assert_eq!(upload(1, 1.0).rate(), 500.0);
+        assert_eq!(Bounds { read: 3.0, bus: 2.0, decode: 4.0 }.slowest(), ("bus", 2.0));
+    }
+
+    #[test]
+    fn a_mean_with_a_gap_is_none() {
+        assert_eq!(mean_of_all([Some(4.0), None]), None);
+        assert_eq!(mean_of_all([]), None);
+        assert!((mean_of_all([Some(4.0), Some(1.0)]).unwrap() - 2.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,221 @@
+//! A device, what runs on it, and how its memory is written, read back and compared.
+
+use ds_bench::gpu::Device as Described;
+use ds_runtime::vulkan::{
+    DecoderPath, Device, DeviceChoice, DeviceInfo, DeviceKind, DeviceOptions, GpuBuffer, VulkanConfig,
+    VulkanEngine,
+};
+use ds_runtime::{CodecKind, Completion, Path, Queue, QueueOptions, Request, Runtime};
+
+use super::layout::POISON;
+use crate::error::{Error, Kind, Result};
+
+/// Bytes that one request moves, where it is up to us.
+const STEP: usize = 8 << 20;
+/// Requests that a queue holds.
+const CAPACITY: usize = 1024;
+
+/// The device, and a runtime that has it decode.
+pub(super) struct Gpu {
+    pub(super) device: Device,
+    pub(super) queue: Queue,
+    path: DecoderPath,
+    _runtime: Runtime,
+}
+
+impl Gpu {
+    pub(super) fn open(choice: &DeviceChoice, path: DecoderPath) -> Result<Self> {
+        let device = Device::open(&DeviceOptions::default().choice(choice.clone())).map_err(|error| {
+            Error::new(Kind::System, format!("vulkan: {error}"))
+                .hint("`ds doctor` lists the devices, and what is missing where there are none")
+        })?;
+        let (runtime, queue) = runtime(&device, path, CodecKind::Vulkan)?;
+        Ok(Self { device, queue, path, _runtime: runtime })
+    }
+
+    /// Another runtime on the same device.
+    pub(super) fn runtime(&self, codec: CodecKind) -> Result<(Runtime, Queue)> {
+        runtime(&self.device, self.path, codec)
+    }
+
+    pub(super) fn info(&self) -> &DeviceInfo {
+        self.device.info()
+    }
+
+    pub(super) fn is_software(&self) -> bool {
+        self.info().kind == DeviceKind::Software
+    }
+
+    /// What the results say about it.
+    pub(super) fn describe(&self, path: DecoderPath) -> Described {
+        let info = self.info();
+        let (major, minor, patch) = info.api;
+        let (least, most) = info.features.subgroup_sizes;
+        let wide = path == DecoderPath::Auto && (least..=most).contains(&32);
+        Described {
+            name: info.name.clone(),
+            kind: info.kind.to_string(),
+            software: self.is_software(),
+            driver: info.driver.clone(),
+            api: format!("{major}.{minor}.{patch}"),
+            uuid: info.uuid_text(),
+            subgroup_sizes: [least, most],
+            decoder: if wide { "32 lanes" } else { "any size" }.to_owned(),
+            transfer_queue: info.features.transfer_queue,
+            host_import: info.features.host_import.is_some(),
+        }
+    }
+
+    /// Device memory, every byte of it overwritten.
+    pub(super) fn poisoned(&self, size: usize) -> Result<GpuBuffer> {
+        let buffer = self.buffer(size)?;
+        self.poison(&buffer)?;
+        Ok(buffer)
+    }
+
+    /// Device memory.
+    pub(super) fn buffer(&self, size: usize) -> Result<GpuBuffer> {
+        GpuBuffer::new(&self.device, size.max(1) as u64)
+            .map_err(|error| failed(error).hint("a smaller --size takes less device memory"))
+    }
+
+    /// Overwrites all of it.
+    pub(super) fn poison(&self, buffer: &GpuBuffer) -> Result<()> {
+        let mut poison = vec![POISON; STEP];
+        for (start, end) in steps(buffer.size() as usize) {
+            poison.truncate(end - start);
+            let request = Request::from_memory(poison).into_device(buffer.range(start as u64..end as u64));
+            poison = done(&self.queue, request)?.source;
+        }
+        Ok(())
+    }
+
+    /// Brings bytes to its beginning.
+    pub(super) fn put(&self, buffer: &GpuBuffer, bytes: &[u8]) -> Result<()> {
+        for (start, end) in steps(bytes.len()) {
+            let into = buffer.range(start as u64..end as u64);
+            done(&self.queue, Request::from_memory(bytes[start..end].to_vec()).into_device(into))?;
+        }
+        Ok(())
+    }
+
+    /// Compares so many bytes from an offset on with `image`, over and over.
+    pub(super) fn compare(&self, buffer: &GpuBuffer, image: &[u8], copies: usize) -> Result<()> {
+        compare(image, copies, |offset, mut bytes| {
+            let (start, len) = (offset as u64, bytes.len() as u64);
+            let request = Request::from_device(buffer.range(start..start + len));
+            bytes = done(&self.queue, request.into_buffer(bytes))?.buffer;
+            Ok(bytes)
+        })
+    }
+}
+
+fn runtime(device: &Device, path: DecoderPath, codec: CodecKind) -> Result<(Runtime, Queue)> {
+    let engine = VulkanEngine::new(device, VulkanConfig::default().decoder_path(path));
+    let runtime = Runtime::builder().codec(codec).device_engine(std::sync::Arc::new(engine)).build();
+    let runtime = runtime.map_err(failed)?;
+    // Submitted by hand; every failure is told.
+    let options =
+        QueueOptions::default().name("bench").capacity(CAPACITY).auto_submit(false).error_hook(|_| {});
+    let queue = runtime.queue(options).map_err(failed)?;
+    Ok((runtime, queue))
+}
+
+/// Ranges that together are `0..len`.
+fn steps(len: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..len).step_by(STEP).map(move |start| (start, len.min(start + STEP)))
+}
+
+/// Submits one request and waits for it.
+pub(super) fn done(queue: &Queue, request: Request) -> Result<Completion> {
+    let ticket = queue.enqueue(request).map_err(failed)?;
+    queue.submit();
+    ticket.wait().check().map_err(failed)
+}
+
+/// The completion, if that engine did the work: a figure must not be another's.
+pub(super) fn by(path: Path, completion: Completion) -> Result<Completion> {
+    let completion = completion.check().map_err(failed)?;
+    if completion.path.contains(path) {
+        return Ok(completion);
+    }
+    Err(failed(format_args!("{path} was to be measured, and {} did the work", completion.path)))
+}
+
+/// What a driver, an engine or a queue said.
+pub(super) fn failed(error: impl core::fmt::Display) -> Error {
+    Error::new(Kind::System, error.to_string())
+}
+
+/// Compares what `read` reads (at an offset, into a buffer of the length wanted) with `image`, over and over.
+pub(super) fn compare(
+    image: &[u8],
+    copies: usize,
+    mut read: impl FnMut(usize, Vec<u8>) -> Result<Vec<u8>>,
+) -> Result<()> {
+    let mut bytes = Vec::new();
+    for copy in 0..copies {
+        for (start, end) in steps(image.len()) {
+            let (offset, expected) = (copy * image.len() + start, &image[start..end]);
+            bytes.resize(end - start, 0);
+            bytes = read(offset, bytes)?;
+            if bytes == expected {
+                continue;
+            }
+            let differs = |(a, b): (&u8, &u8)| a != b;
+            let at = bytes.iter().zip(expected).position(differs).unwrap_or(0);
+            let message = format!(
+                "WRONG OUTPUT: byte {} is {:#04x}, not {:#04x}; there is no figure",
+                offset + at,
+                bytes.get(at).copied().unwrap_or_default(),
+                expected[at]
+            );
+            return Err(Error::new(Kind::Data, message));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_byte_is_found_wherever_it_is() {
+        let image: Vec<u8> = (0..STEP + 100).map(|at| (at % 251) as u8).collect();
+        let memory = image.repeat(2);
+        let compare = |memory: &[u8]| {
+            compare(&image, 2, |offset, bytes| Ok(memory[offset..offset + bytes.len()].to_vec()))
+        };
+        assert!(compare(&memory).is_ok());
+        for at in [0, STEP - 1, STEP, image.len() - 1, image.len(), memory.len() - 1] {
+            let mut wrong = memory.clone();
+            wrong[at] ^= 1;
+            let error = compare(&wrong).unwrap_err();
+            assert_eq!(error.kind(), Kind::Data);
+            assert!(error.to_string().contains(&format!("WRONG OUTPUT: byte {at} is")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_byte_in_device_memory_is_found() {
+        let gpu = match Gpu::open(&DeviceChoice::Auto, DecoderPath::Auto) {
+            Ok(gpu) => gpu,
+            Err(error) => {
+                assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");
+                eprintln!("SKIPPED: {error}");
+                return;
+            }
+        };
+        let image = vec![7; 1000];
+        let buffer = gpu.poisoned(3000).unwrap();
+        let error = gpu.compare(&buffer, &image, 3).unwrap_err();
+        assert!(error.to_string().contains("byte 0 is 0xa5, not 0x07"), "{error}");
+        gpu.put(&buffer, &image.repeat(3)).unwrap();
+        gpu.compare(&buffer, &image, 3).unwrap();
+        let wrong = Request::from_memory(vec![6]).into_device(buffer.range(2999..3000));
+        done(&gpu.queue, wrong).unwrap();
+        let error = gpu.compare(&buffer, &image, 3).unwrap_err();
+        assert!(error.to_string().contains("byte 2999 is 0x06"), "{error}");
+    }
+}

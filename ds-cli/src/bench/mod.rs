@@ -1,0 +1,261 @@
+//! `ds bench gpu`: what a Vulkan device makes of our work, figure by figure, beside whom it is to be compared with.
+//!
+//! 1. `content`: tiles by class, out of a pack; `layout`: the same in device memory, many times;
+//! 2. `gpu`: a device, what runs on it, and how its memory is written, read back and compared;
+//! 3. the figures: `resident`, `overhead`, `upload`, `file`, `crossover`;
+//! 4. `samples`: of many times the one that counts; `report`: figures as a table.
+//!
+//! Every figure's output is overwritten before it is taken, and compared byte by byte when it has been. A byte that is wrong is an
+//! error, and there are no figures.
+
+mod content;
+mod crossover;
+mod file;
+mod gpu;
+mod layout;
+mod overhead;
+mod report;
+mod resident;
+mod samples;
+mod upload;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ds_bench::classes;
+use ds_bench::gpu::{Results, Rival, SCHEMA};
+use ds_bench::machine;
+use ds_bench::progress::Progress;
+use ds_gdeflate::Level;
+use ds_nvcomp::Nvcomp;
+use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
+
+use self::content::{Class, evenly, is_wanted};
+use self::gpu::Gpu;
+use crate::assets::{self, Scale};
+use crate::commands::{open_pack, pack};
+use crate::error::{Error, Kind, Result};
+use crate::pack::Geometry;
+use crate::stream::cores;
+
+pub use report::write as write_table;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Figure {
+    /// Decoding in device memory.
+    Resident,
+    /// What a submission costs.
+    Overhead,
+    /// From host memory to device memory.
+    Upload,
+    /// From a file to device memory.
+    File,
+    /// Who is sooner done with which size.
+    Crossover,
+}
+
+impl Figure {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Resident, Self::Overhead, Self::Upload, Self::File, Self::Crossover];
+}
+
+/// What to measure, and on what.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The device.
+    pub device: DeviceChoice,
+    /// Which way through the decoder's shader.
+    pub path: DecoderPath,
+    /// Which figures.
+    pub figures: BTreeSet<Figure>,
+    /// A pack with the content.
+    pub pack: Option<PathBuf>,
+    /// A folder with the content: each file and each folder in it is a class.
+    pub corpus: Option<PathBuf>,
+    /// Classes that are measured; all if there are none.
+    pub classes: Vec<String>,
+    /// Tiles of each class.
+    pub tiles: usize,
+    /// How hard to compress what is not in a pack.
+    pub level: Level,
+    /// Bytes of output of a measurement. Unless told: 1 GiB, on a device of software 1 MiB.
+    pub size: Option<u64>,
+    /// How often each thing is measured. Unless told: 15 times, on a device of software twice.
+    pub rounds: Option<usize>,
+    /// Requests in flight.
+    pub depth: usize,
+    /// nvCOMP's library, if it is not where the system's loader looks.
+    pub nvcomp: Option<PathBuf>,
+    /// No progress bar.
+    pub quiet: bool,
+}
+
+/// How much to measure, on this device.
+#[derive(Clone, Copy, Debug)]
+struct Scope {
+    size: u64,
+    rounds: usize,
+    /// Requests of which each one's time is taken.
+    samples: usize,
+    depth: usize,
+    path: DecoderPath,
+}
+
+/// Measures.
+///
+/// # Errors
+///
+/// No such device, content or library; what the driver says; and output that is not the content.
+pub fn run(options: &Options, command: String) -> Result<Results> {
+    let gpu = Gpu::open(&options.device, options.path)?;
+    // Software decodes about 1 MB/s, and is measured only to see that measuring works.
+    let (size, rounds, samples) = if gpu.is_software() { (1 << 20, 2, 2) } else { (1 << 30, 15, 1000) };
+    let scope = Scope {
+        size: options.size.unwrap_or(size),
+        rounds: options.rounds.unwrap_or(rounds),
+        samples,
+        depth: options.depth,
+        path: options.path,
+    };
+    let wants = |figure| options.figures.contains(&figure);
+    let rival = match wants(Figure::Resident) {
+        true => rival(options.nvcomp.as_deref(), &gpu)?,
+        false => (Rival::NotMeasured { why: "figure 1 was not asked for".to_owned() }, None),
+    };
+    let folder = tempfile::tempdir().map_err(|error| Error::system("use", &std::env::temp_dir(), error))?;
+    let (path, content) = source(options, folder.path())?;
+    let pack = open_pack(&path)?;
+    let classes = content::load(&pack, &path, &options.classes, options.tiles)?;
+
+    let steps = options.figures.len() * classes.len();
+    let progress = if options.quiet { Progress::hidden() } else { Progress::new("bench gpu", steps) };
+    let mut results = Results {
+        schema: SCHEMA.to_owned(),
+        date: machine::today(),
+        command,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        machine: machine::describe(None),
+        device: gpu.describe(options.path),
+        rival: rival.0,
+        content,
+        size: scope.size,
+        rounds: scope.rounds,
+        resident: Vec::new(),
+        overhead: Vec::new(),
+        upload: Vec::new(),
+        file: None,
+        crossover: Vec::new(),
+    };
+    // Bounds of the third and the fourth are what the first measures.
+    if wants(Figure::Resident) || wants(Figure::Upload) || wants(Figure::File) {
+        results.resident = resident::measure(&gpu, &classes, &scope, rival.1.as_ref(), &progress)?;
+    }
+    if wants(Figure::Overhead) {
+        progress.begin("submissions");
+        results.overhead = overhead::measure(&gpu, &classes, &scope)?;
+        progress.done();
+    }
+    let bus = match wants(Figure::Upload) || wants(Figure::File) {
+        true => upload::bus(&gpu, &scope)?,
+        false => f64::NAN,
+    };
+    if wants(Figure::Upload) {
+        results.upload = upload::measure(&gpu, &classes, &scope, bus, &results.resident, &progress)?;
+    }
+    if wants(Figure::File) {
+        progress.begin("files");
+        let decode = resident::rate_of_all(&results.resident);
+        let long = folder.path().join("long.dspak");
+        file::lengthen((&pack, &path), &long, &options.classes, scope.size)?;
+        results.file = Some(file::measure(&gpu, &long, &scope, (bus, decode))?);
+        progress.done();
+    }
+    if wants(Figure::Crossover) {
+        results.crossover = crossover::measure(&gpu, &classes, &scope, &progress)?;
+    }
+    if !wants(Figure::Resident) {
+        results.resident.clear();
+    }
+    Ok(results)
+}
+
+/// Opens nvCOMP on the same device. Where its file was named, it has to be there.
+fn rival(file: Option<&Path>, gpu: &Gpu) -> Result<(Rival, Option<ds_nvcomp::Device>)> {
+    let opened = Nvcomp::open(file).and_then(|nvcomp| {
+        let info = gpu.info();
+        let (device, matched_by) = match nvcomp.device(|device| device.uuid == info.uuid) {
+            Ok(device) => (device, "uuid"),
+            Err(_) => (nvcomp.device(|device| device.name == info.name)?, "name"),
+        };
+        Ok((nvcomp, device, matched_by))
+    });
+    match opened {
+        Ok((nvcomp, device, matched_by)) => {
+            let measured = Rival::Measured {
+                nvcomp: nvcomp.version(),
+                cuda: nvcomp.driver_version(),
+                device: device.info().name.clone(),
+                matched_by: matched_by.to_owned(),
+            };
+            Ok((measured, Some(device)))
+        }
+        Err(error) if file.is_none() => Ok((Rival::NotMeasured { why: error.to_string() }, None)),
+        Err(error) => Err(Error::new(Kind::System, format!("nvCOMP cannot be measured: {error}")).hint(
+            "without --nvcomp and NVCOMP_LIBRARY it is left out where it is missing, and the results say so",
+        )),
+    }
+}
+
+/// The pack with the content, made in `folder` if need be, and where that comes from.
+fn source(options: &Options, folder: &Path) -> Result<(PathBuf, String)> {
+    if let Some(pack) = &options.pack {
+        return Ok((pack.clone(), "a pack".to_owned()));
+    }
+    let (assets, packed) = (folder.join("assets"), folder.join("assets.dspak"));
+    let system = |error| Error::system("write to", &assets, error);
+    fs::create_dir(&assets).map_err(system)?;
+    let level = options.level.number();
+    let content = match &options.corpus {
+        Some(corpus) => {
+            sample(corpus, &assets, options)?;
+            format!("a corpus, level {level}")
+        }
+        None => {
+            assets::write(&assets, Scale::Quick, 1, |_| {}).map_err(system)?;
+            format!("GENERATED: says little about real content; level {level}")
+        }
+    };
+    let how = pack::Options {
+        level: options.level,
+        threads: cores().get(),
+        geometry: Geometry::DEFAULT,
+        skip_special: true,
+        force: true,
+        quiet: true,
+    };
+    pack::run(&assets, &packed, &how)?;
+    Ok((packed, content))
+}
+
+/// Some of each class's tiles, in a file of its name.
+fn sample(corpus: &Path, assets: &Path, options: &Options) -> Result<()> {
+    let classes = classes::read(corpus).map_err(|error| Error::system("read", corpus, error))?;
+    for class in classes {
+        if !is_wanted(&class.name, &options.classes) {
+            continue;
+        }
+        let tiles: Vec<_> = class.content.chunks(ds_gdeflate::TILE_SIZE).collect();
+        let chosen: Vec<u8> =
+            evenly(tiles.len(), options.tiles).flat_map(|tile| tiles[tile]).copied().collect();
+        let path = assets.join(&class.name);
+        fs::write(&path, chosen).map_err(|error| Error::system("write to", &path, error))?;
+    }
+    Ok(())
+}
+
+/// Names the class in what went wrong.
+fn of_class<T>(class: &Class, result: Result<T>) -> Result<T> {
+    result.map_err(|error| Error::new(error.kind(), format!("{}: {error}", class.name)))
+}

@@ -1,0 +1,168 @@
+//! Arguments of `ds bench`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
+
+use super::{LevelArg, Log2, log2_between};
+use crate::bench;
+use crate::commands::bench as commands;
+use crate::error::Result;
+
+/// Measure what this machine does, beside whom that is to be compared with
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds bench gpu
+  ds bench gpu --corpus ~/game/assets --json > gpu.json
+  ds bench gpu --help")]
+pub(super) struct Bench {
+    #[command(subcommand)]
+    what: BenchWhat,
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchWhat {
+    Gpu(BenchGpu),
+}
+
+/// Measure a Vulkan device, beside NVIDIA's nvCOMP where that is installed
+///
+/// 1: tiles in device memory, decoded there by us and by nvCOMP, in turns, on the same tiles and the same device.
+/// 2: from submit until completion was seen, one request at a time.
+/// 3: packed data from host memory to device memory, beside what the bus and the decoder can do by themselves.
+/// 4: a pack in the page cache to device memory, decoded by the device, and by the processor; which stage limits it, and CPU time.
+/// crossover: from which size of requests on the device is sooner done than the processor.
+///
+/// All output is overwritten before and compared after; a wrong byte is an error. nvCOMP 6 is opened at run time: where it is not
+/// found, the results say that it was not measured. Figures of a device of software say so wherever they stand.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ds bench gpu
+  ds bench gpu --corpus ~/game/assets --level 12 --output gpu.json
+  ds bench gpu game.dspak --figure 1 --figure 3 --class textures
+  ds bench gpu game.dspak --device 1 --figure 1 --subgroup any --nvcomp /opt/nvcomp/lib64/libnvcomp.so.6
+  ds bench gpu --device llvmpipe --size 64K --rounds 1     see that it works, without a GPU")]
+struct BenchGpu {
+    /// A pack with the content; entries go by their name's first part
+    #[arg(value_name = "PACK", conflicts_with = "corpus")]
+    pack: Option<PathBuf>,
+    /// A folder with the content: each .bin file in it is a class, and so is each folder [default: generated assets]
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
+    /// Which Vulkan device: its number, its UUID, or part of its name; `ds doctor` lists them [default: the best]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceChoice>,
+    /// Which figure; may be given several times [default: all]
+    #[arg(long, value_name = "FIGURE", value_enum)]
+    figure: Vec<FigureArg>,
+    /// Which class; may be given several times [default: all]
+    #[arg(long, value_name = "NAME")]
+    class: Vec<String>,
+    /// Different tiles of each class, 1 to 4096
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    tiles: u16,
+    #[command(flatten)]
+    level: LevelArg,
+    /// Output of each measurement, a power of two, 4K to 16G [default: 1G; 1M on a device of software]
+    #[arg(long, value_name = "BYTES", value_parser = |text: &str| log2_between(text, 12, 34))]
+    size: Option<Log2>,
+    /// How often each thing is measured, 1 to 1000 [default: 15; 2 on a device of software]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: Option<u16>,
+    /// Requests in flight, 1 to 1024, where there are many
+    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    depth: u16,
+    /// Which way through the decoder's shader
+    #[arg(long, value_name = "LANES", value_enum, default_value = "32")]
+    subgroup: SubgroupArg,
+    /// nvCOMP's library; it must be there then
+    #[arg(long, value_name = "FILE", env = "NVCOMP_LIBRARY")]
+    nvcomp: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Write JSON to a file, whatever is printed
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl Bench {
+    pub(super) fn run(self, quiet: bool) -> Result<()> {
+        let BenchWhat::Gpu(args) = self.what;
+        let results = commands::Results { json: args.json, file: args.output.clone(), force: args.force };
+        commands::run(&args.options(quiet), &results)
+    }
+}
+
+impl BenchGpu {
+    fn options(self, quiet: bool) -> bench::Options {
+        let figures = match self.figure.is_empty() {
+            true => bench::Figure::ALL.into(),
+            false => self.figure.into_iter().map(bench::Figure::from).collect(),
+        };
+        bench::Options {
+            device: self.device.unwrap_or_default(),
+            path: match self.subgroup {
+                SubgroupArg::ThirtyTwo => DecoderPath::Auto,
+                SubgroupArg::Any => DecoderPath::AnySize,
+            },
+            figures,
+            pack: self.pack,
+            corpus: self.corpus,
+            classes: self.class,
+            tiles: self.tiles.into(),
+            level: self.level.get(),
+            size: self.size.map(|size| 1 << size.0),
+            rounds: self.rounds.map(usize::from),
+            depth: self.depth.into(),
+            nvcomp: self.nvcomp,
+            quiet,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FigureArg {
+    /// Decoding in device memory
+    #[value(name = "1")]
+    Resident,
+    /// What a submission costs
+    #[value(name = "2")]
+    Overhead,
+    /// From host memory to device memory
+    #[value(name = "3")]
+    Upload,
+    /// From a file to device memory
+    #[value(name = "4")]
+    File,
+    /// Who is sooner done with which size
+    #[value(name = "crossover")]
+    Crossover,
+}
+
+impl From<FigureArg> for bench::Figure {
+    fn from(figure: FigureArg) -> Self {
+        match figure {
+            FigureArg::Resident => Self::Resident,
+            FigureArg::Overhead => Self::Overhead,
+            FigureArg::Upload => Self::Upload,
+            FigureArg::File => Self::File,
+            FigureArg::Crossover => Self::Crossover,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SubgroupArg {
+    /// The one for subgroups of 32, where the device has them
+    #[value(name = "32")]
+    ThirtyTwo,
+    /// The one for any size
+    Any,
+}

@@ -1,0 +1,81 @@
+//! One submission at a time, timed by both clocks.
+
+use core::time::Duration;
+use std::time::Instant;
+
+use ash::vk;
+
+use super::Timing;
+use super::queries::Queries;
+use crate::device::Device;
+use crate::device::queues::Queue;
+use crate::engine::commands::Commands;
+use crate::engine::timeline::Timeline;
+use crate::error::CallError;
+
+/// Submits to a queue and waits, each time.
+pub(super) struct Work {
+    device: Device,
+    commands: Commands,
+    done: Timeline,
+    submitted: u64,
+    queries: Option<Queries>,
+}
+
+impl Work {
+    pub(super) fn new(device: &Device, queue: &Queue) -> Result<Self, CallError> {
+        Ok(Self {
+            device: device.clone(),
+            commands: Commands::new(device, queue)?,
+            done: Timeline::new(device)?,
+            submitted: 0,
+            queries: Queries::new(device, queue)?,
+        })
+    }
+
+    /// Has the device do what `record` records, and waits for it.
+    pub(super) fn run(&mut self, record: impl FnOnce(&mut Commands)) -> Result<(), CallError> {
+        self.commands.begin()?;
+        record(&mut self.commands);
+        self.finish().map(drop)
+    }
+
+    /// The same, timed.
+    pub(super) fn time(&mut self, record: impl FnOnce(&mut Commands)) -> Result<Timing, CallError> {
+        self.commands.begin()?;
+        match &self.queries {
+            Some(queries) => {
+                self.commands.reset_queries(queries.pool, Queries::COUNT);
+                self.commands.timestamp(queries.pool, 0);
+                record(&mut self.commands);
+                self.commands.timestamp(queries.pool, 1);
+            }
+            None => record(&mut self.commands),
+        }
+        let wall = self.finish()?;
+        let device = self.queries.as_ref().map(Queries::between).transpose()?;
+        Ok(Timing { device, wall })
+    }
+
+    /// Submits, after what was submitted before, and waits for the end.
+    fn finish(&mut self) -> Result<Duration, CallError> {
+        let everything = vk::PipelineStageFlags2::ALL_COMMANDS;
+        // With a value that it has reached already, this is what makes visible what earlier submissions wrote.
+        let before = (self.submitted > 0).then(|| self.done.at(self.submitted, everything));
+        let after = self.done.at(self.submitted + 1, everything);
+        let start = Instant::now();
+        self.commands.submit(before, after)?;
+        self.submitted += 1;
+        self.done.wait(self.submitted)?;
+        Ok(start.elapsed())
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // Only where waiting failed is anything under way, and then the device is lost, or this waits once more.
+        if !self.device.is_lost() && !self.done.has_reached(self.submitted) {
+            let _ = self.done.wait(self.submitted);
+        }
+    }
+}
