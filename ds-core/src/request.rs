@@ -218,9 +218,13 @@ impl Request {
         Self::new(operation, Location::None, Location::File { file, offset: 0, len: 0 })
     }
 
-    /// Checks the request against `DirectStorage`'s rules and decides which stages it needs.
-    pub(crate) fn plan(&self, max_lease: u64) -> Result<Plan, Error> {
-        let plan = self.stages().map_err(|misuse| Error::new(ErrorKind::Invalid(misuse)))?;
+    /// Checks the request against `DirectStorage`'s rules and decides which stages it needs. What needs no more than a window of
+    /// staging memory gets one of at most `max_lease` bytes, for pieces of at most `chunk_size`.
+    pub(crate) fn plan(&self, max_lease: u64, chunk_size: u64) -> Result<Plan, Error> {
+        let mut plan = self.stages().map_err(|misuse| Error::new(ErrorKind::Invalid(misuse)))?;
+        if plan.relay {
+            plan.open_window(max_lease, chunk_size);
+        }
         if plan.lease_len() > max_lease {
             return Err(Error::new(ErrorKind::TooLarge { requested: plan.lease_len(), limit: max_lease }));
         }
@@ -241,6 +245,7 @@ impl Request {
                 if ends.0 == Device {
                     plan.fetch = Fetch::Device;
                     plan.lease_in = self.source.len();
+                    plan.relay = true;
                 }
             }
             (Operation::Read, (File | Host | Device, Host | Device)) => {
@@ -265,6 +270,7 @@ impl Request {
             plan.fetch = Fetch::File;
             if transformed || to_device {
                 plan.lease_in = self.source.len();
+                plan.relay = !transformed;
             }
         }
         plan.decode = transformed;
@@ -346,9 +352,32 @@ pub(crate) struct Plan {
     pub(crate) lease_in: u64,
     /// Staging bytes for the transform's output; 0 = none.
     pub(crate) lease_out: u64,
+    /// Between a file and a device, as they are: each sub-transfer goes through a piece of staging memory of its own, and is copied
+    /// as soon as it is there.
+    pub(crate) relay: bool,
+    /// Bytes of that piece. The lease holds as many pieces as there can be sub-transfers.
+    pub(crate) piece: u64,
 }
 
 impl Plan {
+    /// Sub-transfers of one request that may be in flight at once.
+    pub(crate) const PARTS: usize = 4;
+
+    /// Makes do with as many pieces as there can be sub-transfers, each as long as a chunk, or shorter where there is too little
+    /// memory for that.
+    fn open_window(&mut self, max_lease: u64, chunk_size: u64) {
+        let parts = Self::PARTS as u64;
+        let whole_pages = chunk_size.min(max_lease / parts) & !(LEASE_ALIGN - 1);
+        // Where not even pages fit, one piece has to do: of all there is, or of a page if there is nothing.
+        let (piece, pieces) = match (whole_pages, max_lease) {
+            (0, 0) => (LEASE_ALIGN, 1),
+            (0, _) => (max_lease.min(chunk_size), 1),
+            _ => (whole_pages, parts),
+        };
+        self.piece = piece;
+        self.lease_in = self.lease_in.min(piece * pieces);
+    }
+
     /// Where the output region starts within the lease.
     pub(crate) const fn output_offset(&self) -> u64 {
         self.lease_in.div_ceil(LEASE_ALIGN).saturating_mul(LEASE_ALIGN)

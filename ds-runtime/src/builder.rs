@@ -268,7 +268,8 @@ impl Builder {
         self
     }
 
-    /// Bytes of staging memory, where packed data waits for its decoder. A request that needs more at once is refused.
+    /// Bytes of staging memory, where packed data waits for its decoder, and through which goes what is copied between files and
+    /// devices. A request that needs more at once is refused: a packed one whose stream is longer.
     #[must_use]
     pub const fn staging(mut self, bytes: usize) -> Self {
         self.staging = bytes;

@@ -173,6 +173,11 @@ impl Shared {
                     state.withdraw_custom(op, now);
                 }
                 batch.cancels.push((worker, id));
+                // Of several copies at once only the last one's engine is known, and all go to the same.
+                let last = state.beside[op.index()].as_ref().and_then(|beside| beside.worker);
+                if let (OpWorker::Io, Some((_, device @ OpWorker::Device(_)))) = (worker, last) {
+                    batch.cancels.push((device, id));
+                }
             }
             action => {
                 let Some(op) = action.op() else { return };

@@ -7,6 +7,7 @@
 mod every_engine;
 mod suite;
 
+use core::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 
 use ds_runtime::{
@@ -19,6 +20,9 @@ use suite::{content, file_of, packed, queue_of};
 
 /// A device of software decodes about 1 MB/s: see `suite::decoded`.
 const DECODER_SLOWNESS: usize = 64;
+
+/// Bytes of staging memory, where there is to be little.
+const STAGING: usize = 64 << 10;
 
 fn open() -> Option<Device> {
     let choice = std::env::var("DS_VULKAN_DEVICE").unwrap_or_else(|_| "auto".to_owned());
@@ -354,6 +358,45 @@ fn two_runtimes_share_a_device() {
     let [first, second] = &queues;
     put(first, &shared, &bytes);
     assert!(get(second, &shared) == bytes, "what one has put there the other finds");
+    assert_silent();
+}
+
+/// Sixteen times the staging memory there is, up and down, and the engine's own blocks of the least size.
+#[test]
+fn raw_requests_may_be_larger_than_all_staging_memory() {
+    if !is_here() {
+        return;
+    }
+    let one = NonZeroUsize::MIN;
+    for (io, import) in [(IoKind::Cpu, true), (IoKind::Uring, true), (IoKind::Cpu, false)] {
+        let engine = engine(VulkanConfig::default().staging(0, one).device_memory(0, one).import(import));
+        let builder = Runtime::builder().io(io).staging(STAGING).device_engine(engine);
+        let queue = queue_of(&builder.build().unwrap(), QueueOptions::default());
+        let bytes = content(16 * STAGING + 1234, 12);
+        let (source, target) = (file_of(&bytes), buffer(bytes.len()));
+        let size = bytes.len() as u64;
+        let read = done(&queue, Request::read(&source, 0, size).into_device(&target));
+        assert_eq!((read.bytes.read, read.bytes.delivered), (size, size));
+        assert!(read.path.contains(Path::COPY_VULKAN), "{}", read.path);
+        assert!(get(&queue, &target) == bytes);
+        let file = file_of(&[]);
+        let written = done(&queue, Request::write_from_device(&file, 0, &target));
+        assert_eq!(written.bytes.delivered, size);
+        assert!(done(&queue, Request::read(&file, 0, size)).buffer == bytes);
+        // Beyond the end of the file: nothing is delivered, and the memory comes back.
+        let beyond = queue.enqueue(Request::read(&source, 10, size).into_device(&target)).unwrap().wait();
+        let kind = beyond.result.unwrap_err().kind;
+        assert_eq!(kind, ErrorKind::EndOfFile { requested: size, got: size - 10 });
+        // Cancelled in the midst of it.
+        for _ in 0..5 {
+            let ticket = queue.enqueue(Request::read(&source, 0, size).into_device(&target)).unwrap();
+            queue.submit();
+            queue.cancel_all();
+            let ended = ticket.wait();
+            assert!(ended.is_cancelled() || ended.result.is_ok(), "{:?}", ended.result);
+        }
+        done(&queue, Request::read(&source, 0, size).into_device(&target));
+    }
     assert_silent();
 }
 

@@ -15,7 +15,7 @@ impl<S: Slots> Queue<S> {
     /// [`ErrorKind::Invalid`] and [`ErrorKind::TooLarge`] if the request can never work, [`ErrorKind::QueueFull`],
     /// [`ErrorKind::Closed`]. The queue is then as it was.
     pub fn try_enqueue(&mut self, request: &Request, now: Time) -> Result<RequestId, Error> {
-        let plan = request.plan(self.config.max_lease)?;
+        let plan = request.plan(self.config.max_lease, self.config.chunk_size)?;
         let index = self.occupy(Entry::Request, now)?;
         let slot = self.slot_mut(index);
         slot.request = *request;

@@ -42,7 +42,8 @@ pub struct Config {
     pub max_transfers: u32,
     /// Bytes of requests in flight at once. A single larger request runs alone.
     pub max_bytes_in_flight: u64,
-    /// Staging bytes that one request can have at all; more is refused with [`ErrorKind::TooLarge`].
+    /// Staging bytes that one request can have at all; more is refused with [`ErrorKind::TooLarge`]. What is only copied between a
+    /// file and a device goes through them piece by piece, however long it is.
     pub max_lease: u64,
     /// How often in a row an operation may move nothing (`EINTR`, `EAGAIN`, a write of 0 bytes) before it fails.
     pub max_stalls: u16,

@@ -1,7 +1,7 @@
 //! Outcomes in: what follows from what came of an operation. Short transfers, interruptions and retries are decided here,
 //! for every engine alike.
 
-use super::slot::{List, PARTS, PartState, WORK_PART, Work};
+use super::slot::{Leg, List, PARTS, PartState, WORK_PART, Work};
 use super::{Queue, Slots};
 use crate::action::{DecodeStep, Done, Fault, Outcome};
 use crate::error::{ErrorKind, UnknownOp};
@@ -70,8 +70,14 @@ impl<S: Slots> Queue<S> {
         if number == WORK_PART {
             self.work_done(index, outcome.result, now);
         } else {
-            self.transfers_flying -= 1;
-            self.transfer_done(index, number, outcome.result, now);
+            match self.slot(index).parts[number].leg {
+                Leg::File => {
+                    self.transfers_flying -= 1;
+                    self.transfer_done(index, number, outcome.result, now);
+                }
+                Leg::Device => self.relay_done(index, number, outcome.result, now),
+            }
+            self.transfer_progress(index, now);
         }
         self.resume(index);
         Ok(())
@@ -87,11 +93,11 @@ impl<S: Slots> Queue<S> {
         match result {
             Ok(Done::Moved(moved)) if moved > left => {
                 self.stop(index, ErrorKind::EngineFault("it moved more bytes than it was asked for"));
-                return;
             }
             Ok(Done::Moved(0)) if !writing => {
                 let end = part.offset + part.done;
                 slot.eof = Some(slot.eof.map_or(end, |eof| eof.min(end)));
+                slot.take_other_leg(number, Leg::Device);
             }
             Ok(Done::Moved(0)) => {
                 let got = slot.moved;
@@ -101,23 +107,44 @@ impl<S: Slots> Queue<S> {
             Ok(Done::Moved(moved)) => {
                 part.done += moved;
                 part.stalls = 0;
+                slot.moved += moved;
                 if moved < left && !stopped {
                     slot.states[number] = PartState::Again;
                     self.stats.retries += 1;
+                } else if !writing {
+                    slot.take_other_leg(number, Leg::Device);
                 }
-                self.slot_mut(index).moved += moved;
             }
-            Ok(_) => {
-                self.stop(index, ErrorKind::EngineFault("it answered a transfer with something else"));
-                return;
-            }
-            Err(fault) => match Verdict::of(fault, stopped) {
-                Verdict::Retry => self.stall(index, number, None, Verdict::exhausted(fault)),
-                Verdict::RetryLater => self.stall(index, number, Some(now), Verdict::exhausted(fault)),
-                Verdict::Stop(kind) => self.stop(index, kind),
-            },
+            Ok(_) => self.stop(index, ErrorKind::EngineFault("it answered a transfer with something else")),
+            Err(fault) => self.part_failed(index, number, fault, now),
         }
-        self.transfer_progress(index, now);
+    }
+
+    /// A copy between a lease and a device is over: a sub-transfer of a relayed request, on the way that is no file I/O.
+    fn relay_done(&mut self, index: u32, number: usize, result: Result<Done, Fault>, now: Time) {
+        let slot = self.slot_mut(index);
+        let writing = slot.plan.place == Place::Write;
+        let part = &mut slot.parts[number];
+        slot.states[number] = PartState::Idle;
+        match result {
+            Ok(Done::Moved(moved)) if moved == part.len => {
+                part.done = moved;
+                part.stalls = 0;
+                if writing {
+                    slot.take_other_leg(number, Leg::File);
+                }
+            }
+            Ok(_) => self.stop(index, ErrorKind::EngineFault("it answered a copy with something else")),
+            Err(fault) => self.part_failed(index, number, fault, now),
+        }
+    }
+
+    fn part_failed(&mut self, index: u32, number: usize, fault: Fault, now: Time) {
+        match Verdict::of(fault, self.slot(index).is_stopped()) {
+            Verdict::Retry => self.stall(index, number, None, Verdict::exhausted(fault)),
+            Verdict::RetryLater => self.stall(index, number, Some(now), Verdict::exhausted(fault)),
+            Verdict::Stop(kind) => self.stop(index, kind),
+        }
     }
 
     /// Nothing moved: tries again, at once or (given the time) later, or gives up.
@@ -159,6 +186,7 @@ impl<S: Slots> Queue<S> {
             return;
         }
         if slot.plan.place == Place::Write {
+            slot.fetched = true;
             slot.placed = true;
             return;
         }
@@ -169,9 +197,8 @@ impl<S: Slots> Queue<S> {
         }
         slot.fetched = true;
         slot.marks.fetched = now;
-        if !slot.plan.decode && got == 0 {
-            slot.placed = true;
-        }
+        // What was relayed has been copied as it came.
+        slot.placed |= slot.plan.relay;
     }
 
     fn work_done(&mut self, index: u32, result: Result<Done, Fault>, now: Time) {

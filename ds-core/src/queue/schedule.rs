@@ -4,7 +4,7 @@
 //! requests in turn. Within each list the queue goes round robin, one operation per turn, so a huge request and a small
 //! one alternate.
 
-use super::slot::{Entry, List, Lists, PartState, WORK_PART, Work};
+use super::slot::{Entry, Leg, List, Lists, Part, PartState, WORK_PART, Work};
 use super::{Queue, Slots};
 use crate::action::{Action, Decode, Memory, Room, Span};
 use crate::completion::Notice;
@@ -150,6 +150,10 @@ impl<S: Slots> Queue<S> {
             }
             if self.must_queue_for_lease(index) {
                 self.push(List::Parked, index);
+            } else if self.wants_relay(index) {
+                let action = self.start_part(index, Leg::Device);
+                self.resume(index);
+                return Some(action);
             } else if self.wants_work(index) {
                 return Some(self.start_work(index));
             }
@@ -171,6 +175,9 @@ impl<S: Slots> Queue<S> {
         if self.wants_lease(index) {
             return true;
         }
+        if slot.plan.relay {
+            return self.wants_relay(index);
+        }
         if slot.plan.fetch == Fetch::Device && !slot.fetched {
             return true;
         }
@@ -178,6 +185,15 @@ impl<S: Slots> Queue<S> {
             return slot.fetched || slot.available() >= slot.wants.max(1);
         }
         slot.fetched && slot.plan.place == Place::Copy && !slot.placed
+    }
+
+    /// Whether a relayed request under way can start a copy between its lease and the device.
+    fn wants_relay(&self, index: u32) -> bool {
+        let slot = self.slot(index);
+        slot.plan.relay
+            && slot.lease.is_some()
+            && (slot.waiting_part(Leg::Device).is_some()
+                || slot.first_leg() == Leg::Device && slot.can_deal())
     }
 
     fn start_work(&mut self, index: u32) -> Action {
@@ -223,13 +239,7 @@ impl<S: Slots> Queue<S> {
         if slot.plan.sync {
             return slot.work.is_none() && slot.work_backoff.is_none() && !slot.placed;
         }
-        if slot.plan.place == Place::Write && !slot.fetched {
-            return false;
-        }
-        if slot.states.contains(&PartState::Again) {
-            return true;
-        }
-        slot.eof.is_none() && slot.dealt < slot.transfer_len() && slot.states.contains(&PartState::Idle)
+        slot.waiting_part(Leg::File).is_some() || slot.first_leg() == Leg::File && slot.can_deal()
     }
 
     fn next_transfer(&mut self) -> Option<Action> {
@@ -248,49 +258,59 @@ impl<S: Slots> Queue<S> {
     }
 
     fn start_transfer(&mut self, index: u32) -> Action {
+        if !self.slot(index).plan.sync {
+            return self.start_part(index, Leg::File);
+        }
+        let serial = self.next_serial();
+        let op = OpId::new(index, WORK_PART as u32, serial);
+        let slot = self.slot_mut(index);
+        slot.work = Some(Work::Sync);
+        slot.work_serial = serial;
+        slot.work_cancelled = false;
+        let Location::File { file, .. } = slot.request.destination else {
+            unreachable!("a sync is planned only for a file")
+        };
+        Action::Sync { op, file, data_only: slot.request.operation == Operation::Fdatasync }
+    }
+
+    /// Starts a sub-transfer that waits on that way, or deals a new one.
+    fn start_part(&mut self, index: u32, leg: Leg) -> Action {
         let serial = self.next_serial();
         let chunk = self.config.chunk_size;
         let slot = self.slot_mut(index);
-        if slot.plan.sync {
-            let op = OpId::new(index, WORK_PART as u32, serial);
-            slot.work = Some(Work::Sync);
-            slot.work_serial = serial;
-            slot.work_cancelled = false;
-            let Location::File { file, .. } = slot.request.destination else {
-                unreachable!("a sync is planned only for a file")
-            };
-            return Action::Sync { op, file, data_only: slot.request.operation == Operation::Fdatasync };
-        }
-        let again = slot.states.iter().position(|&state| state == PartState::Again);
-        let number = again.unwrap_or_else(|| {
-            let idle = slot.states.iter().position(|&state| state == PartState::Idle);
-            let number = idle.expect("wants_transfer saw an idle part");
+        let number = slot.waiting_part(leg).unwrap_or_else(|| {
+            let number = slot.idle_part().expect("whoever asks has seen an idle part");
+            let most = if slot.plan.relay { slot.plan.piece } else { chunk };
+            let len = most.min(slot.transfer_len() - slot.dealt);
             let part = &mut slot.parts[number];
-            part.offset = slot.dealt;
-            part.len = chunk;
-            part.done = 0;
-            part.stalls = 0;
+            (part.offset, part.len, part.leg) = (slot.dealt, len, leg);
+            (part.done, part.stalls) = (0, 0);
+            slot.dealt += len;
             number
         });
-        if again.is_none() {
-            let len = chunk.min(slot.transfer_len() - slot.dealt);
-            slot.parts[number].len = len;
-            slot.dealt += len;
-        }
         let part = &mut slot.parts[number];
         slot.states[number] = PartState::Flying;
         part.serial = serial;
-        let (start, len) = (part.offset + part.done, part.len - part.done);
+        let Part { offset, done, len, .. } = *part;
         let op = OpId::new(index, number as u32, serial);
-        let span = input(slot).part(start, len);
-        match (slot.plan.place, slot.request.source, slot.request.destination) {
-            (Place::Write, _, Location::File { file, offset, .. }) => {
-                Action::Write { op, file, offset: offset + start, from: span }
+        let (at, len) = (offset + done, len - done);
+        // A relayed one lies in a piece of its own, wherever in the transfer it is.
+        let span =
+            input(slot).part(if slot.plan.relay { number as u64 * slot.plan.piece + done } else { at }, len);
+        match (leg, slot.request.source, slot.request.destination) {
+            (Leg::Device, source @ Location::Device { .. }, _) => {
+                Action::Copy { op, from: end(source).part(at, len), into: span }
             }
-            (_, Location::File { file, offset, .. }, _) => {
-                Action::Read { op, file, offset: offset + start, into: span }
+            (Leg::Device, _, destination) => {
+                Action::Copy { op, from: span, into: end(destination).part(at, len) }
             }
-            _ => unreachable!("a transfer is planned only from or to a file"),
+            (Leg::File, Location::File { file, offset, .. }, _) => {
+                Action::Read { op, file, offset: offset + at, into: span }
+            }
+            (Leg::File, _, Location::File { file, offset, .. }) => {
+                Action::Write { op, file, offset: offset + at, from: span }
+            }
+            (Leg::File, ..) => unreachable!("a transfer is planned only from or to a file"),
         }
     }
 

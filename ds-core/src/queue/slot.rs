@@ -12,7 +12,7 @@ use crate::time::Time;
 /// Index that names no slot.
 pub(super) const NIL: u32 = u32::MAX;
 /// Sub-transfers of one request that may be in flight at once.
-pub(super) const PARTS: usize = 4;
+pub(super) const PARTS: usize = Plan::PARTS;
 /// The number of the operation that is no sub-transfer: a lease, a copy, a decoding step, a sync.
 pub(super) const WORK_PART: usize = PARTS;
 
@@ -177,6 +177,17 @@ pub(super) struct Part {
     pub(super) due: Time,
     /// Times in a row that nothing moved.
     pub(super) stalls: u16,
+    /// Which of its two ways it is on, if the request is relayed; else always the first.
+    pub(super) leg: Leg,
+}
+
+/// The ways of a sub-transfer between a file and a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leg {
+    /// Between file and memory.
+    File,
+    /// Between staging and device memory.
+    Device,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,7 +204,8 @@ pub(super) enum PartState {
 }
 
 impl Part {
-    pub(super) const IDLE: Self = Self { serial: 0, offset: 0, len: 0, done: 0, due: Time::ZERO, stalls: 0 };
+    pub(super) const IDLE: Self =
+        Self { serial: 0, offset: 0, len: 0, done: 0, due: Time::ZERO, stalls: 0, leg: Leg::File };
 }
 
 impl PartState {
@@ -290,6 +302,8 @@ pub struct Slot {
     pub(super) lease: Option<LeaseId>,
     pub(super) states: [PartState; PARTS],
     pub(super) parts: [Part; PARTS],
+    /// Whether bytes of a relayed request have come as far as their second way.
+    relayed: bool,
     /// Bytes of the transfer that have been dealt out to parts.
     pub(super) dealt: u64,
     /// Where the file turned out to end, from the start of the transfer.
@@ -363,6 +377,8 @@ impl Slot {
                 sync: false,
                 lease_in: 0,
                 lease_out: 0,
+                relay: false,
+                piece: 0,
             },
             stage: Stage::Queued,
             ended_in: Stage::Queued,
@@ -370,6 +386,7 @@ impl Slot {
             lease: None,
             states: [PartState::Idle; PARTS],
             parts: [Part::IDLE; PARTS],
+            relayed: false,
             dealt: 0,
             eof: None,
             work: None,
@@ -409,6 +426,7 @@ impl Slot {
         self.stop = Stop::No;
         self.lease = None;
         self.states = [PartState::Idle; PARTS];
+        self.relayed = false;
         self.dealt = 0;
         self.eof = None;
         self.work = None;
@@ -454,7 +472,7 @@ impl Slot {
     /// How far it has come, for people. (`stage` itself only tells begun from not begun.)
     pub(super) fn reached(&self) -> Stage {
         match self.stage {
-            Stage::Reading if self.fetched && self.decoded => Stage::Placing,
+            Stage::Reading if self.fetched && self.decoded || self.relayed => Stage::Placing,
             Stage::Reading if self.fetched => Stage::Decoding,
             stage => stage,
         }
@@ -468,6 +486,51 @@ impl Slot {
             (_, Place::Write) => self.request.destination.len(),
             _ => 0,
         }
+    }
+
+    /// Sub-transfers there can be at once: as many as a relayed request has pieces of memory for.
+    fn pieces(&self) -> usize {
+        match self.plan.relay {
+            true => self.plan.lease_in.div_ceil(self.plan.piece) as usize,
+            false => PARTS,
+        }
+    }
+
+    /// The way that a sub-transfer begins with.
+    pub(super) fn first_leg(&self) -> Leg {
+        if self.plan.relay && self.plan.place == crate::request::Place::Write {
+            Leg::Device
+        } else {
+            Leg::File
+        }
+    }
+
+    /// A sub-transfer that has nothing to do and may begin another.
+    pub(super) fn idle_part(&self) -> Option<usize> {
+        self.states.iter().take(self.pieces()).position(|&state| state == PartState::Idle)
+    }
+
+    /// Whether some of the transfer can be dealt to a sub-transfer.
+    pub(super) fn can_deal(&self) -> bool {
+        self.eof.is_none() && self.dealt < self.transfer_len() && self.idle_part().is_some()
+    }
+
+    /// What a sub-transfer of a relayed request has brought into its piece of staging memory goes on from there.
+    pub(super) fn take_other_leg(&mut self, number: usize, leg: Leg) {
+        let part = &mut self.parts[number];
+        if self.plan.relay && self.stop == Stop::No && part.done > 0 {
+            // Where the file ends that is less than it was to be.
+            part.len = part.done;
+            (part.leg, part.done) = (leg, 0);
+            self.states[number] = PartState::Again;
+            self.relayed = true;
+        }
+    }
+
+    /// A sub-transfer that is to be tried again, or goes on, on this way.
+    pub(super) fn waiting_part(&self, leg: Leg) -> Option<usize> {
+        let mut parts = self.states.iter().zip(&self.parts);
+        parts.position(|(&state, part)| state == PartState::Again && part.leg == leg)
     }
 
     /// Bytes that a copy to the destination moves.

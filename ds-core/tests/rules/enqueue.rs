@@ -1,8 +1,8 @@
 //! Entries in.
 
 use ds_core::{
-    BufferId, Config, ErrorKind, EventToken, FileId, Location, Misuse, Queue, Request, Room, SignalToken,
-    Slot, StatusToken, Time, Transform,
+    BufferId, Config, ErrorKind, EventToken, FileId, Location, Misuse, Processor, Queue, Request, Room,
+    SignalToken, Slot, StatusToken, Time, Transform,
 };
 
 use crate::desk::{Desk, device, file, host, plain, read, write};
@@ -175,12 +175,27 @@ fn ranges_end_within_what_the_kernel_can_count() {
 fn what_can_never_be_staged_is_refused() {
     let mut desk = Desk::new(2, Config { max_lease: 10_000, ..plain() });
     let too_large = |requested| ErrorKind::TooLarge { requested, limit: 10_000 };
-    assert_eq!(desk.refuse(Request::read(file(10_001), device(10_001))), too_large(10_001));
+    let decode = Request::decode(file(10_001), device(10), Transform::GDeflate, 10);
+    assert_eq!(
+        desk.refuse(Request { processor: Processor::Device, ..decode }),
+        too_large(10_001),
+        "a stream is staged as a whole"
+    );
     // Input and output share the lease, the output on the next page.
     let decode = Request::decode(file(1), device(6000), Transform::GDeflate, 6000);
     assert_eq!(desk.refuse(decode), too_large(4096 + 6000));
-    desk.enqueue(Request::read(file(10_000), device(10_000)));
     desk.enqueue(read(1 << 40));
+    // What is only copied goes through it piece by piece.
+    desk.enqueue(Request::read(file(1 << 40), device(1 << 40)));
+}
+
+#[test]
+fn without_any_staging_nothing_reaches_a_device() {
+    let mut desk = Desk::new(4, Config { max_lease: 0, ..plain() });
+    let too_large = |requested| ErrorKind::TooLarge { requested, limit: 0 };
+    assert_eq!(desk.refuse(Request::read(file(1 << 40), device(1 << 40))), too_large(4096));
+    assert_eq!(desk.refuse(Request::write(device(7), file(7))), too_large(7));
+    desk.enqueue(Request::read(file(0), device(0)));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod enqueue;
 mod links;
 mod markers;
 mod paths;
+mod relay;
 mod shared;
 mod staging;
 mod stats;

@@ -86,12 +86,14 @@ pub(crate) fn request(rng: &mut Rng, now: Time, config: &Config, big: u64, earli
         _ if config.chunk_size == u64::MAX => pick(rng, &[1 << 20, 1 << 40, i64::MAX as u64]),
         _ => rng.between(1, 4 * big),
     };
+    // What goes piece by piece through the lease is cut even where chunks are not.
+    let relayed = len.min(config.chunk_size.min(config.max_lease).saturating_mul(32));
     let mut request = match rng.below(20) {
         0..=6 => Request::read(file(rng, len), host(rng, len)),
-        7 => Request::read(file(rng, len), device(rng, len)),
+        7 => Request::read(file(rng, relayed), device(rng, relayed)),
         8 => Request::read(memory(rng, len), memory(rng, len)),
         9 | 10 => Request::write(host(rng, len), file(rng, len)),
-        11 => Request::write(device(rng, len), file(rng, len)),
+        11 => Request::write(device(rng, relayed), file(rng, relayed)),
         12 => Request::sync(FileId(rng.below(3)), chance(rng, 50)),
         _ => decode(rng, len),
     };

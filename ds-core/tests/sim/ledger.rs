@@ -109,7 +109,7 @@ impl Ledger {
         let ended = earlier.and_then(|earlier| self.records[earlier].ended);
         let after = earlier.filter(|_| ended.is_none());
         self.entries.push(Entry::Request(number));
-        let mut record = Record::new(id, self.entries.len() as u64, *request, after);
+        let mut record = Record::new(id, self.entries.len() as u64, *request, after, &self.config);
         if matches!(ended, Some(Err(_))) {
             record.stop(Stopped::CANCELLED);
             record.by_link = true;
@@ -312,7 +312,7 @@ impl Ledger {
         let number = self.holder(outcome.op.index())?;
         let limits = self.limits();
         let record = &mut self.records[number];
-        let before = record.retries;
+        let (before, is_relayed) = (record.retries, record.needs.is_relayed());
         let flying = record.flying.iter().find(|flying| flying.op == outcome.op);
         let action = flying.ok_or("answers what is not flying")?.action;
         record.answered(outcome, now, limits)?;
@@ -337,6 +337,7 @@ impl Ledger {
                     }
                 }
             }
+            (Ok(Done::Moved(_)), Action::Copy { .. }) if is_relayed => met.add(Bucket::Relayed),
             (Ok(Done::Decoded(step)), _) if !step.finished => met.add(Bucket::Steps),
             (Err(ds_core::Fault::Os(4)), _) => met.add(Bucket::Interrupted),
             (Err(ds_core::Fault::Os(11)), _) => met.add(Bucket::TryAgain),

@@ -56,6 +56,7 @@ buckets! {
     Interrupted: 10_000, "operations interrupted";
     TryAgain: 10_000, "operations to try again later";
     Busy: 1_000, "leases refused: busy";
+    Relayed: 10_000, "pieces copied between staging and a device";
     Steps: 10_000, "unfinished decoding steps";
     Leases: 10_000, "leases granted";
     Stale: 10_000, "outcomes of no outstanding operation refused";

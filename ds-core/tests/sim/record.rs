@@ -1,8 +1,8 @@
 //! What the checker knows of one request, from what it asked for and from every action and outcome seen.
 
 use ds_core::{
-    Action, ByteCounts, Decode, Done, ErrorKind, Fault, LeaseId, Location, Memory, OpId, Operation, Outcome,
-    Path, Processor, Request, RequestId, Span, Time, Transform,
+    Action, ByteCounts, Config, Decode, Done, ErrorKind, Fault, LeaseId, Location, Memory, OpId, Operation,
+    Outcome, Path, Processor, Request, RequestId, Span, Time, Transform,
 };
 
 use super::{Check, ensure};
@@ -16,12 +16,31 @@ pub(crate) struct Needs {
     pub(crate) copy_out: bool,
     pub(crate) file_write: bool,
     pub(crate) sync: bool,
+    /// Piece by piece through the lease, and no more than these: their number, and how long each is.
+    relay: Option<(u64, u64)>,
     stage_in: u64,
     stage_out: u64,
 }
 
 impl Needs {
-    pub(crate) fn of(request: &Request) -> Self {
+    pub(crate) fn of(request: &Request, config: &Config) -> Self {
+        let needs = Self::stages(request);
+        let raw = request.transform == Transform::None;
+        if !(raw && needs.stage_in > 0 && (needs.file_read || needs.file_write)) {
+            return needs;
+        }
+        let pages = |bytes: u64| bytes / 4096 * 4096;
+        let quarter = pages((config.max_lease / 4).min(config.chunk_size));
+        let (count, piece) = match config.max_lease {
+            0 => (1, 4096),
+            _ if quarter > 0 => (4, quarter),
+            all => (1, all.min(config.chunk_size)),
+        };
+        let stage_in = needs.stage_in.min(count * piece);
+        Self { relay: Some((count, piece)), stage_in, ..needs }
+    }
+
+    fn stages(request: &Request) -> Self {
         use Location::{Device, File, Host};
         let len = request.source.len();
         let made = request.uncompressed_size;
@@ -55,6 +74,10 @@ impl Needs {
                 }
             }
         }
+    }
+
+    pub(crate) const fn is_relayed(&self) -> bool {
+        self.relay.is_some()
     }
 
     /// Staging bytes: input, then output from the next page on.
@@ -95,13 +118,22 @@ struct Part {
     flying: bool,
     /// Over before its end: the file ended.
     cut: bool,
+    /// Where its bytes are in the lease, if it is relayed.
+    at: u64,
+    /// Whether the copy from or to the device is still to be made.
+    uncopied: bool,
     stalls: u16,
     not_before: Time,
 }
 
 impl Part {
     const fn active(&self) -> bool {
-        self.flying || !self.cut && self.start + self.done < self.end
+        self.flying || self.is_moving() || self.uncopied && self.done > 0
+    }
+
+    /// Whether the file's bytes are still to be moved.
+    const fn is_moving(&self) -> bool {
+        !self.cut && self.start + self.done < self.end
     }
 }
 
@@ -157,11 +189,17 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(id: RequestId, sequence: u64, request: Request, after: Option<usize>) -> Self {
+    pub(crate) fn new(
+        id: RequestId,
+        sequence: u64,
+        request: Request,
+        after: Option<usize>,
+        config: &Config,
+    ) -> Self {
         Self {
             id,
             sequence,
-            needs: Needs::of(&request),
+            needs: Needs::of(&request, config),
             request,
             stop: None,
             maybe_cancelled: false,
@@ -264,8 +302,12 @@ impl Record {
             Action::Read { file, offset, into, .. } => {
                 self.transfer_started(self.request.source, (file, offset), into, now, limits)?;
             }
+            Action::Copy { from, into, .. } if self.needs.relay.is_some() => {
+                self.relay_started(from, into, now)?;
+            }
             Action::Write { file, offset, from, .. } => {
-                ensure!(self.source_ready(), "a write before its bytes are there");
+                let ready = self.needs.relay.is_some() || self.source_ready();
+                ensure!(ready, "a write before its bytes are there");
                 self.transfer_started(self.request.destination, (file, offset), from, now, limits)?;
             }
             _ => self.work_started(action, now)?,
@@ -292,28 +334,88 @@ impl Record {
             len > 0 && start + len <= whole && len <= limits.chunk_size,
             "a transfer of {len} at {start}"
         );
-        self.check_span(span, start, self.needs.stage_in > 0, !self.needs.file_read)?;
         let end = start + len;
+        let relayed = self.needs.relay.is_some();
+        if !relayed {
+            self.check_span(span, start, self.needs.stage_in > 0, !self.needs.file_read)?;
+        }
         if let Some(part) = self.parts.iter_mut().find(|part| part.end == end) {
             ensure!(!part.flying && !part.cut && part.start + part.done == start, "overlaps a sub-transfer");
             ensure!(now >= part.not_before, "retried too soon");
+            ensure!(!(self.needs.file_write && part.uncopied), "a write before its bytes are there");
             part.flying = true;
+            let at = part.at + part.done;
+            if relayed {
+                self.check_span(span, at, true, false)?;
+            }
         } else {
-            ensure!(start == self.dealt, "a gap or an overlap: {start} after {}", self.dealt);
-            ensure!(self.eof.is_none(), "reads on after the end of the file");
-            self.dealt = end;
-            self.parts.push(Part {
-                start,
-                end,
-                done: 0,
-                flying: true,
-                cut: false,
-                stalls: 0,
-                not_before: Time::ZERO,
-            });
+            ensure!(!(relayed && self.needs.file_write), "a write of bytes that were not copied");
+            self.deal(start, end, span.offset)?;
+            if relayed {
+                self.check_span(span, span.offset, true, false)?;
+            }
         }
+        Ok(())
+    }
+
+    /// A sub-transfer begins. If it is relayed its bytes go to `at` in the lease, where no other's are.
+    fn deal(&mut self, start: u64, end: u64, at: u64) -> Check {
+        ensure!(start == self.dealt, "a gap or an overlap: {start} after {}", self.dealt);
+        ensure!(self.eof.is_none(), "reads on after the end of the file");
+        let uncopied = self.needs.relay.is_some();
+        let active = || self.parts.iter().filter(|part| part.active());
+        if let Some((count, piece)) = self.needs.relay {
+            ensure!(end - start <= piece, "more than a piece of {piece}");
+            ensure!((active().count() as u64) < count, "more than {count} pieces at once");
+            let apart =
+                active().all(|part| at + (end - start) <= part.at || part.at + (part.end - part.start) <= at);
+            ensure!(apart, "two sub-transfers in the same part of the lease");
+        }
+        self.dealt = end;
+        let (done, stalls, not_before) = (0, 0, Time::ZERO);
+        self.parts.push(Part {
+            start,
+            end,
+            done,
+            flying: true,
+            cut: false,
+            at,
+            uncopied,
+            stalls,
+            not_before,
+        });
         let flying = self.parts.iter().filter(|part| part.flying).count();
         ensure!(flying <= 4, "{flying} sub-transfers at once");
+        Ok(())
+    }
+
+    /// How far from the start of the request's end on the device this copy begins.
+    fn relay_start(&self, from: Span, into: Span) -> u64 {
+        match self.needs.file_read {
+            true => into.offset - self.request.destination.offset(),
+            false => from.offset - self.request.source.offset(),
+        }
+    }
+
+    /// A copy between the lease and the device, of one piece.
+    fn relay_started(&mut self, from: Span, into: Span, now: Time) -> Check {
+        let reading = self.needs.file_read;
+        let (staged, device) = if reading { (from, into) } else { (into, from) };
+        let start = self.relay_start(from, into);
+        ensure!(from.len == into.len && from.len > 0, "a copy of {} to {} bytes", from.len, into.len);
+        self.check_span(device, start, false, !reading)?;
+        self.check_span(staged, staged.offset, true, false)?;
+        let Some(part) = self.parts.iter_mut().find(|part| part.start == start) else {
+            ensure!(!reading, "a copy of what was not read");
+            return self.deal(start, start + from.len, staged.offset);
+        };
+        ensure!(part.uncopied && !part.flying, "copies twice");
+        ensure!(now >= part.not_before, "retried too soon");
+        ensure!(staged.offset == part.at, "copies other bytes of the lease");
+        let len = if reading { part.done } else { part.end - part.start };
+        ensure!(!reading || !part.is_moving(), "copies before all of it is read");
+        ensure!(from.len == len, "copies {} bytes of {len}", from.len);
+        part.flying = true;
         Ok(())
     }
 
@@ -426,9 +528,31 @@ impl Record {
                 let end = offset - self.request.destination.offset() + from.len;
                 self.transfer_answered(end, outcome.result, now, limits);
             }
+            Action::Copy { from, into, .. } if self.needs.relay.is_some() => {
+                self.relay_answered(self.relay_start(from, into), from.len, outcome.result, now, limits);
+            }
             action => self.work_answered(&action, outcome.result, now, limits),
         }
         Ok(())
+    }
+
+    fn relay_answered(
+        &mut self,
+        start: u64,
+        len: u64,
+        result: Result<Done, Fault>,
+        now: Time,
+        limits: Limits,
+    ) {
+        let Some(number) = self.parts.iter().position(|part| part.start == start) else { return };
+        let part = &mut self.parts[number];
+        part.flying = false;
+        match result {
+            Ok(Done::Moved(moved)) if moved == len => (part.uncopied, part.stalls) = (false, 0),
+            Ok(_) => self.stop(Stopped::EngineFault),
+            Err(fault) => self.failed(Some(number), fault, now, limits),
+        }
+        self.transfer_progress();
     }
 
     fn transfer_answered(&mut self, end: u64, result: Result<Done, Fault>, now: Time, limits: Limits) {
@@ -457,6 +581,10 @@ impl Record {
             Ok(_) => self.stop(Stopped::EngineFault),
             Err(fault) => self.failed(Some(number), fault, now, limits),
         }
+        self.transfer_progress();
+    }
+
+    fn transfer_progress(&mut self) {
         let over = self.parts.iter().all(|part| !part.active())
             && (self.eof.is_some() || self.dealt == self.transfer_len());
         if self.stop.is_some() || !over {
@@ -465,10 +593,12 @@ impl Record {
         let (requested, got) = (self.transfer_len(), self.eof.unwrap_or(self.dealt));
         if self.needs.file_write {
             self.placed = true;
+            self.fetched = true;
         } else if got < requested && !self.request.allow_short {
             self.stop(Stopped::With(ErrorKind::EndOfFile { requested, got }));
         } else {
             self.fetched = true;
+            self.placed |= self.needs.relay.is_some();
         }
     }
 
@@ -570,6 +700,7 @@ impl Record {
             ensure!(self.prefix() == whole, "only {:?} of {whole} bytes were written", self.covered);
         }
         ensure!(empty || self.fetched || !self.needs.copy_in, "the device's bytes were not fetched");
+        ensure!(self.parts.iter().all(|part| !part.active()), "not all of it was relayed");
         ensure!(self.decoded || !self.needs.decode, "the transform did not finish");
         ensure!(self.placed || !self.needs.copy_out || self.outgoing() == 0, "nothing was copied");
         ensure!(self.placed || !self.needs.sync, "nothing was synced");

@@ -183,7 +183,7 @@ impl World {
         if result.is_err() {
             ensure!(before == *member.queue.stats(), "a refused request left its mark");
         }
-        let lease = super::record::Needs::of(&request).lease_len();
+        let lease = super::record::Needs::of(&request, member.queue.config()).lease_len();
         let limit = member.queue.config().max_lease;
         let full = member.ledger.held() == member.queue.capacity();
         match result {
