@@ -13,7 +13,7 @@ use crate::gdeflate::{self, Decoder, StreamTable, Tile, UNTOUCHED};
 use crate::memory::pool::Piece;
 use crate::pipeline::constants::{CopyBytes, Whole};
 
-/// Copies, dispatches and answers, in no order yet.
+/// Copies, dispatches and answers, in no order yet. Used again from submission to submission, so that its vectors grow no more.
 #[derive(Default)]
 pub(crate) struct Batch {
     /// Into our own memory, on the queue for uploads.
@@ -36,6 +36,22 @@ pub(crate) struct Batch {
     pub(crate) parts: Vec<Part>,
     /// Bytes moved or made.
     pub(crate) bytes: u64,
+}
+
+/// How much is in a batch.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    uploads: usize,
+    copies: usize,
+    shader_copies: usize,
+    results: usize,
+    tables: usize,
+    tiles: usize,
+    wholes: usize,
+    words: usize,
+    pieces: usize,
+    parts: usize,
+    bytes: u64,
 }
 
 /// A job's part in a submission.
@@ -66,6 +82,43 @@ pub(crate) enum Verdict {
 }
 
 impl Batch {
+    /// How much is in it now.
+    pub(crate) const fn mark(&self) -> Mark {
+        Mark {
+            uploads: self.uploads.len(),
+            copies: self.copies.len(),
+            shader_copies: self.shader_copies.len(),
+            results: self.results.len(),
+            tables: self.tables.len(),
+            tiles: self.tiles.len(),
+            wholes: self.wholes.len(),
+            words: self.words.len(),
+            pieces: self.pieces.len(),
+            parts: self.parts.len(),
+            bytes: self.bytes,
+        }
+    }
+
+    /// Takes out what has been put in since; its memory goes back to the pools.
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.uploads.truncate(mark.uploads);
+        self.copies.truncate(mark.copies);
+        self.shader_copies.truncate(mark.shader_copies);
+        self.results.truncate(mark.results);
+        self.tables.truncate(mark.tables);
+        self.tiles.truncate(mark.tiles);
+        self.wholes.truncate(mark.wholes);
+        self.words.truncate(mark.words);
+        self.pieces.truncate(mark.pieces);
+        self.parts.truncate(mark.parts);
+        self.bytes = mark.bytes;
+    }
+
+    /// Takes out everything; its memory goes back to the pools. The device is through with it.
+    pub(crate) fn clear(&mut self) {
+        self.back_to(Self::default().mark());
+    }
+
     /// Whether nothing is in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.is_empty()

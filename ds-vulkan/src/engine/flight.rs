@@ -1,18 +1,16 @@
-//! A submission under way, and its end.
+//! A submission: being put together, under way, over, and put together again.
 
 use ds_core::Fault;
 use ds_engine::Finished;
 
-use super::batch::Part;
+use super::batch::Batch;
 use super::slot::Slot;
 use super::timeline::Timeline;
-use crate::memory::pool::Piece;
 
-/// A submission under way. All its memory is held here until the device is through with it.
+/// A submission, and all its memory, which is held here until the device is through with it.
 pub(crate) struct Flight {
     pub(crate) slot: Slot,
-    pub(crate) parts: Vec<Part>,
-    pub(crate) pieces: Vec<Piece>,
+    pub(crate) batch: Batch,
     pub(crate) state: State,
 }
 
@@ -28,6 +26,11 @@ pub(crate) enum State {
 }
 
 impl Flight {
+    /// One that has nothing to do.
+    pub(crate) fn new(slot: Slot) -> Self {
+        Self { slot, batch: Batch::default(), state: State::Idle }
+    }
+
     /// Whether its end need not be waited for.
     pub(crate) fn is_over(&self, timeline: &Timeline) -> bool {
         match self.state {
@@ -36,14 +39,13 @@ impl Flight {
         }
     }
 
-    /// Waits for its end, and says what to answer; gives back what the next submission can use. `lost` is asked once the device is
-    /// through.
+    /// Waits for its end, and says what to answer; then the next submission can use it. `lost` is asked once the device is through.
     pub(crate) fn finish(
-        self,
+        &mut self,
         timeline: &Timeline,
         lost: impl FnOnce() -> bool,
         answers: &mut Vec<Finished>,
-    ) -> Slot {
+    ) {
         let fault = match self.state {
             State::Submitted(value) => match timeline.wait(value) {
                 Ok(()) if lost() => Some(Fault::DeviceLost),
@@ -55,8 +57,8 @@ impl Flight {
             State::Failed(fault) => Some(fault),
         };
         let words = self.slot.words();
-        answers.extend(self.parts.into_iter().filter_map(|part| part.finish(fault, words)));
-        drop(self.pieces);
-        self.slot
+        answers.extend(self.batch.parts.drain(..).filter_map(|part| part.finish(fault, words)));
+        self.batch.clear();
+        self.state = State::Idle;
     }
 }

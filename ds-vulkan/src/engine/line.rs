@@ -8,7 +8,6 @@ use ds_engine::lock::{lock, wait};
 
 use super::flight::Flight;
 use super::plan::Work;
-use super::slot::Slot;
 
 /// Jobs, and what it takes to submit them.
 #[derive(Default)]
@@ -20,7 +19,8 @@ pub(crate) struct Line {
 #[derive(Default)]
 struct Waiting {
     work: VecDeque<Work>,
-    slots: Vec<Slot>,
+    /// Submissions that are free to be put together.
+    free: Vec<Flight>,
     /// Submissions that are not over.
     flying: usize,
     /// Submissions that are.
@@ -29,8 +29,9 @@ struct Waiting {
 }
 
 impl Line {
-    pub(crate) fn with_slots(slots: Vec<Slot>) -> Self {
-        Self { state: Mutex::new(Waiting { slots, ..Waiting::default() }), changed: Condvar::new() }
+    /// With so many submissions at once.
+    pub(crate) fn new(free: Vec<Flight>) -> Self {
+        Self { state: Mutex::new(Waiting { free, ..Waiting::default() }), changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -67,25 +68,25 @@ impl Line {
 
     /// Waits for a job and for what it takes to submit it, and counts a submission as begun; with it comes how many are over.
     /// `None` when nothing is left and nothing will come.
-    pub(crate) fn begin(&self) -> Option<(Slot, u64)> {
+    pub(crate) fn begin(&self) -> Option<(Flight, u64)> {
         let mut state = self.lock();
         loop {
             if state.work.is_empty() {
                 if state.stopping {
                     return None;
                 }
-            } else if let Some(slot) = state.slots.pop() {
+            } else if let Some(flight) = state.free.pop() {
                 state.flying += 1;
-                return Some((slot, state.landed));
+                return Some((flight, state.landed));
             }
             state = wait(&self.changed, state);
         }
     }
 
     /// A submission is over, or was none.
-    pub(crate) fn land(&self, slot: Slot) {
+    pub(crate) fn land(&self, flight: Flight) {
         let mut state = self.lock();
-        state.slots.push(slot);
+        state.free.push(flight);
         state.flying -= 1;
         state.landed += 1;
         drop(state);
@@ -94,15 +95,15 @@ impl Line {
 
     /// Gives up a submission that had no room for a single job, and waits for one to be over that was under way when it began,
     /// as told by `landed`. If none was, nobody has what the job wants, and the submission is given back: it has begun still.
-    pub(crate) fn wait_for_room(&self, slot: Slot, landed: u64) -> Option<Slot> {
+    pub(crate) fn wait_for_room(&self, flight: Flight, landed: u64) -> Option<Flight> {
         let mut state = self.lock();
         while state.landed == landed {
             if state.flying == 1 {
-                return Some(slot);
+                return Some(flight);
             }
             state = wait(&self.changed, state);
         }
-        state.slots.push(slot);
+        state.free.push(flight);
         state.flying -= 1;
         None
     }

@@ -3,7 +3,7 @@
 //! 1. `config`: how much memory, which shaders;
 //! 2. `line`: jobs that wait; `threads`: those who submit and answer;
 //! 3. `plan`: from jobs to what a submission does; `batch`: that, and its recording; `commands`, `slot`: into what;
-//! 4. `flight`: a submission under way, and its end; `timeline`: how that is waited for.
+//! 4. `flight`: a submission from its beginning to its end; `timeline`: how that is waited for.
 
 mod batch;
 pub(crate) mod commands;
@@ -25,6 +25,7 @@ use ds_engine::{
 
 use self::batch::Pipelines;
 use self::config::VulkanConfig;
+use self::flight::Flight;
 use self::line::{Flights, Line};
 use self::plan::{Means, Work};
 use self::slot::Slot;
@@ -72,11 +73,10 @@ impl VulkanEngine {
 
     fn make(&self, context: &StartContext) -> Result<(Arc<Core>, Means), CallError> {
         let device = &self.device;
-        let slots =
-            (0..self.config.submissions.get()).map(|_| Slot::new(device)).collect::<Result<_, _>>()?;
+        let flights = (0..self.config.submissions.get()).map(|_| Slot::new(device).map(Flight::new));
         let core = Core {
             device: device.clone(),
-            line: Line::with_slots(slots),
+            line: Line::new(flights.collect::<Result<_, _>>()?),
             flights: Flights::default(),
             uploads: Timeline::new(device)?,
             main: Timeline::new(device)?,

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use ds_core::Fault;
 use ds_engine::{Finished, Sink, contain};
 
-use super::batch::Batch;
 use super::flight::{Flight, State};
 use super::line::{Flights, Line};
 use super::plan::{Means, Planned, fault_of};
@@ -38,12 +37,12 @@ const BATCH_JOBS: usize = 1024;
 /// Submits until the engine stops and nothing is left.
 pub(crate) fn submit(core: &Core, means: &Means) {
     let mut value = 0;
-    while let Some((slot, landed)) = core.line.begin() {
-        let mut batch = Batch::default();
+    while let Some((mut flight, landed)) = core.line.begin() {
+        let batch = &mut flight.batch;
         let mut stuck = None;
         while batch.bytes < BATCH_BYTES && batch.parts.len() < BATCH_JOBS {
             let Some(work) = core.line.next() else { break };
-            match means.plan(&mut batch, &slot, work) {
+            match means.plan(batch, &flight.slot, work) {
                 Planned::All => {}
                 Planned::Some(rest) => core.line.put_back(rest, false),
                 Planned::None(work) => {
@@ -52,37 +51,34 @@ pub(crate) fn submit(core: &Core, means: &Means) {
                 }
             }
         }
-        let slot = match stuck {
-            Some(work) if batch.is_empty() => match core.line.wait_for_room(slot, landed) {
+        let mut flight = match stuck {
+            Some(work) if batch.is_empty() => match core.line.wait_for_room(flight, landed) {
                 None => {
                     core.line.put_back(work, true);
                     continue;
                 }
-                Some(slot) => {
-                    batch.answer(work.id(), Err(Fault::OutOfMemory), work.path());
-                    slot
+                Some(mut flight) => {
+                    flight.batch.answer(work.id(), Err(Fault::OutOfMemory), work.path());
+                    flight
                 }
             },
             stuck => {
                 if let Some(work) = stuck {
                     core.line.put_back(work, true);
                 }
-                slot
+                flight
             }
         };
         value += 1;
-        core.fly(slot, batch, means, value);
+        flight.state = core.send(&mut flight, means, value);
+        core.flights.add(flight);
     }
 }
 
 impl Core {
     /// Sends a batch on its way; the timelines will reach `value`.
-    fn fly(&self, mut slot: Slot, batch: Batch, means: &Means, value: u64) {
-        let state = self.send(&mut slot, &batch, means, value);
-        self.flights.add(Flight { slot, parts: batch.parts, pieces: batch.pieces, state });
-    }
-
-    fn send(&self, slot: &mut Slot, batch: &Batch, means: &Means, value: u64) -> State {
+    fn send(&self, flight: &mut Flight, means: &Means, value: u64) -> State {
+        let Flight { slot, batch, .. } = flight;
         let recorded = match batch.record(slot, &means.pipelines) {
             Ok(recorded) if recorded.main => recorded,
             Ok(_) => return State::Idle,
@@ -109,9 +105,9 @@ impl Core {
     }
 
     /// Waits for the end of a submission and answers.
-    fn finish(&self, flight: Flight, sink: &dyn Sink, answers: &mut Vec<Finished>) {
-        let slot = flight.finish(&self.main, || self.device.is_lost(), answers);
-        self.line.land(slot);
+    fn finish(&self, mut flight: Flight, sink: &dyn Sink, answers: &mut Vec<Finished>) {
+        flight.finish(&self.main, || self.device.is_lost(), answers);
+        self.line.land(flight);
         if !answers.is_empty() {
             // A panic in the sink has been told by the panic hook and ends here: other requests need this thread.
             let _ = contain(|| sink.complete(answers));

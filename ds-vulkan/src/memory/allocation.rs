@@ -20,6 +20,14 @@ pub(crate) struct Allocation {
     pub(crate) mapped: Option<NonNull<u8>>,
 }
 
+/// Where a device finds some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) buffer: vk::Buffer,
+    pub(crate) offset: u64,
+    pub(crate) address: u64,
+}
+
 // SAFETY: handles and addresses; the memory they name goes with this object, and nothing about it is tied to a thread.
 unsafe impl Send for Allocation {}
 // SAFETY: as above; nothing here writes through the pointer.

@@ -2,10 +2,9 @@
 
 use core::ptr::NonNull;
 
-use ash::vk;
 use ds_engine::HostBytes;
 
-use super::allocation::Allocation;
+use super::allocation::{Allocation, View};
 use crate::device::Device;
 
 /// Host memory that the device reads and writes without a copy.
@@ -39,9 +38,10 @@ impl Import {
 
     /// Where the device finds these bytes: in which buffer, at which offset, and at which address. `None` if they are not part of
     /// the import.
-    pub(crate) fn find(&self, bytes: HostBytes) -> Option<(vk::Buffer, u64, u64)> {
+    pub(crate) fn find(&self, bytes: HostBytes) -> Option<View> {
         let start = bytes.as_ptr().addr().checked_sub(self.host)? as u64;
         let end = start.checked_add(bytes.len() as u64)?;
-        (end <= self.memory.size).then(|| (self.memory.buffer, start, self.memory.address + start))
+        let Allocation { buffer, address, size, .. } = self.memory;
+        (end <= size).then(|| View { buffer, offset: start, address: address + start })
     }
 }

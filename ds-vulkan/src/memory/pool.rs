@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use ash::vk;
 use ds_engine::{Ranges, lock};
 
-use super::allocation::Allocation;
+use super::allocation::{Allocation, View};
 use super::types::Purpose;
 use crate::device::Device;
 use crate::error::CallError;
@@ -95,19 +95,10 @@ impl Pool {
 }
 
 impl Piece {
-    /// The buffer it is part of.
-    pub(crate) fn buffer(&self) -> vk::Buffer {
-        self.memory.buffer
-    }
-
-    /// Where it starts in that.
-    pub(crate) const fn offset(&self) -> u64 {
-        self.start as u64
-    }
-
-    /// Where it is on the device.
-    pub(crate) fn address(&self) -> u64 {
-        self.memory.address + self.offset()
+    /// Where the device finds it.
+    pub(crate) fn view(&self) -> View {
+        let offset = self.start as u64;
+        View { buffer: self.memory.buffer, offset, address: self.memory.address + offset }
     }
 
     /// Its length, which is what was asked for or a little more.

@@ -5,8 +5,8 @@ use ds_engine::gdeflate::{Plan, Tiles, plan as next_step};
 use ds_engine::{CodecJob, HostBytes};
 use ds_gdeflate::TILE_SIZE;
 
-use super::{Draft, Means, Obstacle, Spot, Work};
-use crate::engine::batch::{Batch, Part, Verdict};
+use super::{Means, Obstacle, Spot, Work};
+use crate::engine::batch::{Batch, Part, Readback, Verdict};
 use crate::engine::slot::Slot;
 use crate::gdeflate::{StreamTable, Tile};
 use crate::pipeline::constants::Whole;
@@ -28,8 +28,7 @@ pub(super) fn plan(means: &Means, batch: &mut Batch, slot: &Slot, job: CodecJob)
     let (id, path) = (job.id, Work::Step { job, cancelled: false }.path());
     match step {
         Step::Answer(step) => batch.answer(id, Ok(Done::Decoded(step)), path),
-        Step::Part(draft, verdict) => {
-            let readback = draft.enter(batch);
+        Step::Part(readback, verdict) => {
             batch.parts.push(Part { id, path, verdict, readback, last: true });
         }
     }
@@ -40,8 +39,8 @@ pub(super) fn plan(means: &Means, batch: &mut Batch, slot: &Slot, job: CodecJob)
 enum Step {
     /// Nothing to do.
     Answer(DecodeStep),
-    /// The batch has it, but for the draft.
-    Part(Draft, Verdict),
+    /// The batch has it. What is left for the host to do, and how to see what came of it.
+    Part(Option<Readback>, Verdict),
 }
 
 /// A step of a stream that the host sees.
@@ -69,10 +68,8 @@ fn gdeflate(
         (tiles.payload(numbers.start).start, tiles.content(numbers.start).start);
     let payload = tiles.payload(end - 1).end - payload_start;
     let content = tiles.content(end - 1).end - content_start;
-    let mut draft = Draft::default();
-    let source =
-        means.shader_input(from.part(payload_start, payload).unwrap_or(HostBytes::EMPTY), &mut draft)?;
-    let destination = means.shader_output(into, content_start, content, &mut draft)?;
+    let source = means.shader_input(from.part(payload_start, payload).unwrap_or(HostBytes::EMPTY), batch)?;
+    let (destination, readback) = means.shader_output(into, content_start, content, batch)?;
     let words = batch.tiles.len();
     batch.tiles.extend(numbers.clone().map(|tile| {
         let (payload, content) = (tiles.payload(tile), tiles.content(tile));
@@ -92,7 +89,7 @@ fn gdeflate(
         stream: None,
         good: tiles.answer(end),
     };
-    Ok(Step::Part(draft, verdict))
+    Ok(Step::Part(readback, verdict))
 }
 
 /// Where the tiles end whose payloads and contents are no longer than this, and which there is room for.
@@ -128,8 +125,7 @@ fn resident(
     }
     let start = first * TILE_SIZE as u64;
     let end = whole.min((first + count) * TILE_SIZE as u64);
-    let mut draft = Draft::default();
-    let output = means.shader_output(into, start, end - start, &mut draft)?;
+    let (output, readback) = means.shader_output(into, start, end - start, batch)?;
     let (word, verdict) = batch.word(slot, u32::MAX).ok_or(Obstacle::NoRoom)?;
     let words = batch.tiles.len();
     batch.tables.push(StreamTable {
@@ -151,7 +147,7 @@ fn resident(
     let good = DecodeStep { cursor: next, produced: end, wants: stream_len, finished: next == tiles };
     let verdict =
         Verdict::Tiles { words, count: count as usize, first: first as usize, stream: Some(word), good };
-    Ok(Step::Part(draft, verdict))
+    Ok(Step::Part(readback, verdict))
 }
 
 /// As much as has arrived and fits.
@@ -229,21 +225,20 @@ impl Dispatch {
         slot: &Slot,
         pipeline: ash::vk::Pipeline,
     ) -> Result<Step, Obstacle> {
-        let mut draft = Draft::default();
         let (source_len, destination_len) =
             (self.source.end - self.source.start, self.destination.end - self.destination.start);
         let source = match self.from {
             Spot::Host(bytes) => {
                 let bytes = bytes.part(self.source.start, source_len).unwrap_or(HostBytes::EMPTY);
-                means.shader_input(bytes, &mut draft)?
+                means.shader_input(bytes, batch)?
             }
             Spot::Device { address: Some(address), .. } => address + self.source.start,
             Spot::Device { .. } => {
                 return Err(Fault::Unsupported("input in a buffer without a device address").into());
             }
         };
-        let destination =
-            means.shader_output(self.into, self.destination.start, destination_len, &mut draft)?;
+        let (destination, readback) =
+            means.shader_output(self.into, self.destination.start, destination_len, batch)?;
         let (word, status) = batch.word(slot, 0).ok_or(Obstacle::NoRoom)?;
         // Lengths are limited to what 32 bits count.
         let constants = Whole {
@@ -255,6 +250,6 @@ impl Dispatch {
         };
         batch.wholes.push((pipeline, constants, self.groups));
         batch.bytes += destination_len;
-        Ok(Step::Part(draft, Verdict::Word { word, good: self.good }))
+        Ok(Step::Part(readback, Verdict::Word { word, good: self.good }))
     }
 }

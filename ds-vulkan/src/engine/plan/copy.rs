@@ -3,9 +3,10 @@
 use ds_core::{Done, Fault, Path};
 use ds_engine::{CopyJob, HostBytes};
 
-use super::{Draft, Means, Obstacle, Spot, Work};
+use super::{Means, Obstacle, Spot, Work};
 use crate::engine::batch::{Batch, Part, Readback, Verdict};
 use crate::engine::commands::BufferCopy;
+use crate::memory::allocation::View;
 use crate::pipeline::constants::CopyBytes;
 
 /// Plans the next part, from `done` on. Gives back what is left.
@@ -40,7 +41,7 @@ fn part(
     start: u64,
     left: u64,
 ) -> Result<(u64, Option<Readback>), Obstacle> {
-    let mut draft = Draft::default();
+    let mut readback = None;
     let (len, move_bytes) = match (from, into) {
         (Spot::Host(_), Spot::Host(_)) => {
             return Err(Fault::Unsupported("the vulkan engine copies to and from devices only").into());
@@ -48,7 +49,7 @@ fn part(
         (Spot::Host(from), into) => {
             let len = left.min(means.share());
             let bytes = from.part(start, len).unwrap_or(HostBytes::EMPTY);
-            let (buffer, offset, address) = means.host_buffer(bytes, &mut draft.pieces)?;
+            let View { buffer, offset, address } = means.host_source(bytes, batch)?;
             (
                 len,
                 between(Spot::Device { buffer, offset, address: Some(address), len }, into.from(start), len)?,
@@ -57,16 +58,8 @@ fn part(
         (from, Spot::Host(into)) => {
             let len = left.min(means.share());
             let bytes = into.part(start, len).unwrap_or(HostBytes::EMPTY);
-            let (buffer, offset, address) = match means.import.as_ref().and_then(|import| import.find(bytes))
-            {
-                Some(found) => found,
-                None => {
-                    let piece = means.piece(&means.readbacks, len)?;
-                    let found = (piece.buffer(), piece.offset(), piece.address());
-                    draft.readback = Some(Readback { from: piece, into: bytes });
-                    found
-                }
-            };
+            let (View { buffer, offset, address }, then) = means.host_target(bytes)?;
+            readback = then;
             (
                 len,
                 between(from.from(start), Spot::Device { buffer, offset, address: Some(address), len }, len)?,
@@ -82,7 +75,7 @@ fn part(
         Move::Command(copy) => batch.copies.push(copy),
         Move::Shader(copy) => batch.shader_copies.push(copy),
     }
-    Ok((len, draft.enter(batch)))
+    Ok((len, readback))
 }
 
 /// How bytes get from one place of the device to another.

@@ -1,6 +1,6 @@
 //! From jobs to what a submission does: where bytes come from, where they go, and how much of it this time.
 //!
-//! Nothing is done that does not fit: a plan that finds no memory leaves the batch as it was, and the job waits.
+//! Nothing is done that does not fit: what a plan that finds no memory has put into the batch is taken out again, and the job waits.
 
 mod codec;
 mod copy;
@@ -19,6 +19,7 @@ use super::slot::Slot;
 use crate::device::Device;
 use crate::device::info::DeviceKind;
 use crate::error::CallError;
+use crate::memory::allocation::View;
 use crate::memory::import::Import;
 use crate::memory::pool::{Piece, Pool};
 use crate::memory::types::Purpose;
@@ -155,6 +156,7 @@ impl Means {
 
     /// Plans a job.
     pub(crate) fn plan(&self, batch: &mut Batch, slot: &Slot, work: Work) -> Planned {
+        let mark = batch.mark();
         let planned = match work {
             _ if self.device.is_lost() => Err(Obstacle::Fault(Fault::DeviceLost)),
             // What of it was submitted before is over when this is: submissions end in order.
@@ -165,8 +167,12 @@ impl Means {
         match planned {
             Ok(None) => Planned::All,
             Ok(Some(rest)) => Planned::Some(rest),
-            Err(Obstacle::NoRoom) => Planned::None(work),
+            Err(Obstacle::NoRoom) => {
+                batch.back_to(mark);
+                Planned::None(work)
+            }
             Err(Obstacle::Fault(fault)) => {
+                batch.back_to(mark);
                 batch.answer(work.id(), Err(fault), work.path());
                 Planned::All
             }
@@ -222,100 +228,75 @@ impl Means {
         Ok(piece)
     }
 
-    /// Where the device finds these host bytes: in place, or in a copy, which is then among the pieces.
-    fn host_buffer(
-        &self,
-        bytes: HostBytes,
-        pieces: &mut Vec<Piece>,
-    ) -> Result<(vk::Buffer, u64, u64), Obstacle> {
-        if let Some(found) = self.import.as_ref().and_then(|import| import.find(bytes)) {
-            return Ok(found);
+    /// Where the device finds these host bytes: in place, or in a copy, which then belongs to the batch.
+    fn host_source(&self, bytes: HostBytes, batch: &mut Batch) -> Result<View, Obstacle> {
+        if let Some(view) = self.imported(bytes) {
+            return Ok(view);
         }
         let piece = self.stage(bytes)?;
-        let found = (piece.buffer(), piece.offset(), piece.address());
-        pieces.push(piece);
-        Ok(found)
+        let view = piece.view();
+        batch.pieces.push(piece);
+        Ok(view)
+    }
+
+    /// Where the device can write what is to go to these host bytes: in place, or elsewhere, to be read back.
+    fn host_target(&self, bytes: HostBytes) -> Result<(View, Option<Readback>), Obstacle> {
+        if let Some(view) = self.imported(bytes) {
+            return Ok((view, None));
+        }
+        let piece = self.piece(&self.readbacks, bytes.len() as u64)?;
+        Ok((piece.view(), Some(Readback { from: piece, into: bytes })))
+    }
+
+    fn imported(&self, bytes: HostBytes) -> Option<View> {
+        self.import.as_ref().and_then(|import| import.find(bytes))
     }
 
     /// Brings host bytes to where shaders read them well, and says where that is.
-    fn shader_input(&self, bytes: HostBytes, draft: &mut Draft) -> Result<u64, Obstacle> {
+    fn shader_input(&self, bytes: HostBytes, batch: &mut Batch) -> Result<u64, Obstacle> {
         if bytes.is_empty() {
             return Ok(NOWHERE);
         }
-        let (buffer, offset, address) = self.host_buffer(bytes, &mut draft.pieces)?;
+        let host = self.host_source(bytes, batch)?;
         if self.unified {
-            return Ok(address);
+            return Ok(host.address);
         }
-        let piece = self.piece(&self.memory, bytes.len() as u64)?;
-        draft.uploads.push(BufferCopy {
-            from: (buffer, offset),
-            into: (piece.buffer(), piece.offset()),
-            len: bytes.len() as u64,
-        });
-        let address = piece.address();
-        draft.pieces.push(piece);
-        Ok(address)
-    }
-
-    /// Where shaders write `len` bytes that belong at `start` of a place. What it takes to bring them there is in the draft.
-    fn shader_output(&self, into: Spot, start: u64, len: u64, draft: &mut Draft) -> Result<u64, Obstacle> {
-        if len == 0 {
-            return Ok(NOWHERE);
-        }
-        let bytes = match into {
-            Spot::Device { address: Some(address), .. } => return Ok(address + start),
-            Spot::Device { buffer, offset, .. } => {
-                let piece = self.piece(&self.memory, len)?;
-                draft.results.push(BufferCopy {
-                    from: (piece.buffer(), piece.offset()),
-                    into: (buffer, offset + start),
-                    len,
-                });
-                let address = piece.address();
-                draft.pieces.push(piece);
-                return Ok(address);
-            }
-            Spot::Host(bytes) => bytes.part(start, len).unwrap_or(HostBytes::EMPTY),
-        };
-        let imported = self.import.as_ref().and_then(|import| import.find(bytes));
-        let (buffer, offset, address) = match imported {
-            Some(found) => found,
-            None => {
-                let piece = self.piece(&self.readbacks, len)?;
-                let found = (piece.buffer(), piece.offset(), piece.address());
-                draft.readback = Some(Readback { from: piece, into: bytes });
-                found
-            }
-        };
-        if self.unified {
-            return Ok(address);
-        }
+        let len = bytes.len() as u64;
         let piece = self.piece(&self.memory, len)?;
-        draft.results.push(BufferCopy {
-            from: (piece.buffer(), piece.offset()),
-            into: (buffer, offset),
-            len,
-        });
-        let address = piece.address();
-        draft.pieces.push(piece);
+        let View { buffer, offset, address } = piece.view();
+        batch.uploads.push(BufferCopy { from: (host.buffer, host.offset), into: (buffer, offset), len });
+        batch.pieces.push(piece);
         Ok(address)
     }
-}
 
-/// What a plan wants of the batch, until it is known that all of it can be had.
-#[derive(Default)]
-struct Draft {
-    uploads: Vec<BufferCopy>,
-    results: Vec<BufferCopy>,
-    pieces: Vec<Piece>,
-    readback: Option<Readback>,
-}
-
-impl Draft {
-    fn enter(self, batch: &mut Batch) -> Option<Readback> {
-        batch.uploads.extend(self.uploads);
-        batch.results.extend(self.results);
-        batch.pieces.extend(self.pieces);
-        self.readback
+    /// Where shaders write `len` bytes that belong at `start` of a place. What it takes the device to bring them there is in the
+    /// batch, and what it takes the host comes with the address.
+    fn shader_output(
+        &self,
+        into: Spot,
+        start: u64,
+        len: u64,
+        batch: &mut Batch,
+    ) -> Result<(u64, Option<Readback>), Obstacle> {
+        if len == 0 {
+            return Ok((NOWHERE, None));
+        }
+        let (into, readback) = match into {
+            Spot::Device { address: Some(address), .. } => return Ok((address + start, None)),
+            Spot::Device { buffer, offset, .. } => ((buffer, offset + start), None),
+            Spot::Host(bytes) => {
+                let (host, readback) =
+                    self.host_target(bytes.part(start, len).unwrap_or(HostBytes::EMPTY))?;
+                if self.unified {
+                    return Ok((host.address, readback));
+                }
+                ((host.buffer, host.offset), readback)
+            }
+        };
+        let piece = self.piece(&self.memory, len)?;
+        let View { buffer, offset, address } = piece.view();
+        batch.results.push(BufferCopy { from: (buffer, offset), into, len });
+        batch.pieces.push(piece);
+        Ok((address, readback))
     }
 }

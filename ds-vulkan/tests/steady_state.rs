@@ -1,0 +1,139 @@
+//! A warm engine allocates nothing: neither for a job nor for a submission.
+
+mod common;
+#[path = "../../ds-cpu/tests/common/mod.rs"]
+mod jobs;
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::{Arc, Condvar, Mutex};
+
+use ds_core::{Done, Transform};
+use ds_engine::{
+    CodecEngine, CodecJob, CopyEngine, CopyJob, Engine, Finished, Place, Sink, StagingPool, StartContext,
+};
+use ds_gdeflate::{CodecId, Level, compress};
+use ds_vulkan::{GpuBuffer, VulkanConfig, VulkanEngine, vk};
+
+use common::bench::{at, host};
+use common::{open, options};
+use jobs::{Memory, id, text};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is the system allocator's; the counter changes nothing about it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Counts what ended, and how much of it well.
+#[derive(Default)]
+struct Tally {
+    ended: Mutex<(usize, usize)>,
+    news: Condvar,
+}
+
+impl Sink for Tally {
+    fn complete(&self, batch: &[Finished]) {
+        let good = |finished: &&Finished| match finished.result {
+            Ok(Done::Decoded(step)) => step.finished,
+            other => other.is_ok(),
+        };
+        let mut ended = self.ended.lock().unwrap();
+        ended.0 += batch.len();
+        ended.1 += batch.iter().filter(good).count();
+        self.news.notify_all();
+    }
+}
+
+impl Tally {
+    fn wait(&self, count: usize) {
+        let ended = self.news.wait_while(self.ended.lock().unwrap(), |ended| ended.0 < count).unwrap();
+        assert_eq!(ended.0, ended.1, "some went wrong");
+    }
+}
+
+const LEN: usize = 700;
+const JOBS: usize = 12;
+
+#[test]
+fn a_warm_engine_allocates_nothing() {
+    let Some(device) = open(&options().validation(false)) else { return };
+    let (engine, tally) = (VulkanEngine::new(&device, VulkanConfig::default()), Arc::new(Tally::default()));
+    let staging = StagingPool::new(1 << 20).unwrap();
+    let context = StartContext::new(tally.clone());
+    // SAFETY: the pool outlives the engine, which is stopped below.
+    let context = unsafe { context.with_staging(staging.mapping()) };
+    engine.start(&context).unwrap();
+
+    let stream = compress(&text(LEN), Level::FASTEST, CodecId::default()).unwrap();
+    let (source, target) = (Memory::of(&stream), Memory::new(LEN));
+    let buffer = |len: usize| GpuBuffer::new(&device, len as u64).unwrap();
+    let (packed, again) = (buffer(stream.len()), buffer(stream.len()));
+    let (raw, other, copied) = (buffer(LEN), buffer(LEN), buffer(LEN));
+    let transfers = vk::BufferUsageFlags::TRANSFER_SRC | vk::BufferUsageFlags::TRANSFER_DST;
+    // SAFETY: the buffer is kept beside it, and all of its families are those of the device.
+    let unaddressed = unsafe { GpuBuffer::borrow(&device, other.raw(), LEN as u64, transfers) };
+    let whole = |buffer: &GpuBuffer| at(buffer, 0, buffer.size());
+
+    let copies = [
+        (host(source.lend()), whole(&again)),
+        (whole(&raw), host(target.lend())),
+        (whole(&raw), whole(&copied)),
+    ];
+    let steps = [host(source.lend()), whole(&packed)]
+        .map(|from| [host(target.lend()), whole(&raw), whole(&unaddressed)].map(|into| (from, into)));
+    let (mut copy_jobs, mut steps_jobs) = (Vec::with_capacity(16), Vec::with_capacity(16));
+    engine.submit_copies(&mut vec![CopyJob { id: id(99), from: host(source.lend()), into: whole(&packed) }]);
+    tally.wait(1);
+    let mut ended = 1;
+    let mut submit = |into: Place, from: Place, step: bool, n: usize| {
+        let id = id(n as u64);
+        if step {
+            let (transform, available) = (Transform::GDeflate, from.len());
+            steps_jobs.push(CodecJob { id, transform, from, available, cursor: 0, into });
+            engine.submit(&mut steps_jobs);
+        } else {
+            copy_jobs.push(CopyJob { id, from, into });
+            engine.submit_copies(&mut copy_jobs);
+        }
+    };
+    let mut run = |rounds: usize| {
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        for _ in 0..rounds {
+            for n in 0..JOBS {
+                let (from, into) = if n % 2 == 0 { copies[n / 2 % 3] } else { steps[n % 3 % 2][n / 2 % 3] };
+                submit(into, from, n % 2 == 1, n);
+            }
+            ended += JOBS;
+            tally.wait(ended);
+        }
+        ALLOCATIONS.load(Ordering::Relaxed) - before
+    };
+    let warming = run(100);
+    let steady = run(100);
+    println!("{warming} allocations in the first 1200 jobs, {steady} in the next 1200");
+    // How jobs fall into submissions differs from run to run: a vector may grow once more.
+    assert!(steady <= 10, "{steady} allocations");
+    engine.stop();
+}
