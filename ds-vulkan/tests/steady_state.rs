@@ -130,10 +130,9 @@ fn a_warm_engine_allocates_nothing() {
         }
         ALLOCATIONS.load(Ordering::Relaxed) - before
     };
-    let warming = run(100);
-    let steady = run(100);
-    println!("{warming} allocations in the first 1200 jobs, {steady} in the next 1200");
-    // How jobs fall into submissions differs from run to run: a vector may grow once more.
-    assert!(steady <= 10, "{steady} allocations");
+    // How jobs fall into submissions differs from run to run, so a vector may grow late; none grows for ever.
+    let runs: Vec<_> = (0..20).map(|_| run(10)).take_while(|&allocations| allocations > 0).collect();
+    println!("allocations in runs of 120 jobs: {runs:?}, and then none");
+    assert!(runs.len() < 20, "{runs:?} allocations");
     engine.stop();
 }
