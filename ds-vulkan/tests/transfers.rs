@@ -10,7 +10,7 @@ use ds_core::{DeviceId, Done, Fault};
 use ds_engine::{CopyEngine, CopyJob, Place};
 use ds_vulkan::{GpuBuffer, VulkanConfig, vk};
 
-use common::bench::{Bench, at, host, with_engine};
+use common::bench::{Bench, at, host, with_both_kinds, with_engine};
 use jobs::{Memory, id, text};
 
 /// Ways in which the same memory can be named.
@@ -20,13 +20,20 @@ fn views(buffer: &GpuBuffer) -> Vec<(&'static str, GpuBuffer)> {
     // SAFETY: the buffer outlives its views in every test, and is shared with all families.
     let borrowed = unsafe { GpuBuffer::borrow(device, raw, size, transfers) };
     // SAFETY: as above.
+    let shared = unsafe { GpuBuffer::borrow_shared(device, raw, size, transfers) };
+    // SAFETY: as above.
     let by_address = unsafe { GpuBuffer::from_address(device, buffer.address().unwrap(), size) };
-    vec![("ours", buffer.clone()), ("borrowed, without address", borrowed), ("by address", by_address)]
+    vec![
+        ("ours", buffer.clone()),
+        ("borrowed, without address", borrowed),
+        ("shared, without address", shared),
+        ("by address", by_address),
+    ]
 }
 
 #[test]
 fn bytes_come_back_by_any_name_at_any_offset() {
-    with_engine(VulkanConfig::default(), |bench| {
+    with_both_kinds(&VulkanConfig::default(), |bench| {
         let size = 300_000;
         let buffer = bench.buffer(size);
         let all = text(size as usize);
@@ -66,13 +73,13 @@ fn staging_memory_is_used_where_it_lies_or_copied() {
             // SAFETY: as above.
             assert!(unsafe { target.as_slice() } == bytes, "imported: {import}");
         };
-        with_engine(VulkanConfig::default().import(import), run);
+        with_both_kinds(&VulkanConfig::default().import(import), run);
     }
 }
 
 #[test]
 fn copies_within_the_device() {
-    with_engine(VulkanConfig::default(), |bench| {
+    with_both_kinds(&VulkanConfig::default(), |bench| {
         let bytes = text(200_000);
         let (a, b) = (bench.buffer(200_000), bench.buffer(200_000));
         bench.put(&a, 0, &bytes);
@@ -130,7 +137,7 @@ fn what_cannot_be_is_refused() {
 fn little_staging_carries_any_load() {
     let one = NonZeroUsize::MIN;
     let config = VulkanConfig::default().staging(0, one).device_memory(0, one).import(false);
-    with_engine(config, |bench| {
+    with_both_kinds(&config, |bench| {
         let len = 3 << 20;
         let bytes = text(len);
         let source = Memory::of(&bytes);

@@ -11,7 +11,7 @@ use ds_engine::{CodecEngine, CodecJob, Place};
 use ds_gdeflate::{CodecId, Level, compress};
 use ds_vulkan::{ComputeTransform, DecoderPath, GpuBuffer, VulkanConfig, vk};
 
-use common::bench::{Bench, at, host, with_engine};
+use common::bench::{Bench, at, host, with_both_kinds, with_engine};
 use jobs::{Memory, text};
 
 fn packed(bytes: &[u8]) -> Vec<u8> {
@@ -90,7 +90,7 @@ fn everywhere(
 #[test]
 fn streams_of_every_size_decode_everywhere() {
     for path in [DecoderPath::Auto, DecoderPath::AnySize] {
-        with_engine(VulkanConfig::default().decoder_path(path), |bench| {
+        with_both_kinds(&VulkanConfig::default().decoder_path(path), |bench| {
             for len in [0, 1, 65_535, 65_536, 65_537, 150_000] {
                 let bytes = text(len);
                 everywhere(bench, Transform::GDeflate, &packed(&bytes), len, |result, output, ends| {
@@ -230,7 +230,7 @@ fn containers_that_contradict_themselves_are_refused_by_host_and_device() {
 
 #[test]
 fn letters_become_upper_case_everywhere() {
-    with_engine(VulkanConfig::default(), |bench| {
+    with_both_kinds(&VulkanConfig::default(), |bench| {
         for len in [0, 1, 15, 16, 1023, 1024, 1025, 70_001] {
             let bytes = text(len);
             everywhere(bench, Transform::FakeUppercase, &bytes, len, |result, output, ends| {
@@ -273,7 +273,7 @@ fn an_applications_shader_is_a_transform() {
 fn streams_larger_than_all_memory_decode_in_steps() {
     let one = NonZeroUsize::MIN;
     let config = VulkanConfig::default().staging(0, one).device_memory(0, one).import(false);
-    with_engine(config, |bench| {
+    with_both_kinds(&config, |bench| {
         let len = 600_000;
         let bytes: Vec<_> = text(len).iter().map(|byte| byte & 1).collect();
         everywhere(bench, Transform::GDeflate, &packed(&bytes), len, |result, output, ends| {

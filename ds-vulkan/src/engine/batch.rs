@@ -16,8 +16,10 @@ use crate::pipeline::constants::{CopyBytes, Whole};
 /// Copies, dispatches and answers, in no order yet. Used again from submission to submission, so that its vectors grow no more.
 #[derive(Default)]
 pub(crate) struct Batch {
-    /// Into our own memory, on the queue for uploads.
+    /// Into our own memory, for shaders, on the queue for transfers.
     pub(crate) uploads: Vec<BufferCopy>,
+    /// Between places as they are, on the queue for transfers.
+    pub(crate) transfers: Vec<BufferCopy>,
     /// Between places as they are.
     pub(crate) copies: Vec<BufferCopy>,
     /// The same by a shader, where there is an address and no buffer.
@@ -42,6 +44,7 @@ pub(crate) struct Batch {
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
     uploads: usize,
+    transfers: usize,
     copies: usize,
     shader_copies: usize,
     results: usize,
@@ -86,6 +89,7 @@ impl Batch {
     pub(crate) const fn mark(&self) -> Mark {
         Mark {
             uploads: self.uploads.len(),
+            transfers: self.transfers.len(),
             copies: self.copies.len(),
             shader_copies: self.shader_copies.len(),
             results: self.results.len(),
@@ -102,6 +106,7 @@ impl Batch {
     /// Takes out what has been put in since; its memory goes back to the pools.
     pub(crate) fn back_to(&mut self, mark: Mark) {
         self.uploads.truncate(mark.uploads);
+        self.transfers.truncate(mark.transfers);
         self.copies.truncate(mark.copies);
         self.shader_copies.truncate(mark.shader_copies);
         self.results.truncate(mark.results);
@@ -124,19 +129,6 @@ impl Batch {
         self.parts.is_empty()
     }
 
-    /// Whether the device has nothing to do.
-    fn is_idle(&self) -> bool {
-        self.uploads.is_empty() && self.is_main_idle()
-    }
-
-    fn is_main_idle(&self) -> bool {
-        self.copies.is_empty()
-            && self.shader_copies.is_empty()
-            && self.tiles.is_empty()
-            && self.wholes.is_empty()
-            && self.tables.is_empty()
-    }
-
     /// Answers a job without the device.
     pub(crate) fn answer(&mut self, id: JobId, result: Result<Done, Fault>, path: Path) {
         self.parts.push(Part { id, path, verdict: Verdict::Known(result), readback: None, last: true });
@@ -154,14 +146,14 @@ impl Batch {
         Slot::TILES - self.tiles.len()
     }
 
-    /// Records everything: in uploads what goes before, in the main buffer the rest. Returns which of the two have anything.
+    /// Records everything, for the queue for transfers and for the one that computes. Returns which of the two have anything to do.
     pub(crate) fn record(&self, slot: &mut Slot, pipelines: &Pipelines) -> Result<Recorded, CallError> {
         slot.write_tiles(&self.tiles);
         slot.write_words(self.tiles.len(), UNTOUCHED, &self.words);
-        let recorded = Recorded { uploads: !self.uploads.is_empty(), main: !self.is_idle() };
-        if recorded.uploads {
-            slot.uploads.begin()?;
-            self.uploads.iter().for_each(|copy| slot.uploads.copy(copy));
+        let recorded = self.lanes();
+        if recorded.transfer {
+            slot.transfer.begin()?;
+            self.record_transfer(&mut slot.transfer);
         }
         if recorded.main {
             let dispatch = gdeflate::Dispatch {
@@ -175,6 +167,23 @@ impl Batch {
             self.record_main(&mut slot.main, pipelines, &dispatch);
         }
         Ok(recorded)
+    }
+
+    const fn lanes(&self) -> Recorded {
+        let idle = self.copies.is_empty()
+            && self.shader_copies.is_empty()
+            && self.tiles.is_empty()
+            && self.wholes.is_empty()
+            && self.tables.is_empty();
+        Recorded { transfer: !self.uploads.is_empty() || !self.transfers.is_empty(), main: !idle }
+    }
+
+    fn record_transfer(&self, transfer: &mut Commands) {
+        // Shaders wait for uploads: these go first.
+        self.uploads.iter().chain(&self.transfers).for_each(|copy| transfer.copy(copy));
+        if !self.transfers.is_empty() {
+            transfer.barrier(scope::COPY_WRITE, scope::HOST_READ);
+        }
     }
 
     fn record_main(&self, main: &mut Commands, pipelines: &Pipelines, dispatch: &gdeflate::Dispatch) {
@@ -203,10 +212,10 @@ impl Batch {
     }
 }
 
-/// Which command buffers have anything.
+/// Which queues have anything to do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recorded {
-    pub(crate) uploads: bool,
+    pub(crate) transfer: bool,
     pub(crate) main: bool,
 }
 

@@ -134,7 +134,7 @@ impl Commands {
     /// Ends recording and submits.
     pub(crate) fn submit(
         &mut self,
-        wait: Option<vk::SemaphoreSubmitInfo<'_>>,
+        waits: &[vk::SemaphoreSubmitInfo<'_>],
         signal: vk::SemaphoreSubmitInfo<'_>,
     ) -> Result<(), CallError> {
         let inner = &self.device.inner;
@@ -142,7 +142,7 @@ impl Commands {
         let ended = unsafe { inner.raw.end_command_buffer(self.raw) };
         inner.note("ending a command buffer", ended)?;
         let buffers = [vk::CommandBufferSubmitInfo::default().command_buffer(self.raw)];
-        let (waits, signals) = (wait.as_slice(), [signal]);
+        let signals = [signal];
         let submit = [vk::SubmitInfo2::default()
             .wait_semaphore_infos(waits)
             .command_buffer_infos(&buffers)

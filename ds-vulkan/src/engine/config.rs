@@ -17,6 +17,8 @@ pub struct VulkanConfig {
     pub(crate) import: bool,
     pub(crate) path: DecoderPath,
     pub(crate) transforms: Vec<(u8, ComputeTransform)>,
+    /// Whether to do as on a card with memory and copy engines of its own, whatever the device is.
+    pub(crate) as_card: bool,
 }
 
 /// Which way through the GDeflate shader.
@@ -82,6 +84,14 @@ impl VulkanConfig {
         self
     }
 
+    /// Does as on a card that has memory of its own and a queue for transfers, with whatever the device has.
+    #[cfg(any(test, feature = "__faults"))]
+    #[must_use]
+    pub const fn as_card(mut self, as_card: bool) -> Self {
+        self.as_card = as_card;
+        self
+    }
+
     pub(crate) fn find_transform(&self, number: u8) -> Option<&ComputeTransform> {
         self.transforms.iter().find(|(known, _)| *known == number).map(|(_, transform)| transform)
     }
@@ -100,6 +110,7 @@ impl Default for VulkanConfig {
             import: true,
             path: DecoderPath::Auto,
             transforms: Vec::new(),
+            as_card: false,
         }
     }
 }

@@ -5,7 +5,7 @@ use ds_engine::Finished;
 
 use super::batch::Batch;
 use super::slot::Slot;
-use super::timeline::Timeline;
+use super::timeline::{Reached, Timelines};
 
 /// A submission, and all its memory, which is held here until the device is through with it.
 pub(crate) struct Flight {
@@ -17,8 +17,8 @@ pub(crate) struct Flight {
 /// What a submission came to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum State {
-    /// The device was given something to do: it is done when the timeline reaches this.
-    Submitted(u64),
+    /// The device was given something to do: it is done when the timelines have come so far.
+    Submitted(Reached),
     /// The device had nothing to do.
     Idle,
     /// The device was not given it, and has nothing of it.
@@ -32,9 +32,9 @@ impl Flight {
     }
 
     /// Whether its end need not be waited for.
-    pub(crate) fn is_over(&self, timeline: &Timeline) -> bool {
+    pub(crate) fn is_over(&self, timelines: &Timelines) -> bool {
         match self.state {
-            State::Submitted(value) => timeline.has_reached(value),
+            State::Submitted(reached) => timelines.have_reached(reached),
             State::Idle | State::Failed(_) => true,
         }
     }
@@ -42,12 +42,12 @@ impl Flight {
     /// Waits for its end, and says what to answer; then the next submission can use it. `lost` is asked once the device is through.
     pub(crate) fn finish(
         &mut self,
-        timeline: &Timeline,
+        timelines: &Timelines,
         lost: impl FnOnce() -> bool,
         answers: &mut Vec<Finished>,
     ) {
         let fault = match self.state {
-            State::Submitted(value) => match timeline.wait(value) {
+            State::Submitted(reached) => match timelines.wait(reached) {
                 Ok(()) if lost() => Some(Fault::DeviceLost),
                 Ok(()) => None,
                 // Lost or not: a device that cannot be waited for is of no more use.
@@ -59,6 +59,13 @@ impl Flight {
         let words = self.slot.words();
         answers.extend(self.batch.parts.drain(..).filter_map(|part| part.finish(fault, words)));
         self.batch.clear();
-        self.state = State::Idle;
+    }
+
+    /// How far the timelines have come when it is over, by its doing.
+    pub(crate) const fn reached(&self) -> Reached {
+        match self.state {
+            State::Submitted(reached) => reached,
+            State::Idle | State::Failed(_) => Reached { transfer: 0, main: 0 },
+        }
     }
 }

@@ -8,6 +8,7 @@ use ds_engine::lock::{lock, wait};
 
 use super::flight::Flight;
 use super::plan::Work;
+use super::timeline::Reached;
 
 /// Jobs, and what it takes to submit them.
 #[derive(Default)]
@@ -24,8 +25,16 @@ struct Waiting {
     /// Submissions that are not over.
     flying: usize,
     /// Submissions that are.
-    landed: u64,
+    landed: Landed,
     stopping: bool,
+}
+
+/// Submissions that are over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Landed {
+    count: u64,
+    /// How far the timelines have come by then.
+    pub(crate) reached: Reached,
 }
 
 impl Line {
@@ -66,9 +75,9 @@ impl Line {
         }
     }
 
-    /// Waits for a job and for what it takes to submit it, and counts a submission as begun; with it comes how many are over.
+    /// Waits for a job and for what it takes to submit it, and counts a submission as begun; with it come those that are over.
     /// `None` when nothing is left and nothing will come.
-    pub(crate) fn begin(&self) -> Option<(Flight, u64)> {
+    pub(crate) fn begin(&self) -> Option<(Flight, Landed)> {
         let mut state = self.lock();
         loop {
             if state.work.is_empty() {
@@ -86,18 +95,19 @@ impl Line {
     /// A submission is over, or was none.
     pub(crate) fn land(&self, flight: Flight) {
         let mut state = self.lock();
+        state.landed.count += 1;
+        state.landed.reached = state.landed.reached.max(flight.reached());
         state.free.push(flight);
         state.flying -= 1;
-        state.landed += 1;
         drop(state);
         self.changed.notify_all();
     }
 
     /// Gives up a submission that had no room for a single job, and waits for one to be over that was under way when it began,
     /// as told by `landed`. If none was, nobody has what the job wants, and the submission is given back: it has begun still.
-    pub(crate) fn wait_for_room(&self, flight: Flight, landed: u64) -> Option<Flight> {
+    pub(crate) fn wait_for_room(&self, flight: Flight, landed: Landed) -> Option<Flight> {
         let mut state = self.lock();
-        while state.landed == landed {
+        while state.landed.count == landed.count {
             if state.flying == 1 {
                 return Some(flight);
             }

@@ -2,13 +2,14 @@
 //!
 //! 1. `config`: how much memory, which shaders;
 //! 2. `line`: jobs that wait; `threads`: those who submit and answer;
-//! 3. `plan`: from jobs to what a submission does; `batch`: that, and its recording; `commands`, `slot`: into what;
+//! 3. `plan`: from jobs to what a submission does; `lane`: by which queue; `batch`: that, and its recording; `commands`, `slot`: into what;
 //! 4. `flight`: a submission from its beginning to its end; `timeline`: how that is waited for.
 
 mod batch;
 pub(crate) mod commands;
 pub(crate) mod config;
 mod flight;
+mod lane;
 mod line;
 mod plan;
 mod slot;
@@ -30,7 +31,7 @@ use self::line::{Flights, Line};
 use self::plan::{Means, Work};
 use self::slot::Slot;
 use self::threads::Core;
-use self::timeline::Timeline;
+use self::timeline::Timelines;
 use crate::device::Device;
 use crate::device::info::DeviceKind;
 use crate::error::CallError;
@@ -78,8 +79,7 @@ impl VulkanEngine {
             device: device.clone(),
             line: Line::new(flights.collect::<Result<_, _>>()?),
             flights: Flights::default(),
-            uploads: Timeline::new(device)?,
-            main: Timeline::new(device)?,
+            timelines: Timelines::new(device)?,
         };
         let inner = &device.inner;
         let of = |shader: &Shader| inner.pipelines.get(&inner.raw, &shader.code(), &[], None);

@@ -14,7 +14,9 @@ use crate::memory::types::Purpose;
 /// Two command buffers, the tiles that shaders read, the words that they write. Whoever has it knows that the device is through
 /// with it.
 pub(crate) struct Slot {
-    pub(crate) uploads: Commands,
+    /// For the transfer queue.
+    pub(crate) transfer: Commands,
+    /// For the queue that computes.
     pub(crate) main: Commands,
     tiles: Allocation,
     words: Allocation,
@@ -31,7 +33,7 @@ impl Slot {
         let allocate = |size, purpose| Allocation::new(device, size, vk::BufferUsageFlags::empty(), purpose);
         let scratch = scratch_bytes(Self::TILES as u32);
         Ok(Self {
-            uploads: Commands::new(device, &device.inner.queues.transfer)?,
+            transfer: Commands::new(device, &device.inner.queues.transfer)?,
             main: Commands::new(device, &device.inner.queues.compute)?,
             tiles: allocate(Self::TILES as u64 * Tile::SIZE, Purpose::Upload)?,
             words: allocate((Self::TILES + Self::FURTHER) as u64 * 4, Purpose::Readback)?,

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use ds_core::Fault;
 use ds_engine::{Finished, Sink, contain};
 
+use super::batch::Recorded;
 use super::flight::{Flight, State};
 use super::line::{Flights, Line};
 use super::plan::{Means, Planned, fault_of};
 use super::slot::Slot;
-use super::timeline::Timeline;
+use super::timeline::{Reached, Timelines};
 use crate::device::Device;
 use crate::error::CallError;
 
@@ -23,10 +24,7 @@ pub(crate) struct Core {
     pub(crate) device: Device,
     pub(crate) line: Line,
     pub(crate) flights: Flights,
-    /// How far uploads are.
-    pub(crate) uploads: Timeline,
-    /// How far submissions are.
-    pub(crate) main: Timeline,
+    pub(crate) timelines: Timelines,
 }
 
 /// Most bytes in a submission, so that there is always another on its way.
@@ -70,43 +68,56 @@ pub(crate) fn submit(core: &Core, means: &Means) {
             }
         };
         value += 1;
-        flight.state = core.send(&mut flight, means, value);
+        flight.state = core.send(&mut flight, means, value, landed.reached);
         core.flights.add(flight);
     }
 }
 
 impl Core {
-    /// Sends a batch on its way; the timelines will reach `value`.
-    fn send(&self, flight: &mut Flight, means: &Means, value: u64) -> State {
+    /// Sends a batch on its way; the timelines will reach `value`. `landed` is how far they had come when it was begun.
+    fn send(&self, flight: &mut Flight, means: &Means, value: u64, landed: Reached) -> State {
         let Flight { slot, batch, .. } = flight;
         let recorded = match batch.record(slot, &means.pipelines) {
-            Ok(recorded) if recorded.main => recorded,
-            Ok(_) => return State::Idle,
+            Ok(recorded) => recorded,
             Err(error) => return State::Failed(fault_of(error)),
         };
-        match self.submit(slot, recorded.uploads, value) {
-            Ok(()) => State::Submitted(value),
+        match self.submit(slot, recorded, value, landed) {
+            Ok(_) if !recorded.transfer && !recorded.main => State::Idle,
+            Ok(reached) => State::Submitted(reached),
             Err(error) => State::Failed(fault_of(error)),
         }
     }
 
-    fn submit(&self, slot: &mut Slot, uploads: bool, value: u64) -> Result<(), CallError> {
-        use ash::vk::PipelineStageFlags2 as Stage;
-        if uploads {
-            slot.uploads.submit(None, self.uploads.at(value, Stage::ALL_COMMANDS))?;
+    /// What has been answered is seen by what is submitted after that, on either queue: each submission waits for it, which costs
+    /// nothing, for it is over, and makes its writes visible.
+    fn submit(
+        &self,
+        slot: &mut Slot,
+        recorded: Recorded,
+        value: u64,
+        landed: Reached,
+    ) -> Result<Reached, CallError> {
+        let Timelines { transfer, main } = &self.timelines;
+        let mut reached = Reached::default();
+        if recorded.transfer {
+            slot.transfer.submit(&self.timelines.at(landed), transfer.at(value))?;
+            reached.transfer = value;
         }
-        let wait = uploads.then(|| self.uploads.at(value, Stage::COMPUTE_SHADER | Stage::COPY));
-        let submitted = slot.main.submit(wait, self.main.at(value, Stage::ALL_COMMANDS));
-        if submitted.is_err() && uploads {
-            // Nobody else will wait for these, and they have the jobs' memory.
-            let _ = self.uploads.wait(value);
+        if recorded.main {
+            let submitted = slot.main.submit(&self.timelines.at(landed.max(reached)), main.at(value));
+            if submitted.is_err() && recorded.transfer {
+                // Nobody else will wait for these, and they have the jobs' memory.
+                let _ = transfer.wait(value);
+            }
+            submitted?;
+            reached.main = value;
         }
-        submitted
+        Ok(reached)
     }
 
     /// Waits for the end of a submission and answers.
     fn finish(&self, mut flight: Flight, sink: &dyn Sink, answers: &mut Vec<Finished>) {
-        flight.finish(&self.main, || self.device.is_lost(), answers);
+        flight.finish(&self.timelines, || self.device.is_lost(), answers);
         self.line.land(flight);
         if !answers.is_empty() {
             // A panic in the sink has been told by the panic hook and ends here: other requests need this thread.
@@ -165,7 +176,7 @@ pub(crate) fn finish_all(engine: usize) -> bool {
 /// Returns whether there was one.
 pub(crate) fn drive(engine: usize, sink: &dyn Sink) -> bool {
     let Some(Answering { core, .. }) = answering(engine) else { return false };
-    let Some(flight) = core.flights.next_over(|flight| flight.is_over(&core.main)) else { return false };
+    let Some(flight) = core.flights.next_over(|flight| flight.is_over(&core.timelines)) else { return false };
     core.finish(flight, sink, &mut Vec::new());
     true
 }

@@ -1,4 +1,4 @@
-//! Semaphores that count.
+//! Semaphores that count, one for each queue.
 
 use ash::vk;
 
@@ -37,9 +37,53 @@ impl Timeline {
         now.map_or(true, |now| now >= value)
     }
 
-    /// It, at that value, in a submission.
-    pub(crate) fn at(&self, value: u64, stages: vk::PipelineStageFlags2) -> vk::SemaphoreSubmitInfo<'static> {
-        vk::SemaphoreSubmitInfo::default().semaphore(self.raw).value(value).stage_mask(stages)
+    /// It, at that value, in a submission: all that is done before or after.
+    pub(crate) fn at(&self, value: u64) -> vk::SemaphoreSubmitInfo<'static> {
+        let all = vk::PipelineStageFlags2::ALL_COMMANDS;
+        vk::SemaphoreSubmitInfo::default().semaphore(self.raw).value(value).stage_mask(all)
+    }
+}
+
+/// Those of the two queues.
+pub(crate) struct Timelines {
+    pub(crate) transfer: Timeline,
+    pub(crate) main: Timeline,
+}
+
+/// Values of the two, or 0, which each has from the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reached {
+    pub(crate) transfer: u64,
+    pub(crate) main: u64,
+}
+
+impl Timelines {
+    pub(crate) fn new(device: &Device) -> Result<Self, CallError> {
+        Ok(Self { transfer: Timeline::new(device)?, main: Timeline::new(device)? })
+    }
+
+    /// Waits for both, however long that takes.
+    pub(crate) fn wait(&self, reached: Reached) -> Result<(), CallError> {
+        // The second even if the first fails: a device that is lost ends all waits.
+        let transfer = self.transfer.wait(reached.transfer);
+        self.main.wait(reached.main).and(transfer)
+    }
+
+    /// Whether both have come so far, or never will.
+    pub(crate) fn have_reached(&self, reached: Reached) -> bool {
+        self.transfer.has_reached(reached.transfer) && self.main.has_reached(reached.main)
+    }
+
+    /// Both, in a submission that waits for them.
+    pub(crate) fn at(&self, reached: Reached) -> [vk::SemaphoreSubmitInfo<'static>; 2] {
+        [self.transfer.at(reached.transfer), self.main.at(reached.main)]
+    }
+}
+
+impl Reached {
+    /// As far as either.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self { transfer: self.transfer.max(other.transfer), main: self.main.max(other.main) }
     }
 }
 

@@ -50,7 +50,7 @@ impl GpuBuffer {
             | vk::BufferUsageFlags::UNIFORM_BUFFER
             | vk::BufferUsageFlags::INDIRECT_BUFFER;
         let memory = Allocation::new(device, size, usage, Purpose::Device)?;
-        let known = Known { buffer: memory.buffer, size, address: Some(memory.address) };
+        let known = Known { buffer: memory.buffer, size, address: Some(memory.address), shared: true };
         Ok(Self::register(device, known, Some(memory)))
     }
 
@@ -70,12 +70,43 @@ impl GpuBuffer {
         size: u64,
         usage: vk::BufferUsageFlags,
     ) -> Self {
+        let families = &device.inner.queues;
+        let shared = families.transfer.family == families.compute.family;
+        // SAFETY: the caller's promise is the one asked for, and where there are two families more is not claimed.
+        unsafe { Self::borrow_any(device, buffer, size, usage, shared) }
+    }
+
+    /// As [`borrow`](Self::borrow), for a buffer that the transfer queue may use as well: copies between it and host memory are made
+    /// there, while the other queue computes.
+    ///
+    /// # Safety
+    /// As [`borrow`](Self::borrow), and the buffer is shared ([`vk::SharingMode::CONCURRENT`]) between the families of the device's
+    /// two queues, if they are not the same.
+    pub unsafe fn borrow_shared(
+        device: &Device,
+        buffer: vk::Buffer,
+        size: u64,
+        usage: vk::BufferUsageFlags,
+    ) -> Self {
+        // SAFETY: the caller vouches for the buffer, and that it is shared.
+        unsafe { Self::borrow_any(device, buffer, size, usage, true) }
+    }
+
+    /// # Safety
+    /// As [`borrow`](Self::borrow), or, if it is shared, as [`borrow_shared`](Self::borrow_shared).
+    unsafe fn borrow_any(
+        device: &Device,
+        buffer: vk::Buffer,
+        size: u64,
+        usage: vk::BufferUsageFlags,
+        shared: bool,
+    ) -> Self {
         let address = usage.contains(vk::BufferUsageFlags::SHADER_DEVICE_ADDRESS).then(|| {
             let info = vk::BufferDeviceAddressInfo::default().buffer(buffer);
             // SAFETY: the caller vouches for the buffer, and that it was made to have an address.
             unsafe { device.inner.raw.get_buffer_device_address(&info) }
         });
-        Self::register(device, Known { buffer, size, address }, None)
+        Self::register(device, Known { buffer, size, address, shared }, None)
     }
 
     /// Names memory of the application's by its device address. Shaders of ours do all copies to and from it.
@@ -84,7 +115,8 @@ impl GpuBuffer {
     /// As [`borrow`](Self::borrow), for the buffer that the `size` bytes at this address are part of.
     #[must_use]
     pub unsafe fn from_address(device: &Device, address: u64, size: u64) -> Self {
-        Self::register(device, Known { buffer: vk::Buffer::null(), size, address: Some(address) }, None)
+        let known = Known { buffer: vk::Buffer::null(), size, address: Some(address), shared: false };
+        Self::register(device, known, None)
     }
 
     fn register(device: &Device, known: Known, memory: Option<Allocation>) -> Self {

@@ -13,6 +13,8 @@ pub(crate) struct Known {
     pub(crate) size: u64,
     /// `None` for a borrowed buffer that was made without one.
     pub(crate) address: Option<u64>,
+    /// Whether the family of the transfer queue may use it, beside that of the queue that computes.
+    pub(crate) shared: bool,
 }
 
 /// Buffers by name. A name is never used again.

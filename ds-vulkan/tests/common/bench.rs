@@ -30,6 +30,13 @@ pub(crate) fn with_engine(config: VulkanConfig, test: impl FnOnce(&Bench)) {
     assert_silent(device);
 }
 
+/// The same with one queue and one memory for everything, and as on a card with a memory and a transfer queue of its own.
+pub(crate) fn with_both_kinds(config: &VulkanConfig, test: impl Fn(&Bench)) {
+    for as_card in [false, true] {
+        with_engine(config.clone().as_card(as_card), &test);
+    }
+}
+
 impl Bench {
     pub(crate) fn new(device: &Device, config: VulkanConfig) -> Self {
         let engine = VulkanEngine::new(device, config);

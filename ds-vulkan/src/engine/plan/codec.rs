@@ -5,7 +5,7 @@ use ds_engine::gdeflate::{Plan, Tiles, plan as next_step};
 use ds_engine::{CodecJob, HostBytes};
 use ds_gdeflate::TILE_SIZE;
 
-use super::{Means, Obstacle, Spot, Work};
+use super::{DeviceSpot, Means, Obstacle, Spot, Work};
 use crate::engine::batch::{Batch, Part, Readback, Verdict};
 use crate::engine::slot::Slot;
 use crate::gdeflate::{StreamTable, Tile};
@@ -111,7 +111,7 @@ fn resident(
     from: Spot,
     into: Spot,
 ) -> Result<Step, Obstacle> {
-    let Spot::Device { address, len: stream_len, .. } = from else {
+    let Spot::Device(DeviceSpot { address, len: stream_len, .. }) = from else {
         return Err(Fault::Unsupported("a stream in no device's memory").into());
     };
     let stream = address.ok_or(Fault::Unsupported("a stream in a buffer without a device address"))?;
@@ -232,8 +232,8 @@ impl Dispatch {
                 let bytes = bytes.part(self.source.start, source_len).unwrap_or(HostBytes::EMPTY);
                 means.shader_input(bytes, batch)?
             }
-            Spot::Device { address: Some(address), .. } => address + self.source.start,
-            Spot::Device { .. } => {
+            Spot::Device(DeviceSpot { address: Some(address), .. }) => address + self.source.start,
+            Spot::Device(_) => {
                 return Err(Fault::Unsupported("input in a buffer without a device address").into());
             }
         };

@@ -3,10 +3,10 @@
 use ds_core::{Done, Fault, Path};
 use ds_engine::{CopyJob, HostBytes};
 
-use super::{Means, Obstacle, Spot, Work};
+use super::{DeviceSpot, Means, Obstacle, Spot, Work};
 use crate::engine::batch::{Batch, Part, Readback, Verdict};
 use crate::engine::commands::BufferCopy;
-use crate::memory::allocation::View;
+use crate::engine::lane::{Lane, lane};
 use crate::pipeline::constants::CopyBytes;
 
 /// Plans the next part, from `done` on. Gives back what is left.
@@ -42,101 +42,73 @@ fn part(
     left: u64,
 ) -> Result<(u64, Option<Readback>), Obstacle> {
     let mut readback = None;
-    let (len, move_bytes) = match (from, into) {
+    let (len, from, into) = match (from, into) {
         (Spot::Host(_), Spot::Host(_)) => {
             return Err(Fault::Unsupported("the vulkan engine copies to and from devices only").into());
         }
-        (Spot::Host(from), into) => {
+        (Spot::Host(from), Spot::Device(into)) => {
             let len = left.min(means.share());
             let bytes = from.part(start, len).unwrap_or(HostBytes::EMPTY);
-            let View { buffer, offset, address } = means.host_source(bytes, batch)?;
-            (
-                len,
-                between(Spot::Device { buffer, offset, address: Some(address), len }, into.from(start), len)?,
-            )
+            (len, DeviceSpot::of_host(means.host_source(bytes, batch)?, len), into.from(start))
         }
-        (from, Spot::Host(into)) => {
+        (Spot::Device(from), Spot::Host(into)) => {
             let len = left.min(means.share());
             let bytes = into.part(start, len).unwrap_or(HostBytes::EMPTY);
-            let (View { buffer, offset, address }, then) = means.host_target(bytes)?;
+            let (view, then) = means.host_target(bytes)?;
             readback = then;
-            (
-                len,
-                between(from.from(start), Spot::Device { buffer, offset, address: Some(address), len }, len)?,
-            )
+            (len, from.from(start), DeviceSpot::of_host(view, len))
         }
-        (from, into) => {
-            let len = left.min(CopyBytes::MOST);
+        (Spot::Device(from), Spot::Device(into)) => {
             refuse_overlap(from, into)?;
-            (len, between(from.from(start), into.from(start), len)?)
+            (left.min(CopyBytes::MOST), from.from(start), into.from(start))
         }
     };
-    match move_bytes {
-        Move::Command(copy) => batch.copies.push(copy),
-        Move::Shader(copy) => batch.shader_copies.push(copy),
-    }
+    put(means, batch, from, into, len)?;
     Ok((len, readback))
 }
 
-/// How bytes get from one place of the device to another.
-enum Move {
-    Command(BufferCopy),
-    Shader(CopyBytes),
-}
-
-fn between(from: Spot, into: Spot, len: u64) -> Result<Move, Obstacle> {
-    let (
-        Spot::Device { buffer: from, offset: from_offset, address: source, .. },
-        Spot::Device { buffer: into, offset: into_offset, address: destination, .. },
-    ) = (from, into)
-    else {
-        return Err(Fault::Unsupported("the vulkan engine copies to and from devices only").into());
-    };
-    let is_buffer = |buffer| buffer != ash::vk::Buffer::null();
-    match (source, destination) {
+/// Puts a copy into the batch: as a command where there are buffers, by a shader where there are addresses.
+fn put(
+    means: &Means,
+    batch: &mut Batch,
+    from: DeviceSpot,
+    into: DeviceSpot,
+    len: u64,
+) -> Result<(), Obstacle> {
+    let is_buffer = |spot: DeviceSpot| spot.buffer != ash::vk::Buffer::null();
+    match (from.address, into.address) {
         _ if is_buffer(from) && is_buffer(into) => {
-            Ok(Move::Command(BufferCopy { from: (from, from_offset), into: (into, into_offset), len }))
+            let copies = match lane(means.separate, from.end, into.end) {
+                Lane::Transfer => &mut batch.transfers,
+                Lane::Main => &mut batch.copies,
+            };
+            copies.push(BufferCopy {
+                from: (from.buffer, from.offset),
+                into: (into.buffer, into.offset),
+                len,
+            });
         }
         (Some(source), Some(destination)) => {
             // Parts are shorter than what fits: see `CopyBytes::MOST`.
-            Ok(Move::Shader(CopyBytes { source, destination, len: len as u32, reserved: 0 }))
+            let len = len as u32;
+            batch.shader_copies.push(CopyBytes { source, destination, len, reserved: 0 });
         }
-        _ => Err(Fault::Unsupported(
-            "a copy between a buffer without an address and an address without a buffer",
-        )
-        .into()),
-    }
-}
-
-/// Copies of ours go in no order, so they must not run into themselves.
-fn refuse_overlap(from: Spot, into: Spot) -> Result<(), Obstacle> {
-    let (
-        Spot::Device { buffer: a, offset: at, address: from, len },
-        Spot::Device { buffer: b, offset: bt, address: into, .. },
-    ) = (from, into)
-    else {
-        return Ok(());
-    };
-    let near = |a: u64, b: u64| a.abs_diff(b) < len;
-    let by_buffer = a == b && a != ash::vk::Buffer::null() && near(at, bt);
-    let by_address = from.zip(into).is_some_and(|(from, into)| near(from, into));
-    if by_buffer || by_address {
-        return Err(Fault::Unsupported("a copy between ranges that overlap").into());
+        _ => {
+            let what = "a copy between a buffer without an address and an address without a buffer";
+            return Err(Fault::Unsupported(what).into());
+        }
     }
     Ok(())
 }
 
-impl Spot {
-    /// The same place, from `start` on.
-    fn from(self, start: u64) -> Self {
-        match self {
-            Self::Device { buffer, offset, address, len } => Self::Device {
-                buffer,
-                offset: offset + start,
-                address: address.map(|address| address + start),
-                len: len - start,
-            },
-            Self::Host(bytes) => Self::Host(bytes),
-        }
+/// Copies of ours go in no order, so they must not run into themselves.
+fn refuse_overlap(from: DeviceSpot, into: DeviceSpot) -> Result<(), Obstacle> {
+    let near = |a: u64, b: u64| a.abs_diff(b) < from.len;
+    let is_same = from.buffer == into.buffer && from.buffer != ash::vk::Buffer::null();
+    let by_buffer = is_same && near(from.offset, into.offset);
+    let by_address = from.address.zip(into.address).is_some_and(|(from, into)| near(from, into));
+    if by_buffer || by_address {
+        return Err(Fault::Unsupported("a copy between ranges that overlap").into());
     }
+    Ok(())
 }

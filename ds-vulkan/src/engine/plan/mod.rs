@@ -15,6 +15,7 @@ use ds_engine::{CodecJob, CopyJob, HostBytes, JobId, Place};
 use super::batch::{Batch, Pipelines, Readback};
 use super::commands::BufferCopy;
 use super::config::VulkanConfig;
+use super::lane::End;
 use super::slot::Slot;
 use crate::device::Device;
 use crate::device::info::DeviceKind;
@@ -116,6 +117,8 @@ pub(crate) struct Means {
     memory: Arc<Pool>,
     /// Whether shaders may as well read and write what the host sees: there is but one memory.
     unified: bool,
+    /// Whether transfers have a queue of their own.
+    separate: bool,
 }
 
 /// The address of no bytes.
@@ -125,7 +128,36 @@ const NOWHERE: u64 = 0;
 #[derive(Clone, Copy)]
 enum Spot {
     Host(HostBytes),
-    Device { buffer: vk::Buffer, offset: u64, address: Option<u64>, len: u64 },
+    Device(DeviceSpot),
+}
+
+/// Bytes that the device has, or has a view of.
+#[derive(Clone, Copy)]
+struct DeviceSpot {
+    /// Null where there is an address only.
+    buffer: vk::Buffer,
+    offset: u64,
+    /// None where there is a buffer only.
+    address: Option<u64>,
+    len: u64,
+    end: End,
+}
+
+impl DeviceSpot {
+    /// `len` bytes of host memory.
+    const fn of_host(View { buffer, offset, address }: View, len: u64) -> Self {
+        Self { buffer, offset, address: Some(address), len, end: End::Host }
+    }
+
+    /// The same bytes, from `start` on.
+    fn from(self, start: u64) -> Self {
+        Self {
+            offset: self.offset + start,
+            address: self.address.map(|address| address + start),
+            len: self.len - start,
+            ..self
+        }
+    }
 }
 
 impl Means {
@@ -137,6 +169,7 @@ impl Means {
         pipelines: Pipelines,
         staging: NonNull<[u8]>,
     ) -> Self {
+        let queues = &device.inner.queues;
         let pool =
             |purpose, block, blocks: core::num::NonZeroUsize| Pool::new(device, purpose, block, blocks.get());
         let staged = |purpose| pool(purpose, config.staging_block, config.staging_blocks);
@@ -147,7 +180,9 @@ impl Means {
             readbacks: staged(Purpose::Readback),
             memory: pool(Purpose::Device, config.device_block, config.device_blocks),
             import,
-            unified: matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated),
+            unified: !config.as_card
+                && matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated),
+            separate: config.as_card || queues.transfer.raw != queues.compute.raw,
             pipelines,
             device: device.clone(),
             config,
@@ -187,7 +222,7 @@ impl Means {
     /// The most bytes that one plan has shaders write there.
     fn output_share(&self, into: Spot) -> u64 {
         match into {
-            Spot::Device { address: Some(_), .. } => u64::MAX,
+            Spot::Device(DeviceSpot { address: Some(_), .. }) => u64::MAX,
             _ => self.share().min(self.readbacks.longest() / 4),
         }
     }
@@ -209,7 +244,8 @@ impl Means {
             return Err(Fault::Unsupported("a range outside of the device buffer"));
         }
         let address = known.address.map(|address| address + offset);
-        Ok(Spot::Device { buffer: known.buffer, offset, address, len })
+        let end = End::Device { shared: known.shared };
+        Ok(Spot::Device(DeviceSpot { buffer: known.buffer, offset, address, len, end }))
     }
 
     fn piece(&self, pool: &Arc<Pool>, len: u64) -> Result<Piece, Obstacle> {
@@ -282,8 +318,8 @@ impl Means {
             return Ok((NOWHERE, None));
         }
         let (into, readback) = match into {
-            Spot::Device { address: Some(address), .. } => return Ok((address + start, None)),
-            Spot::Device { buffer, offset, .. } => ((buffer, offset + start), None),
+            Spot::Device(DeviceSpot { address: Some(address), .. }) => return Ok((address + start, None)),
+            Spot::Device(spot) => ((spot.buffer, spot.offset + start), None),
             Spot::Host(bytes) => {
                 let (host, readback) =
                     self.host_target(bytes.part(start, len).unwrap_or(HostBytes::EMPTY))?;
