@@ -9,7 +9,7 @@ use ds_engine::{Finished, HostBytes, JobId};
 use super::commands::{BufferCopy, Commands, scope};
 use super::slot::Slot;
 use crate::error::CallError;
-use crate::gdeflate::{self, Decoder, StreamTable, Tile, UNTOUCHED};
+use crate::gdeflate::{self, Decoder, HostStream, StreamTable, Tile, UNTOUCHED};
 use crate::memory::pool::Piece;
 use crate::pipeline::constants::{CopyBytes, Whole};
 
@@ -78,10 +78,18 @@ pub(crate) struct Readback {
 pub(crate) enum Verdict {
     /// It is known.
     Known(Result<Done, Fault>),
-    /// A status word of each tile tells, and one of the stream, if it has one.
-    Tiles { words: usize, count: usize, first: usize, stream: Option<usize>, good: DecodeStep },
+    /// A status word of each tile tells, and one of the stream if only the device sees it.
+    Tiles { words: usize, count: usize, first: usize, stream: Stream, good: DecodeStep },
     /// One word tells: 0, or the number that a transform refused its input with.
     Word { word: usize, good: DecodeStep },
+}
+
+/// Who knows what of a stream.
+pub(crate) enum Stream {
+    /// The host has seen header and table.
+    Host(HostStream),
+    /// The device has; this word tells what it thinks of them.
+    Device(usize),
 }
 
 impl Batch {
@@ -256,15 +264,16 @@ impl Verdict {
         match self {
             Self::Known(result) => result,
             Self::Tiles { words: at, count, first, stream, good } => {
-                if let Some(word) = stream {
+                if let Stream::Device(word) = stream {
                     gdeflate::stream_verdict(words[word])?;
                 }
-                let tiles = words[at..at + count].iter().enumerate();
-                tiles
-                    .map(|(n, &word)| gdeflate::verdict(first + n, word))
-                    .find(Result::is_err)
-                    .unwrap_or(Ok(()))?;
-                Ok(Done::Decoded(good))
+                let mut tiles = words[at..at + count].iter().enumerate();
+                let refused = tiles.find_map(|(n, &word)| gdeflate::verdict(first + n, word).err());
+                match (refused, stream) {
+                    (None, _) => Ok(Done::Decoded(good)),
+                    (Some(fault), Stream::Host(stream)) => Err(stream.explain(fault)),
+                    (Some(fault), Stream::Device(_)) => Err(fault),
+                }
             }
             Self::Word { word, good } => match words[word] {
                 0 => Ok(Done::Decoded(good)),

@@ -1,5 +1,6 @@
 //! The GDeflate shaders from the host's side: their structures, their dispatch, their verdicts.
 
+mod recheck;
 mod resident;
 mod status;
 
@@ -12,6 +13,7 @@ use crate::error::CallError;
 use crate::pipeline::constants::push_constants;
 use crate::pipeline::shaders;
 
+pub(crate) use recheck::HostStream;
 pub(crate) use resident::{StreamTable, stream_verdict, table_pipeline};
 pub(crate) use status::{UNTOUCHED, verdict};
 

@@ -10,7 +10,7 @@ pub(crate) const UNTOUCHED: u32 = u32::MAX;
 /// What a status word says.
 ///
 /// # Errors
-/// What is wrong with the tile. The shader tells the reason and no more: the numbers are 0.
+/// What is wrong with the tile. The shader tells the reason and no more: the numbers are 0, unless `recheck` finds them.
 pub(crate) fn verdict(tile: usize, status: u32) -> Result<(), Fault> {
     let codes = [Code::CodeLength, Code::LiteralLength, Code::Distance];
     let code = |first: u32| codes[(status - first) as usize];

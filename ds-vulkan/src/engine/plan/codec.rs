@@ -6,9 +6,9 @@ use ds_engine::{CodecJob, HostBytes};
 use ds_gdeflate::TILE_SIZE;
 
 use super::{DeviceSpot, Means, Obstacle, Spot, Work};
-use crate::engine::batch::{Batch, Part, Readback, Verdict};
+use crate::engine::batch::{Batch, Part, Readback, Stream, Verdict};
 use crate::engine::slot::Slot;
-use crate::gdeflate::{StreamTable, Tile};
+use crate::gdeflate::{HostStream, StreamTable, Tile};
 use crate::pipeline::constants::Whole;
 use crate::pipeline::shaders;
 
@@ -52,8 +52,9 @@ fn gdeflate(
     into: Spot,
 ) -> Result<Step, Obstacle> {
     let whole = from.len() as u64;
+    let arrived = from.part(0, job.available.min(whole)).unwrap_or(HostBytes::EMPTY);
     // SAFETY: the job has not been answered, and these bytes have arrived, so nobody writes them.
-    let prefix = unsafe { from.part(0, job.available.min(whole)).unwrap_or(HostBytes::EMPTY).as_slice() };
+    let prefix = unsafe { arrived.as_slice() };
     let tiles = match next_step(prefix, whole, job.into.len(), job.cursor, Slot::TILES) {
         Ok(Plan::Answer(step)) => return Ok(Step::Answer(step)),
         Ok(Plan::Tiles(tiles)) => tiles,
@@ -86,7 +87,7 @@ fn gdeflate(
         words,
         count: numbers.len(),
         first: numbers.start,
-        stream: None,
+        stream: Stream::Host(HostStream { prefix: arrived, whole, content: job.into.len() }),
         good: tiles.answer(end),
     };
     Ok(Step::Part(readback, verdict))
@@ -145,8 +146,8 @@ fn resident(
     batch.bytes += end - start;
     let next = first + count;
     let good = DecodeStep { cursor: next, produced: end, wants: stream_len, finished: next == tiles };
-    let verdict =
-        Verdict::Tiles { words, count: count as usize, first: first as usize, stream: Some(word), good };
+    let (count, first, stream) = (count as usize, first as usize, Stream::Device(word));
+    let verdict = Verdict::Tiles { words, count, first, stream, good };
     Ok(Step::Part(readback, verdict))
 }
 
