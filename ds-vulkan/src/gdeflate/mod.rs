@@ -1,5 +1,7 @@
 //! The GDeflate shaders from the host's side: their structures, their dispatch, their verdicts.
 
+#[cfg(test)]
+mod guards;
 mod recheck;
 mod resident;
 mod status;
