@@ -216,6 +216,9 @@ pub trait DeviceEngine: CodecEngine + CopyEngine {
     /// Whether decoding is better left to the processor where there is a choice: the device is part of it, or all of it.
     fn prefers_host(&self) -> bool;
 
+    /// Bytes of output of the transforms that it has been given and has not answered.
+    fn backlog(&self) -> u64;
+
     /// Whether the device is gone. What it is given from then on fails.
     fn is_lost(&self) -> bool;
 }

@@ -9,7 +9,8 @@ use ds_engine::{
     StartError,
 };
 
-use crate::devices::Devices;
+use crate::choice::Choice;
+use crate::devices::{Devices, Host};
 use crate::report::{ErrorHook, Report};
 use crate::runtime::{MAX_QUEUES, Runtime};
 
@@ -131,6 +132,7 @@ pub(crate) struct Engines {
     kind: CodecKind,
     /// Bytes of staging memory.
     staging: u64,
+    cores: u64,
     /// Each of them once, however many roles it plays; those that end requests before those that begin them.
     each: Vec<Arc<dyn Engine>>,
 }
@@ -151,12 +153,14 @@ impl Engines {
             }
         }
         let devices = Devices::new(devices);
-        Self { io, codec, copier, devices, kind, staging: staging as u64, each }
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+        Self { io, codec, copier, devices, kind, staging: staging as u64, cores, each }
     }
 
-    /// Who computes a request's transform.
-    pub(crate) fn processor_for(&self, request: &ds_core::Request) -> ds_core::Processor {
-        self.devices.processor_for(request, self.kind, &*self.codec, self.staging)
+    /// Who computes a request's transform, of which `waiting` others of its queue have not ended.
+    pub(crate) fn choose(&self, request: &ds_core::Request, waiting: u64) -> Choice {
+        let host = Host { kind: self.kind, codec: &*self.codec, staging: self.staging, cores: self.cores };
+        self.devices.choose(request, &host, waiting)
     }
 
     /// The name of whoever decodes.

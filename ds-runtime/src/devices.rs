@@ -1,28 +1,13 @@
 //! Engines of devices, and what is theirs to do.
-//!
-//! # Who computes a transform
-//!
-//! What [`CodecKind`](crate::CodecKind) names does, wherever it can. Under `Auto`:
-//!
-//! | the result goes to | computed by |
-//! |---|---|
-//! | host memory | the processor: the way back over the bus costs more than it wins |
-//! | device memory, fewer than [`WORTHWHILE`] bytes | the processor; a copy brings the result there |
-//! | device memory | the device, unless it is part of the processor or simulated by it, or lost |
-//!
-//! A transform that only one of the two computes is that one's, and so is what the processor would have to do in more staging memory
-//! than there is.
 
 use core::ops::Deref;
 use std::sync::Arc;
 
-use ds_core::{DeviceId, Location, Processor, Request, Transform};
+use ds_core::{DeviceId, Location, Request};
 use ds_engine::{CodecEngine, DeviceEngine, Place};
 
 use crate::builder::CodecKind;
-
-/// Bytes of output from which on a device's decoder is worth a submission: as many as the processor decodes meanwhile.
-pub(crate) const WORTHWHILE: u64 = 32 << 10;
+use crate::choice::{Choice, Situation, choose};
 
 /// The engines of devices, in the order they were given.
 #[derive(Default)]
@@ -55,43 +40,45 @@ impl Devices {
         named.or_else(|| self.first())
     }
 
-    /// Who computes a request's transform; `max_lease` is how much staging memory there is.
-    pub(crate) fn processor_for(
-        &self,
-        request: &Request,
-        kind: CodecKind,
-        host: &dyn CodecEngine,
-        max_lease: u64,
-    ) -> Processor {
+    /// Who computes a request's transform, of which `waiting` others of its queue have not ended.
+    pub(crate) fn choose(&self, request: &Request, host: &Host<'_>, waiting: u64) -> Choice {
         let (from, into) = (device_of(&request.source), device_of(&request.destination));
         let number = match into.or(from) {
             Some(device) => self.find(device),
             None => self.first(),
         };
-        let Some(engine) = number.map(|number| &self.0[number]) else { return Processor::Host };
-        let transform = request.transform;
-        if transform == Transform::None || !engine.supports(transform) {
-            return Processor::Host;
+        let engine = number.map(|number| &self.0[number]).filter(|engine| engine.supports(request.transform));
+        let Some(engine) = engine else { return Choice::HostOnly };
+        match host.kind {
+            CodecKind::Cpu => return Choice::HostNamed,
+            CodecKind::Vulkan => return Choice::DeviceNamed,
+            CodecKind::Auto => {}
         }
-        let on_host = match kind {
-            CodecKind::Cpu => true,
-            CodecKind::Vulkan => false,
-            CodecKind::Auto => {
-                into.is_none()
-                    || engine.prefers_host()
-                    || engine.is_lost()
-                    || request.uncompressed_size < WORTHWHILE
-            }
-        };
         let staged = if into.is_some() { request.uncompressed_size } else { 0 };
-        let fits = request.source.len().saturating_add(staged).saturating_add(PAGE) <= max_lease;
-        let named = kind == CodecKind::Cpu;
-        if on_host && (named || host.supports(transform) && fits) {
-            Processor::Host
-        } else {
-            Processor::Device
+        let fits = request.source.len().saturating_add(staged).saturating_add(PAGE) <= host.staging;
+        if !(host.codec.supports(request.transform) && fits) {
+            return Choice::DeviceOnly;
         }
+        choose(&Situation {
+            to_device: into.is_some(),
+            bytes: request.uncompressed_size,
+            waiting,
+            backlog: engine.backlog(),
+            cores: host.cores,
+            device_is_host: engine.prefers_host(),
+            device_is_lost: engine.is_lost(),
+        })
     }
+}
+
+/// What the processor has for transforms.
+pub(crate) struct Host<'a> {
+    /// What the program said.
+    pub(crate) kind: CodecKind,
+    pub(crate) codec: &'a dyn CodecEngine,
+    /// Bytes of staging memory.
+    pub(crate) staging: u64,
+    pub(crate) cores: u64,
 }
 
 /// Between input and output in one lease there may be so many bytes.

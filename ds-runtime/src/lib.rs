@@ -53,6 +53,7 @@
 //!   ([`IoKind`], [`CodecKind`]), and one that is named never falls back to another.
 
 mod builder;
+mod choice;
 mod clock;
 mod completion;
 #[cfg(feature = "cpu")]
@@ -76,6 +77,7 @@ mod ticket;
 mod timer;
 
 pub use builder::{BuildError, Builder, CodecKind, IoKind, Refusal, Selection};
+pub use choice::{Choice, Choices};
 pub use completion::Completion;
 #[cfg(feature = "cpu")]
 pub use compression::CompressionCodec;

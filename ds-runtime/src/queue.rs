@@ -10,10 +10,11 @@ use std::time::Instant;
 
 use ds_core::{
     Config, Error, ErrorKind, ErrorRecord, EventToken, Fault, LaneId, Misuse, OpId, Outcome, Path, Priority,
-    RequestId, SignalToken, Slot, Stats, StatusToken, Time, UnknownOp,
+    RequestId, SignalToken, Slot, Stats, StatusToken, Time, Transform, UnknownOp,
 };
 use ds_engine::{HostBytes, Patience};
 
+use crate::choice::Choices;
 use crate::clock::Clock;
 use crate::completion::Completion;
 use crate::custom::{CustomJob, CustomJobs, CustomRequest};
@@ -201,6 +202,8 @@ pub(crate) struct State {
     pub(crate) told: Told,
     /// The last time that the queue was told.
     latest: Time,
+    /// Who was to compute transforms, and why.
+    pub(crate) choices: Choices,
 }
 
 impl QueueInner {
@@ -359,6 +362,7 @@ impl Queue {
             patience: Patience::default(),
             told: Told::default(),
             latest: Time::ZERO,
+            choices: Choices::default(),
         };
         let make = |number| QueueInner {
             number,
@@ -623,6 +627,12 @@ impl Queue {
         *self.inner.lock().core.stats()
     }
 
+    /// Who was to compute the transforms of the requests enqueued so far, and why. ([`Stats::paths`] tells who did.)
+    #[must_use]
+    pub fn choices(&self) -> Choices {
+        self.inner.lock().choices
+    }
+
     /// What failed since the last call: how many requests, and the first of them in enqueue order.
     pub fn take_error_record(&self) -> ErrorRecord {
         self.inner.lock().core.take_error_record()
@@ -754,8 +764,14 @@ pub(crate) fn enqueue(
     delivery: Delivery,
     placed: impl FnOnce(RequestId),
 ) -> Result<RequestId, Box<Refused>> {
-    request.core.processor = shared.engines.processor_for(&request.core);
     let mut state = inner.lock();
+    let choice = (request.core.transform != Transform::None).then(|| {
+        let stats = state.core.stats();
+        shared.engines.choose(&request.core, u64::from(stats.unsubmitted) + u64::from(stats.in_flight))
+    });
+    if let Some(choice) = choice {
+        request.core.processor = choice.processor();
+    }
     let now = state.time_to_enqueue(request.timeout.is_some(), shared.clock);
     request.core.deadline =
         request.timeout.map(|timeout| now.after_nanos(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
@@ -764,6 +780,9 @@ pub(crate) fn enqueue(
         Err(error) => return Err(Box::new(Refused { error, delivery })),
     };
     placed(id);
+    if let Some(choice) = choice {
+        state.choices.count(choice);
+    }
     state.beside[id.index()] = Some(Beside::new(id, request, lent, delivery, Caller::caller()));
     // The queue may have submitted by itself; and a deadline needs its wake-up either way.
     let poll = state.core.stats().unsubmitted == 0 || request.timeout.is_some();

@@ -11,8 +11,8 @@ use core::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 
 use ds_runtime::{
-    CodecKind, Completion, Corrupt, ErrorKind, File, IoKind, Misuse, Path, Queue, QueueOptions, Request,
-    Runtime,
+    Choice, CodecKind, Completion, Corrupt, ErrorKind, File, IoKind, Misuse, Path, Queue, QueueOptions,
+    Request, Runtime,
 };
 use ds_vulkan::{Device, DeviceOptions, GpuBuffer, OpenError, PipelineCache, VulkanConfig, VulkanEngine};
 
@@ -201,6 +201,14 @@ fn auto_decodes_where_it_is_faster_and_names_are_obeyed() {
         assert_eq!(runtime.selection().codec, name);
         let ran: Vec<_> = queue.stats().paths().map(|(path, _)| path.to_string()).collect();
         assert_eq!(ran.iter().any(|path| path == "codec:vulkan"), by_device, "{ran:?}");
+        // Each decoding has its reason; copies have none.
+        let choices = queue.choices();
+        assert_eq!(choices.iter().map(|(_, count)| count).sum::<u64>(), 4, "{choices:?}");
+        let named = choices.of(Choice::HostNamed) + choices.of(Choice::DeviceNamed);
+        assert_eq!(
+            (named, choices.of(Choice::HostMemory)),
+            if codec == CodecKind::Auto { (0, 2) } else { (4, 0) }
+        );
     }
     assert_silent();
 }

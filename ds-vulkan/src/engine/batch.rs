@@ -7,6 +7,7 @@ use ds_core::{DecodeStep, Done, Fault, Path};
 use ds_engine::{Finished, HostBytes, JobId};
 
 use super::commands::{BufferCopy, Commands, scope};
+use super::plan::Work;
 use super::slot::Slot;
 use crate::error::CallError;
 use crate::gdeflate::{self, Decoder, HostStream, StreamTable, Tile, UNTOUCHED};
@@ -66,6 +67,8 @@ pub(crate) struct Part {
     pub(crate) readback: Option<Readback>,
     /// Whether the job is answered with this; if not, later parts answer it.
     pub(crate) last: bool,
+    /// Bytes of output of the transform that is answered with this.
+    pub(crate) content: u64,
 }
 
 /// Bytes on their way to the application's memory.
@@ -138,8 +141,20 @@ impl Batch {
     }
 
     /// Answers a job without the device.
-    pub(crate) fn answer(&mut self, id: JobId, result: Result<Done, Fault>, path: Path) {
-        self.parts.push(Part { id, path, verdict: Verdict::Known(result), readback: None, last: true });
+    pub(crate) fn answer(&mut self, work: &Work, result: Result<Done, Fault>) {
+        self.parts.push(Part {
+            id: work.id(),
+            path: work.path(),
+            verdict: Verdict::Known(result),
+            readback: None,
+            last: true,
+            content: work.content(),
+        });
+    }
+
+    /// Bytes of output of the transforms that are answered with this.
+    pub(crate) fn content(&self) -> u64 {
+        self.parts.iter().map(|part| part.content).sum()
     }
 
     /// A word that shaders write, which holds `before` until then. Its place and address.

@@ -16,6 +16,7 @@ mod slot;
 mod threads;
 pub(crate) mod timeline;
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use ds_core::{DeviceId, Path, Transform};
@@ -80,6 +81,7 @@ impl VulkanEngine {
             line: Line::new(flights.collect::<Result<_, _>>()?),
             flights: Flights::default(),
             timelines: Timelines::new(device)?,
+            backlog: AtomicU64::new(0),
         };
         let inner = &device.inner;
         let of = |shader: &Shader| inner.pipelines.get(&inner.raw, &shader.code(), &[], None);
@@ -162,7 +164,11 @@ impl VulkanEngine {
     fn give(&self, work: impl Iterator<Item = Work>) {
         // Jobs come only after it has been started.
         if let Some(core) = self.core.get() {
-            core.line.add(work);
+            // Counted before it can be answered.
+            let counted = |work: &Work| {
+                core.backlog.fetch_add(work.content(), Ordering::Relaxed);
+            };
+            core.line.add(work.inspect(counted));
         }
     }
 }
@@ -202,6 +208,10 @@ impl DeviceEngine for VulkanEngine {
 
     fn prefers_host(&self) -> bool {
         matches!(self.device.info().kind, DeviceKind::Software | DeviceKind::Integrated)
+    }
+
+    fn backlog(&self) -> u64 {
+        self.core.get().map_or(0, |core| core.backlog.load(Ordering::Relaxed))
     }
 
     fn is_lost(&self) -> bool {

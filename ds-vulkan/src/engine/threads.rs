@@ -5,6 +5,7 @@
 //! does that thread's work itself meanwhile.
 
 use core::cell::RefCell;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use ds_core::Fault;
@@ -25,6 +26,8 @@ pub(crate) struct Core {
     pub(crate) line: Line,
     pub(crate) flights: Flights,
     pub(crate) timelines: Timelines,
+    /// Bytes of output of the transforms that have been given and not answered.
+    pub(crate) backlog: AtomicU64,
 }
 
 /// Most bytes in a submission, so that there is always another on its way.
@@ -56,7 +59,7 @@ pub(crate) fn submit(core: &Core, means: &Means) {
                     continue;
                 }
                 Some(mut flight) => {
-                    flight.batch.answer(work.id(), Err(Fault::OutOfMemory), work.path());
+                    flight.batch.answer(&work, Err(Fault::OutOfMemory));
                     flight
                 }
             },
@@ -117,6 +120,7 @@ impl Core {
 
     /// Waits for the end of a submission and answers.
     fn finish(&self, mut flight: Flight, sink: &dyn Sink, answers: &mut Vec<Finished>) {
+        self.backlog.fetch_sub(flight.batch.content(), Ordering::Relaxed);
         flight.finish(&self.timelines, || self.device.is_lost(), answers);
         self.line.land(flight);
         if !answers.is_empty() {

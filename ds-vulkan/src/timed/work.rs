@@ -59,12 +59,11 @@ impl Work {
 
     /// Submits, after what was submitted before, and waits for the end.
     fn finish(&mut self) -> Result<Duration, CallError> {
-        let everything = vk::PipelineStageFlags2::ALL_COMMANDS;
         // With a value that it has reached already, this is what makes visible what earlier submissions wrote.
-        let before = (self.submitted > 0).then(|| self.done.at(self.submitted, everything));
-        let after = self.done.at(self.submitted + 1, everything);
+        let before = [self.done.at(self.submitted)];
+        let after = self.done.at(self.submitted + 1);
         let start = Instant::now();
-        self.commands.submit(before, after)?;
+        self.commands.submit(&before, after)?;
         self.submitted += 1;
         self.done.wait(self.submitted)?;
         Ok(start.elapsed())

@@ -25,11 +25,12 @@ pub(super) fn plan(means: &Means, batch: &mut Batch, slot: &Slot, job: CodecJob)
         (Transform::Custom(number), from) => custom(means, batch, slot, &job, number, from, into),
         (Transform::None, _) => Err(Fault::Unsupported("a codec step without a transform").into()),
     }?;
-    let (id, path) = (job.id, Work::Step { job, cancelled: false }.path());
+    let work = Work::Step { job, cancelled: false };
     match step {
-        Step::Answer(step) => batch.answer(id, Ok(Done::Decoded(step)), path),
+        Step::Answer(step) => batch.answer(&work, Ok(Done::Decoded(step))),
         Step::Part(readback, verdict) => {
-            batch.parts.push(Part { id, path, verdict, readback, last: true });
+            let (id, path, content) = (work.id(), work.path(), work.content());
+            batch.parts.push(Part { id, path, verdict, readback, last: true, content });
         }
     }
     Ok(())

@@ -21,7 +21,7 @@ pub(super) fn plan(
         return Err(Fault::Unsupported("a copy between places of different lengths").into());
     }
     if whole == 0 {
-        batch.answer(job.id, Ok(Done::Moved(0)), path);
+        batch.answer(&Work::Copy { job, done, cancelled: false }, Ok(Done::Moved(0)));
         return Ok(None);
     }
     let ends = (means.spot(job.from)?, means.spot(job.into)?);
@@ -29,7 +29,7 @@ pub(super) fn plan(
     let done = done + len;
     batch.bytes += len;
     let verdict = Verdict::Known(Ok(Done::Moved(whole)));
-    batch.parts.push(Part { id: job.id, path, verdict, readback, last: done == whole });
+    batch.parts.push(Part { id: job.id, path, verdict, readback, last: done == whole, content: 0 });
     Ok((done < whole).then_some(Work::Copy { job, done, cancelled: false }))
 }
 

@@ -42,6 +42,14 @@ impl Work {
         }
     }
 
+    /// Bytes of output, if it is a step of a transform.
+    pub(crate) const fn content(&self) -> u64 {
+        match self {
+            Self::Copy { .. } => 0,
+            Self::Step { job, .. } => job.into.len(),
+        }
+    }
+
     /// Has it answered as cancelled when its turn comes. What of it has been submitted goes on.
     pub(crate) const fn cancel(&mut self) {
         match self {
@@ -208,7 +216,7 @@ impl Means {
             }
             Err(Obstacle::Fault(fault)) => {
                 batch.back_to(mark);
-                batch.answer(work.id(), Err(fault), work.path());
+                batch.answer(&work, Err(fault));
                 Planned::All
             }
         }
