@@ -36,9 +36,11 @@ impl Path {
     pub const IO_JOINED: Self = Self(1 << 11);
     /// Beside [`IO_URING`](Self::IO_URING): the device was polled for its end.
     pub const IO_POLLED: Self = Self(1 << 12);
+    /// Beside [`CODEC_VULKAN`](Self::CODEC_VULKAN): by the driver's own decompression, which reports no errors.
+    pub const DRIVER_DECOMPRESSION: Self = Self(1 << 13);
 
     /// How many different bits there are; [`Path::bit`] is always smaller.
-    pub const BITS: usize = 13;
+    pub const BITS: usize = 14;
 
     const NAMES: [&'static str; Self::BITS] = [
         "io:cpu",
@@ -54,6 +56,7 @@ impl Path {
         "uncached",
         "joined",
         "polled",
+        "driver-decompression",
     ];
 
     /// Whether every engine of `other` is in this set.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use ds_core::Transform;
 use ds_gdeflate::{CodecId, Level, compress};
 use ds_vulkan::{
-    Device, DeviceChoice, DeviceOptions, GpuBuffer, OpenError, PipelineCache, QueueLock, VulkanConfig, vk,
+    DecoderPath, Device, DeviceChoice, DeviceOptions, GpuBuffer, OpenError, PipelineCache, QueueLock,
+    VulkanConfig, vk,
 };
 
 use common::bench::Bench;
@@ -45,6 +46,57 @@ fn the_one_that_is_asked_for_is_opened_or_refused_by_name() {
     let nobody = DeviceOptions::default().choice(DeviceChoice::Name("no such device".into()));
     let Err(OpenError::NoSuchDevice { found, .. }) = Device::open(&nobody) else { panic!("it was found") };
     assert_eq!(found.len(), all.len());
+}
+
+/// The driver's own decompression is had only where it is asked for twice: of the device, and of the engine.
+#[test]
+fn trusted_data_is_for_devices_that_were_opened_for_it() {
+    use ds_engine::{Engine, StartContext, StartError};
+    let Some(plain) = device() else { return };
+    let engine = |device| {
+        ds_vulkan::VulkanEngine::new(device, VulkanConfig::default().decoder_path(DecoderPath::Trusted))
+    };
+    let refused = engine(&plain).start(&StartContext::new(Arc::new(jobs::Log::default())));
+    let Err(StartError::Device(why)) = refused else { panic!("{refused:?}") };
+    assert!(why.contains("lacks VK_NV_memory_decompression"), "{why}");
+
+    let wanting = options().driver_decompression(true);
+    if !plain.info().features.nv_memory_decompression {
+        let Err(OpenError::Unsuitable { lacks, .. }) = Device::open(&wanting) else {
+            panic!("it was opened")
+        };
+        assert!(lacks.iter().any(|what| what.contains("VK_NV_memory_decompression")), "{lacks:?}");
+        eprintln!("SKIPPED: this device's driver does not decompress");
+        return assert_silent(plain);
+    }
+    let trusting = open(&wanting).unwrap();
+    let bench = Bench::new(&trusting, VulkanConfig::default().decoder_path(DecoderPath::Trusted));
+    let bytes = jobs::text(200_000);
+    let source = jobs::Memory::of(&compress(&bytes, Level::FASTEST, CodecId::default()).unwrap());
+    // At a multiple of four the driver decodes, elsewhere the shader.
+    for (offset, by_driver) in [(0, true), (8, true), (2, false)] {
+        let buffer = bench.buffer(200_010);
+        let job = bench.job(
+            Transform::GDeflate,
+            common::bench::host(source.lend()),
+            common::bench::at(&buffer, offset, 200_000),
+        );
+        ds_engine::CodecEngine::submit(&bench.engine, &mut vec![job]);
+        let finished = bench.log.wait(job.id);
+        assert!(finished.result.is_ok(), "{:?}", finished.result);
+        let is_driver = finished.path.contains(ds_core::Path::DRIVER_DECOMPRESSION);
+        assert_eq!(is_driver, by_driver, "at {offset}: {}", finished.path);
+        assert!(bench.get(&buffer, offset, 200_000) == bytes, "at {offset}");
+    }
+    // Header and table are checked as ever.
+    let broken = jobs::Memory::of(&[0; 100]);
+    let buffer = bench.buffer(1000);
+    let (from, into) = (common::bench::host(broken.lend()), common::bench::at(&buffer, 0, 1000));
+    let refused = bench.transform(Transform::GDeflate, from, into);
+    assert!(matches!(refused, Err(ds_core::Fault::Corrupt(_))), "{refused:?}");
+    bench.end();
+    assert_silent(trusting);
+    assert_silent(plain);
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub struct BorrowedFeatures {
     pub memory_model: bool,
     /// `scalarBlockLayout`.
     pub scalar_layout: bool,
+    /// `VK_NV_memory_decompression`.
+    pub nv_memory_decompression: bool,
 }
 
 impl BorrowedFeatures {
@@ -58,6 +60,7 @@ impl BorrowedFeatures {
             host_import: can.host_import.filter(|_| self.host_import),
             memory_model: can.memory_model && self.memory_model,
             scalar_layout: can.scalar_layout && self.scalar_layout,
+            nv_memory_decompression: can.nv_memory_decompression && self.nv_memory_decompression,
             ..can
         }
     }
@@ -97,6 +100,7 @@ pub(super) unsafe fn parts(handles: BorrowedDevice) -> Result<Parts, OpenError> 
         instance,
         physical: handles.physical,
         raw,
+        decompression: info.features.nv_memory_decompression,
         core_sync2: info.api >= (1, 3, 0) && version >= (1, 3, 0),
         info,
         queues: Queues { compute, transfer },

@@ -75,7 +75,8 @@ pub struct Features {
     pub scalar_layout: bool,
     /// Whether an own queue for transfers exists, beside the one that computes.
     pub transfer_queue: bool,
-    /// Whether the vendor's own decompression (`VK_NV_memory_decompression`) is there. Not used: it reports no errors.
+    /// Whether the driver's own decompression (`VK_NV_memory_decompression`, of GDeflate) is there. Not used unless asked for: it
+    /// reports no errors.
     pub nv_memory_decompression: bool,
 }
 
@@ -115,6 +116,7 @@ pub(crate) fn inspect(
     let has_host_import = has(ash::ext::external_memory_host::NAME);
     let has_size_control = is_1_3 || has(ash::ext::subgroup_size_control::NAME);
     let has_sync2 = is_1_3 || has(ash::khr::synchronization2::NAME);
+    let has_decompression = has(ash::nv::memory_decompression::NAME);
 
     let mut v11 = vk::PhysicalDeviceVulkan11Properties::default();
     let mut v12 = vk::PhysicalDeviceVulkan12Properties::default();
@@ -127,11 +129,15 @@ pub(crate) fn inspect(
     if has_host_import {
         properties = properties.push_next(&mut import);
     }
+    let mut methods = vk::PhysicalDeviceMemoryDecompressionPropertiesNV::default();
+    if has_decompression {
+        properties = properties.push_next(&mut methods);
+    }
     // SAFETY: as above; each structure of the chain is one that this version or these extensions know.
     unsafe { instance.get_physical_device_properties2(physical, &mut properties) };
 
     let mut features = Supported::default();
-    let mut chain = features.chain(has_size_control, has_sync2);
+    let mut chain = features.chain(has_size_control, has_sync2, has_decompression);
     // SAFETY: as above.
     unsafe { instance.get_physical_device_features2(physical, &mut chain) };
     let core = chain.features;
@@ -177,7 +183,8 @@ pub(crate) fn inspect(
             && on(features.v12.vulkan_memory_model_device_scope),
         scalar_layout: on(features.v12.scalar_block_layout),
         transfer_queue: super::queues::families(instance, physical).transfer.is_some(),
-        nv_memory_decompression: has(ash::nv::memory_decompression::NAME),
+        nv_memory_decompression: on(features.decompression.memory_decompression)
+            && methods.decompression_methods.contains(vk::MemoryDecompressionMethodFlagsNV::GDEFLATE_1_0),
     };
     Ok(info)
 }
@@ -206,11 +213,17 @@ pub(crate) struct Supported {
     pub(crate) v12: vk::PhysicalDeviceVulkan12Features<'static>,
     pub(crate) subgroup: vk::PhysicalDeviceSubgroupSizeControlFeatures<'static>,
     pub(crate) sync2: vk::PhysicalDeviceSynchronization2Features<'static>,
+    pub(crate) decompression: vk::PhysicalDeviceMemoryDecompressionFeaturesNV<'static>,
 }
 
 impl Supported {
     /// All of them in a chain; those of extensions only where the device has these.
-    pub(crate) fn chain(&mut self, size_control: bool, sync2: bool) -> vk::PhysicalDeviceFeatures2<'_> {
+    pub(crate) fn chain(
+        &mut self,
+        size_control: bool,
+        sync2: bool,
+        decompression: bool,
+    ) -> vk::PhysicalDeviceFeatures2<'_> {
         let mut chain =
             vk::PhysicalDeviceFeatures2::default().push_next(&mut self.v11).push_next(&mut self.v12);
         if size_control {
@@ -218,6 +231,9 @@ impl Supported {
         }
         if sync2 {
             chain = chain.push_next(&mut self.sync2);
+        }
+        if decompression {
+            chain = chain.push_next(&mut self.decompression);
         }
         chain
     }

@@ -49,6 +49,7 @@ pub struct DeviceOptions {
     choice: DeviceChoice,
     validation: bool,
     cache: PipelineCache,
+    driver_decompression: bool,
 }
 
 impl DeviceOptions {
@@ -64,6 +65,15 @@ impl DeviceOptions {
     #[must_use]
     pub const fn validation(mut self, validation: bool) -> Self {
         self.validation = validation;
+        self
+    }
+
+    /// Switches the driver's own decompression on (`VK_NV_memory_decompression`), for engines that are set up to use it: see
+    /// [`DecoderPath::Trusted`](crate::DecoderPath::Trusted), and why not to. A device without it is then refused as
+    /// [`OpenError::Unsuitable`].
+    #[must_use]
+    pub const fn driver_decompression(mut self, driver_decompression: bool) -> Self {
+        self.driver_decompression = driver_decompression;
         self
     }
 
@@ -120,6 +130,8 @@ pub(crate) struct Inner {
     pub(crate) raw: ash::Device,
     pub(crate) sync2: Sync2,
     pub(crate) host_import: Option<ash::ext::external_memory_host::Device>,
+    /// The driver's own decompression, if it is switched on.
+    pub(crate) decompression: Option<ash::nv::memory_decompression::Device>,
     pub(crate) queues: Queues,
     pub(crate) memory: MemoryTypes,
     pub(crate) limits: vk::PhysicalDeviceLimits,
@@ -150,6 +162,8 @@ struct Parts {
     queues: Queues,
     /// Whether `synchronization2` is part of the Vulkan version in use.
     core_sync2: bool,
+    /// Whether the driver's own decompression is switched on.
+    decompression: bool,
     owned: Option<Owned>,
     messages: Messages,
     cache: PipelineCache,
@@ -192,8 +206,19 @@ impl Device {
     }
 
     fn assemble(parts: Parts) -> Result<Self, OpenError> {
-        let Parts { entry, instance, physical, raw, info, queues, core_sync2, owned, messages, cache } =
-            parts;
+        let Parts {
+            entry,
+            instance,
+            physical,
+            raw,
+            info,
+            queues,
+            core_sync2,
+            decompression,
+            owned,
+            messages,
+            cache,
+        } = parts;
         let sync2 = if core_sync2 {
             Sync2::Core
         } else {
@@ -201,6 +226,8 @@ impl Device {
         };
         let host_import =
             info.features.host_import.map(|_| ash::ext::external_memory_host::Device::new(&instance, &raw));
+        let decompression =
+            decompression.then(|| ash::nv::memory_decompression::Device::new(&instance, &raw));
         // SAFETY: the handle was given by this instance, which is alive.
         let properties = unsafe { instance.get_physical_device_properties(physical) };
         // SAFETY: as above.
@@ -216,6 +243,7 @@ impl Device {
             raw,
             sync2,
             host_import,
+            decompression,
             queues,
             messages,
             owned,
@@ -281,6 +309,7 @@ impl Device {
                 subgroup_size_control: features.subgroup_size_control,
                 memory_model: features.memory_model,
                 scalar_layout: features.scalar_layout,
+                nv_memory_decompression: inner.decompression.is_some(),
             },
             pipeline_cache: PipelineCache::Off,
         }

@@ -4,7 +4,6 @@ use core::ffi::CStr;
 
 use ash::vk;
 
-use super::choice::DeviceChoice;
 use super::info::{DeviceInfo, Supported, inspect};
 use super::messages::{Messages, Messenger};
 use super::queues::{Queue, families};
@@ -98,11 +97,12 @@ pub(super) fn list() -> Result<Vec<DeviceInfo>, OpenError> {
 pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
     let fresh = Fresh::new(options.validation)?;
     let (handles, infos) = fresh.devices()?;
-    let info = choose(&options.choice, &infos)?.clone();
+    let info = choose(options, &infos)?.clone();
     let physical = handles[info.index];
     let families = families(fresh.instance(), physical);
     let compute = families.compute.ok_or(OpenError::NoDevice)?;
-    let raw = create(fresh.instance(), physical, &info, compute, families.transfer)?;
+    let decompression = options.driver_decompression;
+    let raw = create(fresh.instance(), physical, &info, decompression, (compute, families.transfer))?;
     let queue = |family| {
         // SAFETY: the device was made with one queue of each of these families.
         Queue::own(unsafe { raw.get_device_queue(family, 0) }, family)
@@ -128,22 +128,24 @@ pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
         info,
         queues: Queues { compute, transfer },
         core_sync2,
+        decompression,
         owned: Some(Owned { messenger }),
         messages,
         cache: options.cache.clone(),
     })
 }
 
-fn choose<'a>(choice: &DeviceChoice, infos: &'a [DeviceInfo]) -> Result<&'a DeviceInfo, OpenError> {
+fn choose<'a>(options: &DeviceOptions, infos: &'a [DeviceInfo]) -> Result<&'a DeviceInfo, OpenError> {
     let found = || infos.iter().map(|info| info.name.clone()).collect();
+    let choice = &options.choice;
     let info = choice
         .choose(infos)
         .ok_or_else(|| OpenError::NoSuchDevice { wanted: choice.to_string(), found: found() })?;
-    if info.lacks.is_empty() {
-        Ok(info)
-    } else {
-        Err(OpenError::Unsuitable { device: info.name.clone(), lacks: info.lacks.clone() })
+    let mut lacks = info.lacks.clone();
+    if options.driver_decompression && !info.features.nv_memory_decompression {
+        lacks.push("VK_NV_memory_decompression of GDeflate");
     }
+    if lacks.is_empty() { Ok(info) } else { Err(OpenError::Unsuitable { device: info.name.clone(), lacks }) }
 }
 
 /// A device with every feature that shaders of ours, or of the application's, may make use of.
@@ -151,8 +153,8 @@ fn create(
     instance: &ash::Instance,
     physical: vk::PhysicalDevice,
     info: &DeviceInfo,
-    compute: u32,
-    transfer: Option<u32>,
+    decompression: bool,
+    (compute, transfer): (u32, Option<u32>),
 ) -> Result<ash::Device, CallError> {
     let features = info.features;
     let is_1_3 = info.api >= (1, 3, 0);
@@ -169,7 +171,8 @@ fn create(
     enabled.subgroup.subgroup_size_control = flag(features.subgroup_size_control);
     enabled.subgroup.compute_full_subgroups = flag(features.subgroup_size_control);
     enabled.sync2.synchronization2 = vk::TRUE;
-    let mut chain = enabled.chain(features.subgroup_size_control, true);
+    enabled.decompression.memory_decompression = flag(decompression);
+    let mut chain = enabled.chain(features.subgroup_size_control, true, decompression);
     chain.features.shader_int64 = vk::TRUE;
     chain.features.shader_int16 = vk::TRUE;
 
@@ -182,6 +185,9 @@ fn create(
     }
     if features.host_import.is_some() {
         extensions.push(ash::ext::external_memory_host::NAME.as_ptr());
+    }
+    if decompression {
+        extensions.push(ash::nv::memory_decompression::NAME.as_ptr());
     }
     let priority = [1.0];
     let queue =

@@ -10,6 +10,7 @@ use super::commands::{BufferCopy, Commands, scope};
 use super::plan::Work;
 use super::slot::Slot;
 use crate::error::CallError;
+use crate::gdeflate::trusted::Region;
 use crate::gdeflate::{self, Decoder, HostStream, StreamTable, Tile, UNTOUCHED};
 use crate::memory::pool::Piece;
 use crate::pipeline::constants::{CopyBytes, Whole};
@@ -30,6 +31,8 @@ pub(crate) struct Batch {
     /// Passes over tables; each fills some of `tiles`.
     pub(crate) tables: Vec<StreamTable>,
     pub(crate) tiles: Vec<Tile>,
+    /// Tiles that the driver decodes, and nobody hears how.
+    pub(crate) regions: Vec<Region>,
     /// Transforms of whole inputs: pipeline, constants, workgroups.
     pub(crate) wholes: Vec<(vk::Pipeline, Whole, u32)>,
     /// What further words are to hold beforehand.
@@ -51,6 +54,7 @@ pub(crate) struct Mark {
     results: usize,
     tables: usize,
     tiles: usize,
+    regions: usize,
     wholes: usize,
     words: usize,
     pieces: usize,
@@ -106,6 +110,7 @@ impl Batch {
             results: self.results.len(),
             tables: self.tables.len(),
             tiles: self.tiles.len(),
+            regions: self.regions.len(),
             wholes: self.wholes.len(),
             words: self.words.len(),
             pieces: self.pieces.len(),
@@ -123,6 +128,7 @@ impl Batch {
         self.results.truncate(mark.results);
         self.tables.truncate(mark.tables);
         self.tiles.truncate(mark.tiles);
+        self.regions.truncate(mark.regions);
         self.wholes.truncate(mark.wholes);
         self.words.truncate(mark.words);
         self.pieces.truncate(mark.pieces);
@@ -196,6 +202,7 @@ impl Batch {
         let idle = self.copies.is_empty()
             && self.shader_copies.is_empty()
             && self.tiles.is_empty()
+            && self.regions.is_empty()
             && self.wholes.is_empty()
             && self.tables.is_empty();
         Recorded { transfer: !self.uploads.is_empty() || !self.transfers.is_empty(), main: !idle }
@@ -220,6 +227,10 @@ impl Batch {
         if dispatch.tile_count > 0 {
             let groups = pipelines.decoder.workgroups(dispatch.tile_count);
             main.dispatch(pipelines.decoder.pipeline, dispatch, groups);
+        }
+        if !self.regions.is_empty() {
+            main.decompress(&self.regions);
+            main.barrier(scope::DECOMPRESSION, scope::both(scope::COPY_READ, scope::HOST_READ));
         }
         for (pipeline, whole, groups) in &self.wholes {
             main.dispatch(*pipeline, whole, *groups);

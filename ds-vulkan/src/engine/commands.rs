@@ -5,6 +5,7 @@ use ash::vk;
 use crate::device::queues::Queue;
 use crate::device::{Device, Sync2};
 use crate::error::CallError;
+use crate::gdeflate::trusted::Region;
 use crate::pipeline::constants::PushConstants;
 
 /// A copy from buffer to buffer.
@@ -27,6 +28,13 @@ pub(crate) mod scope {
         (vk::PipelineStageFlags2::COMPUTE_SHADER, vk::AccessFlags2::SHADER_STORAGE_READ);
     pub(crate) const COPY_READ: Scope = (vk::PipelineStageFlags2::COPY, vk::AccessFlags2::TRANSFER_READ);
     pub(crate) const COPY_WRITE: Scope = (vk::PipelineStageFlags2::COPY, vk::AccessFlags2::TRANSFER_WRITE);
+    /// What the driver's decompression reads and writes: its extension names no stage of its own.
+    pub(crate) const DECOMPRESSION: Scope = (
+        vk::PipelineStageFlags2::ALL_COMMANDS,
+        vk::AccessFlags2::from_raw(
+            vk::AccessFlags2::MEMORY_READ.as_raw() | vk::AccessFlags2::MEMORY_WRITE.as_raw(),
+        ),
+    );
     pub(crate) const HOST_READ: Scope = (vk::PipelineStageFlags2::HOST, vk::AccessFlags2::HOST_READ);
 
     pub(crate) const fn both(a: Scope, b: Scope) -> Scope {
@@ -93,6 +101,16 @@ impl Commands {
         unsafe { raw.cmd_push_constants(self.raw, layout, stage, 0, constants.as_bytes()) };
         // SAFETY: a pipeline is bound and its constants are pushed; what they point to is there until the device is through.
         unsafe { raw.cmd_dispatch(self.raw, groups, 1, 1) };
+    }
+
+    /// Records the driver's own decompression. Its regions are of the kind that `trusted` makes, and lie in memory that is there until
+    /// the device is through.
+    pub(crate) fn decompress(&mut self, regions: &[Region]) {
+        if let Some(functions) = &self.device.inner.decompression {
+            // SAFETY: recording has begun, for a queue that computes; the extension is on; the regions are as said, and no two overlap,
+            // for they come from different places of streams and go to different places of outputs.
+            unsafe { functions.cmd_decompress_memory(self.raw, regions) };
+        }
     }
 
     /// Has what is recorded from here on, in this scope, wait for what was recorded so far, in that one, and see it.

@@ -35,8 +35,8 @@ use self::threads::Core;
 use self::timeline::Timelines;
 use crate::device::Device;
 use crate::device::info::DeviceKind;
-use crate::error::CallError;
-use crate::gdeflate::{Decoder, table_pipeline};
+use crate::error::{CallError, OpenError};
+use crate::gdeflate::{Decoder, table_pipeline, trusted};
 use crate::pipeline::shader::Shader;
 use crate::pipeline::shaders;
 
@@ -73,12 +73,13 @@ impl VulkanEngine {
         &self.device
     }
 
-    fn make(&self, context: &StartContext) -> Result<(Arc<Core>, Means), CallError> {
+    fn make(&self, context: &StartContext) -> Result<(Arc<Core>, Means), OpenError> {
         let device = &self.device;
+        trusted::check(device, self.config.path)?;
         let flights = (0..self.config.submissions.get()).map(|_| Slot::new(device).map(Flight::new));
         let core = Core {
             device: device.clone(),
-            line: Line::new(flights.collect::<Result<_, _>>()?),
+            line: Line::new(flights.collect::<Result<_, CallError>>()?),
             flights: Flights::default(),
             timelines: Timelines::new(device)?,
             backlog: AtomicU64::new(0),
@@ -130,7 +131,8 @@ unsafe impl Engine for VulkanEngine {
 
     fn start(&self, context: &StartContext) -> Result<(), StartError> {
         self.crew.begin()?;
-        let (core, means) = self.make(context).map_err(|error| StartError::Device(error.to_string()))?;
+        let refused = |error: OpenError| StartError::Device(error.to_string());
+        let (core, means) = self.make(context).map_err(refused)?;
         let core = self.core.get_or_init(|| core);
         self.start_threads(core, means, context.sink()).inspect_err(|_| self.stop())
     }

@@ -5,6 +5,7 @@ mod guards;
 mod recheck;
 mod resident;
 mod status;
+pub(crate) mod trusted;
 
 use ash::vk;
 use ds_gdeflate::{TILE_SIZE, max_dynamic_blocks};
@@ -83,7 +84,7 @@ impl Decoder {
     pub(crate) fn new(device: &Device, path: DecoderPath) -> Result<Self, CallError> {
         let features = device.info().features;
         let (least, most) = features.subgroup_sizes;
-        let wide = path == DecoderPath::Auto && least <= LANES && LANES <= most;
+        let wide = path != DecoderPath::AnySize && least <= LANES && LANES <= most;
         // One is fastest by a tenth and more, as measured: see docs/gpu-decoder-performance.md.
         let tiles_per_workgroup = 1;
         let size = if wide { LANES } else { 0 };

@@ -3,8 +3,6 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use ash::vk;
-
 use super::Timing;
 use super::queries::Queries;
 use crate::device::Device;

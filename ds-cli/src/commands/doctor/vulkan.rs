@@ -44,8 +44,10 @@ fn device(info: &DeviceInfo) -> (Value, String) {
         None => "host memory is copied",
     };
     let queue = if features.transfer_queue { "a queue for uploads" } else { "one queue for all" };
+    let driver =
+        if features.nv_memory_decompression { ", the driver decompresses (trusted data only)" } else { "" };
     let verdict = match usable {
-        true => format!("subgroups of {}, {import}, {queue}", features.subgroup_size),
+        true => format!("subgroups of {}, {import}, {queue}{driver}", features.subgroup_size),
         false => format!("CANNOT BE USED: it lacks {}", info.lacks.join(", ")),
     };
     let text = format!(

@@ -14,7 +14,7 @@ use ds_engine::{CodecJob, CopyJob, HostBytes, JobId, Place};
 
 use super::batch::{Batch, Pipelines, Readback};
 use super::commands::BufferCopy;
-use super::config::VulkanConfig;
+use super::config::{DecoderPath, VulkanConfig};
 use super::lane::End;
 use super::slot::Slot;
 use crate::device::Device;
@@ -127,6 +127,8 @@ pub(crate) struct Means {
     unified: bool,
     /// Whether transfers have a queue of their own.
     separate: bool,
+    /// Whether the driver decodes what it can.
+    trusted: bool,
 }
 
 /// The address of no bytes.
@@ -190,6 +192,7 @@ impl Means {
             import,
             unified: !config.as_card
                 && matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated),
+            trusted: config.path == DecoderPath::Trusted,
             separate: config.as_card || queues.transfer.raw != queues.compute.raw,
             pipelines,
             device: device.clone(),
