@@ -53,7 +53,7 @@ pub use device::messages::Messages;
 pub use device::queues::QueueLock;
 pub use device::{Device, DeviceOptions, PipelineCache};
 pub use engine::VulkanEngine;
-pub use engine::config::{DecoderPath, VulkanConfig};
+pub use engine::config::{DecoderPath, Upload, VulkanConfig};
 pub use error::{CallError, OpenError};
 pub use memory::gpu_buffer::GpuBuffer;
 pub use timed::decode::{TileSpan, TimedDecode};

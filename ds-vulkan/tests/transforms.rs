@@ -9,7 +9,7 @@ use core::num::{NonZeroU32, NonZeroUsize};
 use ds_core::{Corrupt, CorruptReason, DecodeStep, Fault, Transform};
 use ds_engine::{CodecEngine, CodecJob, Place};
 use ds_gdeflate::{CodecId, Level, compress};
-use ds_vulkan::{ComputeTransform, DecoderPath, GpuBuffer, VulkanConfig, vk};
+use ds_vulkan::{ComputeTransform, DecoderPath, GpuBuffer, Upload, VulkanConfig, vk};
 
 use common::bench::{Bench, at, host, with_both_kinds, with_engine};
 use jobs::{Memory, text};
@@ -98,6 +98,21 @@ fn streams_of_every_size_decode_everywhere() {
                     assert!(output == bytes, "{len} bytes, {ends}");
                 });
             }
+        });
+    }
+}
+
+/// Written by the host to where shaders read, as on a card with a window on its memory; by way of other memory where there is none.
+#[test]
+fn packed_bytes_go_straight_to_the_devices_memory() {
+    let one = NonZeroUsize::MIN;
+    for config in [VulkanConfig::default(), VulkanConfig::default().staging(0, one).device_memory(0, one)] {
+        with_both_kinds(&config.upload(Upload::Direct), |bench| {
+            let bytes = text(150_000);
+            everywhere(bench, Transform::GDeflate, &packed(&bytes), bytes.len(), |result, output, ends| {
+                assert_eq!(result, Ok(150_000), "{ends}");
+                assert!(output == bytes, "{ends}");
+            });
         });
     }
 }

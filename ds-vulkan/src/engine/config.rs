@@ -16,9 +16,22 @@ pub struct VulkanConfig {
     pub(crate) submissions: NonZeroUsize,
     pub(crate) import: bool,
     pub(crate) path: DecoderPath,
+    pub(crate) upload: Upload,
     pub(crate) transforms: Vec<(u8, ComputeTransform)>,
     /// Whether to do as on a card with memory and copy engines of its own, whatever the device is.
     pub(crate) as_card: bool,
+}
+
+/// How packed bytes reach the device's memory, where that is a card's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Upload {
+    /// By way of host memory, from which the device copies them, on its queue for transfers if it has one.
+    #[default]
+    Staging,
+    /// The processor writes them into the device's memory, through the window on it that some devices have ("resizable BAR"). What has
+    /// none takes the other way. Which is faster where has not been measured.
+    Direct,
 }
 
 /// Which way through the GDeflate shader.
@@ -75,6 +88,13 @@ impl VulkanConfig {
         self
     }
 
+    /// How packed bytes reach a card's memory; by way of host memory unless told.
+    #[must_use]
+    pub const fn upload(mut self, upload: Upload) -> Self {
+        self.upload = upload;
+        self
+    }
+
     /// Which way through the GDeflate shader. The result is the same.
     #[must_use]
     pub const fn decoder_path(mut self, path: DecoderPath) -> Self {
@@ -115,6 +135,7 @@ impl Default for VulkanConfig {
             submissions: FOUR,
             import: true,
             path: DecoderPath::Auto,
+            upload: Upload::Staging,
             transforms: Vec::new(),
             as_card: false,
         }

@@ -45,6 +45,11 @@ impl Pool {
         Arc::new(Self { device: device.clone(), purpose, block, most: most.max(1), blocks: Mutex::default() })
     }
 
+    /// Whether the device has memory for this at all.
+    pub(crate) fn exists(device: &Device, purpose: Purpose) -> bool {
+        device.inner.memory.find(u32::MAX, purpose).is_some()
+    }
+
     /// The longest piece there is.
     pub(crate) const fn longest(&self) -> u64 {
         self.block as u64

@@ -12,6 +12,8 @@ pub(crate) enum Purpose {
     Upload,
     /// The device writes it, and the host reads it.
     Readback,
+    /// The device's own, which the host writes over the bus, once and in order, and never reads. Not every device has any.
+    Direct,
 }
 
 impl Purpose {
@@ -19,17 +21,19 @@ impl Purpose {
     const fn wishes(self) -> (Flags, &'static [Flags]) {
         const NONE: Flags = Flags::empty();
         const COHERENT: Flags = Flags::from_raw(Flags::HOST_VISIBLE.as_raw() | Flags::HOST_COHERENT.as_raw());
+        const WINDOW: Flags = Flags::from_raw(COHERENT.as_raw() | Flags::DEVICE_LOCAL.as_raw());
         match self {
             Self::Device => (NONE, &[Flags::DEVICE_LOCAL, NONE]),
             Self::Upload => (COHERENT, &[NONE]),
             Self::Readback => (COHERENT, &[Flags::HOST_CACHED, NONE]),
+            Self::Direct => (WINDOW, &[NONE]),
         }
     }
 
     /// What it had better not have: device memory that the host can see is scarce on some cards, and slow to read.
     const fn shuns(self) -> Flags {
         match self {
-            Self::Device => Flags::empty(),
+            Self::Device | Self::Direct => Flags::empty(),
             Self::Upload | Self::Readback => Flags::DEVICE_LOCAL,
         }
     }
@@ -44,7 +48,8 @@ impl MemoryTypes {
         Self(properties.memory_types_as_slice().iter().map(|kind| kind.property_flags).collect())
     }
 
-    /// The best kind for this, of those whose bits are set. Vulkan promises that there is one for any buffer.
+    /// The best kind for this, of those whose bits are set. Vulkan promises that there is one for any buffer and every purpose but
+    /// [`Purpose::Direct`].
     pub(crate) fn find(&self, allowed: u32, purpose: Purpose) -> Option<u32> {
         let (needs, likes) = purpose.wishes();
         let find = |wanted: Flags, shunned: Flags| {
@@ -64,9 +69,10 @@ mod tests {
 
     const VISIBLE: Flags = Flags::from_raw(Flags::HOST_VISIBLE.as_raw() | Flags::HOST_COHERENT.as_raw());
 
-    fn found(types: &[Flags], allowed: u32) -> [Option<u32>; 3] {
+    fn found(types: &[Flags], allowed: u32) -> [Option<u32>; 4] {
         let types = MemoryTypes(types.to_vec());
-        [Purpose::Device, Purpose::Upload, Purpose::Readback].map(|purpose| types.find(allowed, purpose))
+        [Purpose::Device, Purpose::Upload, Purpose::Readback, Purpose::Direct]
+            .map(|purpose| types.find(allowed, purpose))
     }
 
     #[test]
@@ -74,12 +80,14 @@ mod tests {
         let cached = VISIBLE | Flags::HOST_CACHED;
         // A card with a window on all of its memory.
         let card = [Flags::empty(), Flags::DEVICE_LOCAL, VISIBLE, cached, VISIBLE | Flags::DEVICE_LOCAL];
-        assert_eq!(found(&card, u32::MAX), [Some(1), Some(2), Some(3)]);
+        assert_eq!(found(&card, u32::MAX), [Some(1), Some(2), Some(3), Some(4)]);
+        // Without that window.
+        assert_eq!(found(&card[..4], u32::MAX), [Some(1), Some(2), Some(3), None]);
         // One kind for everything.
         let software = [cached | Flags::DEVICE_LOCAL];
-        assert_eq!(found(&software, u32::MAX), [Some(0), Some(0), Some(0)]);
+        assert_eq!(found(&software, u32::MAX), [Some(0); 4]);
         // Imported memory may be seen through some kinds only.
-        assert_eq!(found(&card, 0b1000), [Some(3), Some(3), Some(3)]);
-        assert_eq!(found(&card, 0), [None, None, None]);
+        assert_eq!(found(&card, 0b1000), [Some(3), Some(3), Some(3), None]);
+        assert_eq!(found(&card, 0), [None; 4]);
     }
 }

@@ -14,7 +14,7 @@ use ds_engine::{CodecJob, CopyJob, HostBytes, JobId, Place};
 
 use super::batch::{Batch, Pipelines, Readback};
 use super::commands::BufferCopy;
-use super::config::{DecoderPath, VulkanConfig};
+use super::config::{DecoderPath, Upload, VulkanConfig};
 use super::lane::End;
 use super::slot::Slot;
 use crate::device::Device;
@@ -123,6 +123,8 @@ pub(crate) struct Means {
     uploads: Arc<Pool>,
     readbacks: Arc<Pool>,
     memory: Arc<Pool>,
+    /// The device's memory that the host writes, if it is to.
+    direct: Option<Arc<Pool>>,
     /// Whether shaders may as well read and write what the host sees: there is but one memory.
     unified: bool,
     /// Whether transfers have a queue of their own.
@@ -189,6 +191,8 @@ impl Means {
             uploads: staged(Purpose::Upload),
             readbacks: staged(Purpose::Readback),
             memory: pool(Purpose::Device, config.device_block, config.device_blocks),
+            direct: (config.upload == Upload::Direct && Pool::exists(device, Purpose::Direct))
+                .then(|| pool(Purpose::Direct, config.device_block, config.device_blocks)),
             import,
             unified: !config.as_card
                 && matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated),
@@ -263,9 +267,9 @@ impl Means {
         pool.take(len)?.ok_or(Obstacle::NoRoom)
     }
 
-    /// Copies host bytes to where the device sees them.
-    fn stage(&self, bytes: HostBytes) -> Result<Piece, Obstacle> {
-        let piece = self.piece(&self.uploads, bytes.len() as u64)?;
+    /// Copies host bytes to where the device sees them: to a piece of this pool.
+    fn stage(&self, bytes: HostBytes, pool: &Arc<Pool>) -> Result<Piece, Obstacle> {
+        let piece = self.piece(pool, bytes.len() as u64)?;
         if let Some(mapped) = piece.mapped() {
             debug_assert!(bytes.len() <= piece.len());
             // SAFETY: the job has not been answered and these bytes have arrived, so they are there and nobody writes them; the
@@ -280,7 +284,7 @@ impl Means {
         if let Some(view) = self.imported(bytes) {
             return Ok(view);
         }
-        let piece = self.stage(bytes)?;
+        let piece = self.stage(bytes, &self.uploads)?;
         let view = piece.view();
         batch.pieces.push(piece);
         Ok(view)
@@ -303,6 +307,12 @@ impl Means {
     fn shader_input(&self, bytes: HostBytes, batch: &mut Batch) -> Result<u64, Obstacle> {
         if bytes.is_empty() {
             return Ok(NOWHERE);
+        }
+        if let (Some(direct), false) = (&self.direct, self.unified) {
+            let piece = self.stage(bytes, direct)?;
+            let View { address, .. } = piece.view();
+            batch.pieces.push(piece);
+            return Ok(address);
         }
         let host = self.host_source(bytes, batch)?;
         if self.unified {
