@@ -20,10 +20,12 @@ const CONTENT: usize = 4096;
 /// Streams in one go.
 const ROUND: usize = 250;
 
-/// How many: `DS_MUTANTS`, or as many as take half a minute on a device of software. Of ten, seven have their payload damaged, two
+/// How many: `DS_MUTANTS`, or as many as take half a minute on a device of software; fewer with `DS_TEST_QUICK=1`. Of ten, seven have their payload damaged, two
 /// header or table, and one is damaged anywhere and in device memory, where only the device sees it.
 fn wanted() -> usize {
-    std::env::var("DS_MUTANTS").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000)
+    let wished = std::env::var("DS_MUTANTS").ok().and_then(|n| n.parse().ok());
+    let quick = std::env::var_os("DS_TEST_QUICK").is_some_and(|value| value != "0");
+    wished.unwrap_or(if quick { 1000 } else { 10_000 })
 }
 
 /// What is damaged, and who sees the stream.

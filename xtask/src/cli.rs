@@ -1,5 +1,7 @@
 //! What can be typed after `cargo xtask`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::CodecArgs;
@@ -24,6 +26,7 @@ Examples:
   cargo xtask coverage --html         line coverage, with pages to click through
   cargo xtask readme                  copy code excerpts and the crate list into README.md
   cargo xtask shaders                 compile the shaders of ds-vulkan
+  cargo xtask gpu-tests FOLDER        the Vulkan tests, to be carried to a machine with a GPU
   cargo xtask bench codec --quick     our codec beside its rivals, within a minute
   cargo xtask bench io                random reads beside fio
   cargo xtask tools                   what the checks need and whether it is here";
@@ -92,6 +95,12 @@ pub(crate) enum Verb {
         check: bool,
         #[command(flatten)]
         provision: ProvisionArgs,
+    },
+    /// Build the Vulkan tests as programs that run without a toolchain, on a machine that has a GPU
+    GpuTests {
+        /// Where to put them
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
     },
     /// Measure beside rivals
     Bench {

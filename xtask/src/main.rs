@@ -10,7 +10,7 @@
 //! - [`nightly`]: those of them that take a nightly Rust;
 //! - [`features`]: the sets of features a crate is built with;
 //! - [`api`], [`coverage`] and [`readme`]: the steps that have a verb of their own;
-//! - [`shaders`]: compiles the shaders of ds-vulkan;
+//! - [`shaders`]: compiles the shaders of ds-vulkan; [`gpu_tests`]: makes its tests ready to be carried away;
 //! - [`bench`](mod@bench) and [`bench_io`]: measure beside rivals.
 
 mod api;
@@ -19,6 +19,7 @@ mod bench_io;
 mod cli;
 mod coverage;
 mod features;
+mod gpu_tests;
 mod nightly;
 mod readme;
 mod runner;
@@ -79,6 +80,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
             tools::provide(&project.sh, shaders::NEEDS, provision.into())?;
             if check { shaders::check(&project) } else { shaders::write(&project) }.map(|()| true)
         }
+        Verb::GpuTests { folder } => gpu_tests::write(&project, &folder).map(|()| true),
         Verb::Bench { what: BenchVerb::Codec(args) } => bench::codec(&project, &args).map(|()| true),
         Verb::Bench { what: BenchVerb::Io(args) } => bench_io::io(&project, &args).map(|()| true),
         Verb::Tools { install } => {

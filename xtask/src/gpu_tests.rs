@@ -1,0 +1,135 @@
+//! The Vulkan tests as programs to be carried to a machine that has a GPU and no toolchain.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use xshell::cmd;
+
+use crate::workspace::Project;
+
+/// What runs there: every test of ds-vulkan, and the runtime's suite with a device that decodes.
+const PACKAGES: [(&str, &[&str]); 2] =
+    [("ds-vulkan", &["--lib", "--tests"]), ("ds-runtime", &["--test", "vulkan"])];
+
+/// Where the vectors are that one of them reads.
+const VECTORS: &str = "ds-gdeflate/tests/vectors";
+
+/// Runs all of them, whatever fails.
+const SCRIPT: &str = r#"#!/bin/sh
+# Runs the Vulkan tests on this machine's device; see docs/vulkan.md for the variables that they heed.
+# Arguments go to every test program: `--nocapture`, or part of a test's name.
+cd "$(dirname "$0")" || exit 1
+export DS_REQUIRE_VULKAN=1 DS_VECTORS="$PWD/vectors"
+failed=
+for test in tests/*; do
+    echo "== $test"
+    "$test" "$@" || failed="$failed $test"
+done
+if [ -n "$failed" ]; then
+    echo "FAILED:$failed"
+    exit 1
+fi
+echo "all passed"
+"#;
+
+/// Builds the tests and puts them into `folder`, with what they read and a script that runs them.
+///
+/// # Errors
+///
+/// When something does not build, or the folder cannot be written.
+pub(crate) fn write(project: &Project, folder: &Path) -> Result<()> {
+    let folder = &std::path::absolute(folder)?;
+    let tests = folder.join("tests");
+    fs::create_dir_all(&tests).with_context(|| format!("cannot make {}", tests.display()))?;
+    let mut count = 0;
+    for (package, targets) in PACKAGES {
+        for Program { target, executable } in build(project, package, targets)? {
+            let name = if target.kind.iter().any(|kind| kind == "lib") { "unit" } else { &target.name };
+            let into = tests.join(format!("{package}-{name}"));
+            fs::copy(&executable, &into).with_context(|| format!("cannot write {}", into.display()))?;
+            // A quarter of the size, and the names in backtraces stay.
+            cmd!(project.sh, "strip --strip-debug {into}").quiet().run()?;
+            count += 1;
+        }
+    }
+    let vectors = folder.join("vectors");
+    fs::create_dir_all(&vectors)?;
+    for entry in fs::read_dir(project.workspace.workspace_root.join(VECTORS))? {
+        let entry = entry?;
+        fs::copy(entry.path(), vectors.join(entry.file_name()))?;
+    }
+    let script = folder.join("run.sh");
+    fs::write(&script, SCRIPT)?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    println!("{count} test programs: carry {} and run {}", folder.display(), script.display());
+    Ok(())
+}
+
+/// Builds a package's tests.
+fn build(project: &Project, package: &str, targets: &[&str]) -> Result<Vec<Program>> {
+    let sh = &project.sh;
+    let format = ["--no-run", "--message-format", "json-render-diagnostics"];
+    let said = cmd!(sh, "cargo test --package {package} --all-features {targets...} {format...}").read()?;
+    programs(&said)
+}
+
+/// The test programs that Cargo says it has built.
+fn programs(said: &str) -> Result<Vec<Program>> {
+    let messages = said.lines().map(serde_json::from_str);
+    let messages: Vec<Message> = messages.collect::<Result<_, _>>().context("cannot read what Cargo said")?;
+    Ok(messages
+        .into_iter()
+        .filter_map(|message| match message {
+            Message { profile: Some(Profile { test: true }), target: Some(target), executable } => {
+                Some(Program { target, executable: executable? })
+            }
+            _ => None,
+        })
+        .collect())
+}
+
+/// A test program.
+#[derive(Debug)]
+struct Program {
+    target: Target,
+    executable: PathBuf,
+}
+
+/// The part we read of what Cargo says.
+#[derive(Deserialize)]
+struct Message {
+    profile: Option<Profile>,
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_programs_are_found_among_what_cargo_says() {
+        let said = r#"{"reason":"compiler-artifact","target":{"name":"ash","kind":["lib"]},"profile":{"test":false},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"ds_vulkan","kind":["lib"]},"profile":{"test":true},"executable":"/t/ds_vulkan-1"}
+{"reason":"compiler-artifact","target":{"name":"mutants","kind":["test"]},"profile":{"test":true},"executable":"/t/mutants-2"}
+{"reason":"build-finished","success":true}"#;
+        let found = programs(said).unwrap();
+        let names: Vec<_> = found.iter().map(|program| program.target.name.as_str()).collect();
+        assert_eq!(names, ["ds_vulkan", "mutants"]);
+        assert_eq!(found[1].executable, Path::new("/t/mutants-2"));
+    }
+}
