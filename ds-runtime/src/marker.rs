@@ -39,7 +39,7 @@ impl StatusArray {
     /// What cell `index` says; `None` if there is no such cell.
     #[must_use]
     pub fn get(&self, index: u32) -> Option<Status> {
-        self.cells.lock().unwrap_or_else(PoisonError::into_inner).get(index as usize).copied()
+        ds_engine::lock(&self.cells).get(index as usize).copied()
     }
 
     /// Whether cell `index` says [`Status::Ok`] or [`Status::Failed`].
@@ -50,13 +50,13 @@ impl StatusArray {
 
     /// Makes a cell pending. Gives back what it said; `None` if there is no such cell or it is pending already.
     pub(crate) fn begin(&self, index: u32) -> Option<Status> {
-        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cells = ds_engine::lock(&self.cells);
         let cell = cells.get_mut(index as usize).filter(|cell| **cell != Status::Pending)?;
         Some(core::mem::replace(cell, Status::Pending))
     }
 
     pub(crate) fn set(&self, index: u32, status: Status) {
-        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cells = ds_engine::lock(&self.cells);
         if let Some(cell) = cells.get_mut(index as usize) {
             *cell = status;
         }
@@ -79,12 +79,12 @@ impl Fence {
     /// Its value.
     #[must_use]
     pub fn value(&self) -> u64 {
-        *self.inner.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *ds_engine::lock(&self.inner.0)
     }
 
     /// Raises it to `value`, unless it is higher already.
     pub fn signal(&self, value: u64) {
-        let mut current = self.inner.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = ds_engine::lock(&self.inner.0);
         *current = value.max(*current);
         self.inner.1.notify_all();
     }
@@ -93,10 +93,10 @@ impl Fence {
     #[must_use]
     pub fn wait(&self, value: u64, timeout: Option<Duration>) -> bool {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut current = self.inner.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = ds_engine::lock(&self.inner.0);
         while *current < value {
             let Some(deadline) = deadline else {
-                current = self.inner.1.wait(current).unwrap_or_else(PoisonError::into_inner);
+                current = ds_engine::lock::wait(&self.inner.1, current);
                 continue;
             };
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())

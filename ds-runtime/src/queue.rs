@@ -5,7 +5,7 @@ use core::panic::Location as Caller;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 use ds_core::{
@@ -208,7 +208,7 @@ pub(crate) struct State {
 
 impl QueueInner {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        ds_engine::lock(&self.state)
     }
 
     pub(crate) fn set_lane(&self, lane: LaneId) {
@@ -233,13 +233,13 @@ impl QueueInner {
 
     /// From now on the queue keeps the engines running, until it is idle.
     fn abandon(&self, runtime: Arc<Inner>) {
-        *self.keeps.lock().unwrap_or_else(PoisonError::into_inner) = Some(runtime);
+        *ds_engine::lock(&self.keeps) = Some(runtime);
         self.abandoned.store(true, Ordering::Release);
     }
 
     /// What the queue kept, now that it is idle. Dropping it may end all threads.
     pub(crate) fn release(&self) -> Option<Arc<Inner>> {
-        self.keeps.lock().unwrap_or_else(PoisonError::into_inner).take()
+        ds_engine::lock(&self.keeps).take()
     }
 
     /// Tells threads that wait for something about this queue, if any do, that it has changed.

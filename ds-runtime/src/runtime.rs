@@ -149,11 +149,11 @@ impl Drop for Inner {
 
 impl Shared {
     pub(crate) fn staging(&self) -> MutexGuard<'_, Staging> {
-        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
+        ds_engine::lock(&self.staging)
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+        ds_engine::lock(&self.registry)
     }
 
     /// The queue of that number, unless it is gone.
@@ -322,7 +322,7 @@ impl Shared {
             looked = false;
             state.waiters += 1;
             let mut state = match left.into_iter().chain(nap).min() {
-                None => queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => ds_engine::lock::wait(&queue.changed, state),
                 Some(left) => {
                     queue.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }

@@ -4,10 +4,10 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::panic::AssertUnwindSafe;
 use std::panic::{catch_unwind, resume_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use ds_core::{Error, RequestId};
-use ds_engine::HostBytes;
+use ds_engine::{HostBytes, lock};
 
 use crate::completion::Completion;
 use crate::file::File;
@@ -95,10 +95,6 @@ impl<'scope> Scope<'scope, '_> {
             }
         }
     }
-}
-
-fn lock(pending: &Mutex<Vec<RequestId>>) -> MutexGuard<'_, Vec<RequestId>> {
-    pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A request of a scope.
