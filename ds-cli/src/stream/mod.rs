@@ -56,8 +56,8 @@ pub struct Options {
     pub read_size: u64,
     /// Whether to read past the page cache.
     pub direct: bool,
-    /// Threads for reading and for decoding each. Unless told: one per core for reading, and for decoding one less, since the
-    /// thread that streams decodes with them.
+    /// Threads for reading and for decoding each. Unless told: for decoding one less than cores, since the thread that streams
+    /// decodes with them; for reading one per core, or one per two if a ring reads what is not in memory.
     pub workers: Option<NonZeroUsize>,
 }
 
@@ -87,6 +87,13 @@ impl Options {
                 FEWEST
             })
         })
+    }
+
+    /// Threads for reading, unless told: each more is one that takes turns with those that decode. What is in the page cache is
+    /// copied several times as fast as it is decoded, and for what is not there `Auto` has a ring.
+    fn readers(&self) -> NonZeroUsize {
+        let each = if self.io == IoKind::Auto && !self.direct { 2 } else { 1 };
+        NonZeroUsize::new(cores().get() / each).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// How many requests it takes to stream all of a pack.
@@ -179,7 +186,9 @@ impl Streamer {
         builder = match options.workers {
             Some(workers) => builder.workers(workers).codec_workers(workers),
             // The thread that waits for completions decodes, too: one more would only take turns with it.
-            None => builder.codec_workers(NonZeroUsize::new(cores().get() - 1).unwrap_or(NonZeroUsize::MIN)),
+            None => builder
+                .workers(options.readers())
+                .codec_workers(NonZeroUsize::new(cores().get() - 1).unwrap_or(NonZeroUsize::MIN)),
         };
         let runtime = builder.build()?;
         let depth = options.depth().get();
