@@ -23,7 +23,7 @@ use crate::units;
 const EXIT_CODES: &str = "\
 Exit codes:
   0      done
-  1      the system refused something: missing file, full disk, no permission
+  1      the system refused something: missing file or device, full disk, no permission
   2      the arguments make no sense
   3      the input is damaged, or is not what it should be
   128+n  ended by signal n: 129 hang-up, 130 interrupt, 143 termination
