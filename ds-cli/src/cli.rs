@@ -23,7 +23,7 @@ use crate::units;
 const EXIT_CODES: &str = "\
 Exit codes:
   0      done
-  1      the system refused something: missing file, full disk, no permission
+  1      the system refused something: missing file or device, full disk, no permission
   2      the arguments make no sense
   3      the input is damaged, or is not what it should be
   128+n  ended by signal n: 129 hang-up, 130 interrupt, 143 termination
@@ -247,7 +247,7 @@ struct Demo {
 /// Every chunk of every entry is read, decoded and checked against its checksum: compressed chunks by one request each,
 /// stored ones in pieces of the request size. A thousand damaged chunks end it. Memory in use is bounded by the depth times
 /// the request size, 64 KiB for each worker, the length of the pack's index (24 bytes a chunk, and 16 and its name an entry)
-/// and 64 MiB, however big the content is. A named engine never falls back to another; `auto` takes the best there is. The pack may come
+/// and 64 MiB, however big the content is; a Vulkan device's driver and memory come on top. A named engine never falls back to another; `auto` takes the best there is. The pack may come
 /// from the page cache: drop that first to measure the disk.
 ///
 /// With --to vram content goes to a device's memory, whoever decodes it, and is read back and checked when the time has been taken.
@@ -279,8 +279,9 @@ struct Stream {
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
     /// Device memory that content goes to, a power of two from 4K: when it is full, its content is verified and the next comes
-    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = |text: &str| log2_between(text, 12, 40))]
-    vram: Log2,
+    /// [default: 1G]
+    #[arg(long, value_name = "BYTES", value_parser = |text: &str| log2_between(text, 12, 40))]
+    vram: Option<Log2>,
     /// Requests in flight, 1 to 1048576 [default: two for each worker, at least 4; past the page cache at least 32]
     #[arg(short, long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::stream::Options::MAX_DEPTH)))]
@@ -313,7 +314,7 @@ impl Stream {
             },
             target: match self.to {
                 ToArg::Host => Target::Host,
-                ToArg::Vram => Target::Vram(1 << self.vram.0),
+                ToArg::Vram => Target::Vram(1 << self.vram.map_or(30, |size| size.0)),
             },
             device: self.device.clone().unwrap_or_default(),
             stage_times: false,
@@ -326,6 +327,11 @@ impl Stream {
         if self.device.is_some() && !options.needs_device() {
             return Err(Error::usage("--device names a device that nothing would use")
                 .hint("add --codec vulkan, --to vram or both"));
+        }
+        if self.vram.is_some() && options.target == Target::Host {
+            return Err(
+                Error::usage("--vram limits device memory that nothing would use").hint("add --to vram")
+            );
         }
         Ok(options)
     }

@@ -55,6 +55,10 @@ impl Error {
     pub fn stdout(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::new(Kind::ReaderGone, "standard output was closed"),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::system("write to", Path::new("standard output"), error)
+                    .hint("the disk is full: free some space, or send standard output somewhere else")
+            }
             _ => Self::system("write to", Path::new("standard output"), error),
         }
     }
@@ -178,6 +182,8 @@ mod tests {
     #[test]
     fn a_closed_pipe_is_told_from_a_full_disk() {
         assert_eq!(Error::stdout(io::ErrorKind::BrokenPipe.into()).exit_code(), 141);
-        assert_eq!(Error::stdout(io::ErrorKind::StorageFull.into()).exit_code(), 1);
+        let full = Error::stdout(io::ErrorKind::StorageFull.into());
+        assert_eq!(full.exit_code(), 1);
+        assert!(!full.to_string().contains("-o"), "not every command has that: {full}");
     }
 }

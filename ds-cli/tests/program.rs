@@ -142,6 +142,8 @@ fn doctor_is_honest_about_engines() {
     let devices = found["vulkan"]["devices"].as_array().map_or(&[][..], Vec::as_slice);
     let usable = devices.iter().any(|device| device["usable"] == true);
     assert_eq!(found["engines"]["vulkan"]["offered"], usable);
+    assert_eq!(found["vulkan"]["available"], found["vulkan"]["devices"].is_array());
+    assert_eq!(found["vulkan"]["reason"].is_string(), !found["vulkan"]["devices"].is_array());
     // The ring is offered where one can be had, and `auto` makes use of it.
     let ring = found["io_uring"]["available"].as_bool().unwrap();
     assert_eq!(found["engines"]["uring"]["offered"], ring);

@@ -127,3 +127,21 @@ fn waiting_for_input_does_not_delay_a_signal() {
     assert_eq!(interrupt(child, Signal::INT, watched), Some(130));
     assert!(names(place.path()).is_empty());
 }
+
+#[test]
+fn an_interrupted_bench_cleans_up() {
+    let place = tempfile::tempdir().unwrap();
+    let begun = || !names(place.path()).is_empty();
+    let bench = ["bench", "gpu", "--rounds", "1000", "--size", "64M"];
+    let mut child = ds(bench).env("TMPDIR", place.path()).stderr(Stdio::null()).spawn().unwrap();
+    while !begun() {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {status}");
+            eprintln!("SKIPPED: no Vulkan device");
+            return;
+        }
+        sleep(Duration::from_millis(1));
+    }
+    assert_eq!(interrupt(child, Signal::INT, begun), Some(130));
+    assert!(names(place.path()).is_empty());
+}

@@ -241,6 +241,7 @@ fn damage_is_found_in_device_memory() {
 fn devices_and_device_memory_that_make_no_sense_are_refused() {
     let (_place, pack) = packed_of(300_000);
     fails(&run(["stream", &pack, "--device", "0"]), 2, "nothing would use");
+    fails(&run(["stream", &pack, "--vram", "4K"]), 2, "nothing would use");
     let output = run(["stream", &pack, "--to", "vram", "--vram", "64K"]);
     fails(&output, 2, "chunks hold up to 300000 bytes, more than 65536 of device memory");
     assert!(stderr(&output).contains("--vram 524288"));

@@ -41,7 +41,7 @@
 //! whatever it carries.
 //!
 //! A thread blocked in a wait without a timeout does queued work itself. Two runtimes in one process share nothing. After `fork`
-//! the child has no engine threads: it must not use the parent's runtime, only drop nothing and `exec`.
+//! the child has no engine threads: it must neither use the parent's runtime nor drop it, only `exec`.
 //!
 //! # Features
 //!

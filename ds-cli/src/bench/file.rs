@@ -15,7 +15,7 @@ use super::content::{class_of, is_wanted};
 use super::gpu::{Gpu, failed};
 use crate::commands::{open_pack, read_error, stream};
 use crate::error::{Error, Result};
-use crate::pack::{Entry, EntryKind, Pack, PackWriter};
+use crate::pack::{Entry, EntryKind, Method, Pack, PackWriter};
 use crate::stream::{Options, Report, Streamer, Target};
 
 /// Who decodes, and into which memory.
@@ -56,7 +56,11 @@ pub(super) fn measure(gpu: &Gpu, path: &Path, scope: &Scope, alone: (f64, f64)) 
     let ways = WAYS.into_iter().zip(reports).map(|((_, codec, vram), reports)| way(codec, vram, reports));
     let (ways, ratio) = (ways.collect(), bytes as f64 / packed.max(1) as f64);
     let read = read_alone(&pack, path, scope, &options(CodecKind::Cpu, false))?;
-    let bounds = Bounds { read: read * ratio, bus: alone.0 * ratio, decode: alone.1 };
+    // What is stored as it is needs no decoder.
+    let coded = pack.index().chunks().filter(|chunk| chunk.method == Method::GDeflate);
+    let coded: u64 = coded.map(|chunk| u64::from(chunk.raw_size)).sum();
+    let decode = alone.1 * bytes as f64 / coded.max(1) as f64;
+    let bounds = Bounds { read: read * ratio, bus: alone.0 * ratio, decode };
     Ok(Figure { bytes, packed, io, depth: scope.depth, ways, bounds })
 }
 

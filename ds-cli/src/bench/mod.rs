@@ -36,6 +36,7 @@ use self::gpu::Gpu;
 use crate::assets::{self, Scale};
 use crate::commands::{open_pack, pack};
 use crate::error::{Error, Kind, Result};
+use crate::files::scratch::Scratch;
 use crate::pack::Geometry;
 use crate::stream::cores;
 
@@ -124,7 +125,10 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         true => rival(options.nvcomp.as_deref(), &gpu)?,
         false => (Rival::NotMeasured { why: "figure 1 was not asked for".to_owned() }, None),
     };
-    let folder = tempfile::tempdir().map_err(|error| Error::system("use", &std::env::temp_dir(), error))?;
+    let folder = Scratch::new("ds-bench-").map_err(|error| {
+        Error::system("create a directory in", &std::env::temp_dir(), error)
+            .hint("TMPDIR names the place for packs that are measured")
+    })?;
     let (path, content) = source(options, folder.path())?;
     let pack = open_pack(&path)?;
     let classes = content::load(&pack, &path, &options.classes, options.tiles)?;

@@ -35,10 +35,10 @@ pub fn write(out: &mut impl Write, results: &Results) -> io::Result<()> {
     writeln!(out, "host     {}, {}", results.machine.name, results.machine.system)?;
     writeln!(
         out,
-        "content  {}; {} of output, {} rounds",
+        "content  {}; {} of output, {}",
         results.content,
         units::bytes(results.size),
-        results.rounds
+        units::count(results.rounds as u64, "round")
     )?;
     resident(out, results, mark)?;
     overhead(out, results, mark)?;

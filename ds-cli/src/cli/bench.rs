@@ -30,9 +30,13 @@ enum BenchWhat {
 /// Measure a Vulkan device, beside NVIDIA's nvCOMP where that is installed
 ///
 /// 1: tiles in device memory, decoded there by us and by nvCOMP, in turns, on the same tiles and the same device.
+///
 /// 2: from submit until completion was seen, one request at a time.
+///
 /// 3: packed data from host memory to device memory, beside what the bus and the decoder can do by themselves.
+///
 /// 4: a pack in the page cache to device memory, decoded by the device, and by the processor; which stage limits it, and CPU time.
+///
 /// crossover: from which size of requests on the device is sooner done than the processor.
 ///
 /// All output is overwritten before and compared after; a wrong byte is an error. nvCOMP 6 is opened at run time: where it is not
@@ -46,7 +50,7 @@ Examples:
   ds bench gpu game.dspak --device 1 --figure 1 --subgroup any --nvcomp /opt/nvcomp/lib64/libnvcomp.so.6
   ds bench gpu --device llvmpipe --size 64K --rounds 1     see that it works, without a GPU")]
 struct BenchGpu {
-    /// A pack with the content; entries go by their name's first part
+    /// A pack with the content, measured as it was packed; entries go by their name's first part
     #[arg(value_name = "PACK", conflicts_with = "corpus")]
     pack: Option<PathBuf>,
     /// A folder with the content: each .bin file in it is a class, and so is each folder [default: generated assets]
@@ -78,7 +82,7 @@ struct BenchGpu {
     /// Which way through the decoder's shader
     #[arg(long, value_name = "LANES", value_enum, default_value = "32")]
     subgroup: SubgroupArg,
-    /// nvCOMP's library; it must be there then
+    /// nvCOMP's library, for figure 1; it must be there then
     #[arg(long, value_name = "FILE", env = "NVCOMP_LIBRARY")]
     nvcomp: Option<PathBuf>,
     /// Print JSON

@@ -6,14 +6,13 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use ds_gdeflate::Level;
-use tempfile::TempDir;
 
 use super::{open_pack, pack, stream};
 use crate::assets::{self, Scale};
 use crate::error::{Error, Result, printable, quoted};
+use crate::files::scratch::Scratch;
 use crate::pack::{Entry, EntryKind, Geometry, Pack};
 use crate::progress::Progress;
-use crate::signals;
 use crate::stream::{IoKind, Options as StreamOptions, Report, Streamer};
 use crate::units;
 
@@ -47,22 +46,15 @@ const SEED: u64 = 0x6473_2d64_656d_6f00;
 /// What the system reports; a byte that came back wrong.
 pub fn run(options: &Options) -> Result<()> {
     let temp_dir = std::env::temp_dir();
-    let hold = signals::hold();
-    let scratch = tempfile::Builder::new().prefix("ds-demo-").tempdir();
-    let scratch = scratch.map_err(|e| Error::system("create a directory in", &temp_dir, e).hint(PLACE))?;
-    let registration = signals::on_signal({
-        let path = scratch.path().to_owned();
-        move || remove(&path)
-    });
-    drop(hold);
+    let scratch = Scratch::new("ds-demo-")
+        .map_err(|e| Error::system("create a directory in", &temp_dir, e).hint(PLACE))?;
     let result = show(options, &scratch);
-    drop(registration);
     let path = scratch.path().to_owned();
     let removed = scratch.close().map_err(|e| Error::system("remove", &path, e));
     result.and(removed)
 }
 
-fn show(options: &Options, scratch: &TempDir) -> Result<()> {
+fn show(options: &Options, scratch: &Scratch) -> Result<()> {
     let assets = match &options.assets {
         Some(dir) => dir.clone(),
         None => generate(options, &scratch.path().join("assets"))?,
@@ -107,15 +99,6 @@ fn generate(options: &Options, dir: &Path) -> Result<PathBuf> {
     assets::write(dir, scale, SEED, |bytes| progress.advance(bytes))
         .map_err(|e| Error::system("write assets into", dir, e).elsewhere(PLACE))?;
     Ok(dir.to_owned())
-}
-
-/// Removes the directory while other threads may be writing into it still, so once may not be enough.
-fn remove(dir: &Path) {
-    for _ in 0..8 {
-        if fs::remove_dir_all(dir).is_err() && !dir.exists() {
-            break;
-        }
-    }
 }
 
 /// Assets of one kind, and how they streamed.

@@ -39,7 +39,13 @@ fn auto() -> Fact {
             let selection = runtime.selection();
             let refused: Vec<_> = selection.refused.iter().map(ToString::to_string).collect();
             let mut text = format!("{} reads, {} decodes", selection.io, selection.codec);
-            refused.iter().for_each(|refused| text.push_str(&format!("; not {refused}")));
+            for refusal in &selection.refused {
+                // A runtime is given its device by the program, and none is here: what that means to who runs `ds`.
+                text.push_str(&match refusal.engine {
+                    "vulkan" => "; vulkan only into a device's memory".to_owned(),
+                    _ => format!("; not {refusal}"),
+                });
+            }
             Fact::shown(
                 KEY,
                 json!({ "io": selection.io, "codec": selection.codec, "refused": refused }),

@@ -15,7 +15,7 @@ pub(super) fn facts() -> Vec<Fact> {
         }
         Err(error) => {
             let why = error.to_string();
-            vec![Fact::shown("available", json!({ "why": why }), format!("no: {why}"))]
+            vec![Fact::shown("available", false, format!("no: {why}")), Fact::new("reason", why)]
         }
     }
 }
