@@ -36,6 +36,8 @@ struct Life {
     alive: usize,
     /// Those of them that stop the engine from within an answer, and have nothing else left to do.
     waiting: usize,
+    /// How often all threads have waited so at once: then all may go on, whoever looks first.
+    calms: usize,
     handles: Vec<JoinHandle<()>>,
 }
 
@@ -93,8 +95,13 @@ impl Crew {
         let mut life = self.0.lock();
         life.waiting += 1;
         self.0.changed.notify_all();
-        while life.alive > life.waiting {
+        let before = life.calms;
+        while life.alive > life.waiting && life.calms == before {
             life = self.0.wait_for_change(life);
+        }
+        if life.calms == before {
+            life.calms = before.wrapping_add(1);
+            self.0.changed.notify_all();
         }
         life.waiting -= 1;
     }
@@ -134,6 +141,32 @@ mod tests {
         stopped.retire();
         for crew in [started, stopped] {
             assert!(matches!(crew.begin(), Err(StartError::AlreadyUsed)));
+        }
+    }
+
+    #[test]
+    fn all_that_stop_the_engine_within_answers_go_on_at_once() {
+        // Each waits, within its answer, for the other to have been through as well.
+        for _ in 0..50 {
+            let (crew, both) = (Arc::new(Crew::default()), Arc::new(std::sync::Barrier::new(2)));
+            let (send, receive) = std::sync::mpsc::channel();
+            for _ in 0..2 {
+                let (shared, both, send) = (Arc::clone(&crew), Arc::clone(&both), send.clone());
+                let run = move |member| {
+                    // Nobody stops an engine before it has been started.
+                    both.wait();
+                    shared.wait_within();
+                    both.wait();
+                    drop(member);
+                    send.send(()).unwrap();
+                };
+                crew.spawn("one".into(), run).unwrap();
+            }
+            for _ in 0..2 {
+                let limit = core::time::Duration::from_secs(5);
+                receive.recv_timeout(limit).expect("one of them waits for the other to end");
+            }
+            crew.wait();
         }
     }
 

@@ -4,7 +4,7 @@
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{PoisonError, RwLock};
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
@@ -18,13 +18,14 @@ use crate::ring::{Op, message};
 pub(crate) struct Bell {
     pub(crate) door: Doorbell,
     event: OwnedFd,
-    /// A descriptor of the ring's for messages: it keeps the ring, lest its number become another file's.
-    ring: OnceLock<OwnedFd>,
+    /// A descriptor of the ring's for messages: it keeps the ring, lest its number become another file's; and with the ring what the
+    /// kernel was told of, so it goes when the ring's thread ends.
+    ring: RwLock<Option<OwnedFd>>,
 }
 
 impl Bell {
     pub(crate) fn new() -> Result<Self, Errno> {
-        Ok(Self { door: Doorbell::new(), event: eventfd(0, EventfdFlags::CLOEXEC)?, ring: OnceLock::new() })
+        Ok(Self { door: Doorbell::new(), event: eventfd(0, EventfdFlags::CLOEXEC)?, ring: RwLock::new(None) })
     }
 
     /// Wakes the thread if it sleeps. For whoever has left it a message.
@@ -36,12 +37,19 @@ impl Bell {
 
     /// Takes messages to this ring from now on.
     pub(crate) fn connect(&self, ring: OwnedFd) {
-        let _ = self.ring.set(ring);
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Some(ring);
+    }
+
+    /// Takes no messages any more: the ring goes.
+    pub(crate) fn disconnect(&self) {
+        drop(self.ring.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Wakes the thread, or keeps it from its next sleep.
     pub(crate) fn strike(&self) {
-        let told = self.ring.get().is_some_and(|ring| message::send(ring, Token::Message.pack()).is_ok());
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        let told = ring.as_ref().is_some_and(|ring| message::send(ring, Token::Message.pack()).is_ok());
+        drop(ring);
         if !told {
             self.strike_event();
         }

@@ -41,7 +41,11 @@ pub(crate) fn run(engine: usize, lane: Arc<Lane>, sink: Arc<dyn Sink>, driver: B
     struct Ends;
     impl Drop for Ends {
         fn drop(&mut self) {
-            drop(WORK.take());
+            if let Some(Work { lane, sink, driver, .. }) = WORK.take() {
+                drop(driver);
+                lane.bell.disconnect();
+                drop(sink);
+            }
         }
     }
     let _ends = Ends;
@@ -65,13 +69,14 @@ pub(crate) fn finish(engine: usize) -> bool {
         };
         let (goes_on, warnings) = with_work(engine, turn).unwrap_or_default();
         more = goes_on;
-        warn(&*sink, &warnings);
         if !finished.is_empty() {
             lane.answered(finished.len());
             // A panic in the sink has been told by the panic hook and ends here: other requests need this thread.
             let _ = contain(|| sink.complete(&finished));
             finished.clear();
         }
+        // Not before: whoever is warned may wait for one of those answers.
+        warn(&*sink, &warnings);
     }
     true
 }

@@ -102,6 +102,11 @@ impl<W: Work> Backlog<W> {
     /// Takes what one thread should do next: a fair share of short tasks, or one that is not. Of one queue only, if one is named.
     /// Cancelled tasks on the way are answered.
     pub(super) fn take(&mut self, hands: &mut Hands<W>, queue: Option<u64>) {
+        // Answers that have been left wait for short tasks at most: those first, and a long one the next time.
+        if !self.left.is_empty() && self.tasks.front().is_some_and(|queued| !queued.task.is_short()) {
+            self.take_left(hands);
+            return;
+        }
         // Half of an even share: whoever turns out faster finds something left at the end.
         let share = self.tasks.len().div_ceil(2 * self.crew.get()).min(BATCH);
         for n in 0..share {
@@ -121,14 +126,20 @@ impl<W: Work> Backlog<W> {
                 break;
             }
         }
-        if self.collectors == 0 {
+        if self.may_take_left() {
             self.take_left(hands);
         }
     }
 
+    /// Whether answers that have been left are anybody's: nobody is there to collect them, or may wait, within an answer, for the
+    /// pool to stop.
+    const fn may_take_left(&self) -> bool {
+        self.collectors == 0 || self.stopping
+    }
+
     /// Whether there is something to take.
     pub(super) fn has_work(&self) -> bool {
-        !self.tasks.is_empty() || self.collectors == 0 && !self.left.is_empty()
+        !self.tasks.is_empty() || self.may_take_left() && !self.left.is_empty()
     }
 
     /// Whether the first task belongs to another queue. One that says no name is a short piece of some job, worth doing.

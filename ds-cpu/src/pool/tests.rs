@@ -575,3 +575,79 @@ fn dropping_a_pool_on_its_own_thread_ends_it() {
     wait.recv().unwrap();
     assert!(weak.upgrade().is_none());
 }
+
+/// A sink of a thread that drives, which does this within its first answer.
+struct Within<F>(Arc<Log>, Mutex<Option<F>>);
+
+impl<F: FnOnce() + Send> Sink for Within<F> {
+    fn complete(&self, batch: &[Finished]) {
+        self.0.complete(batch);
+        let act = lock(&self.1).take();
+        if let Some(act) = act {
+            act();
+        }
+    }
+}
+
+fn blocked(n: u64) -> (mpsc::Sender<()>, Test) {
+    let (word, wait) = mpsc::channel();
+    (word, Test::Blocked(n, Arc::new(Mutex::new(wait))))
+}
+
+fn wait_for(mut what: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(3);
+    while !what() {
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
+}
+
+#[test]
+fn stopping_within_an_answer_gives_those_that_were_left_as_well() {
+    let mut left = 0;
+    for _ in 0..20 {
+        let (pool, log) = (pool(1), Arc::new(Log::default()));
+        start(&pool, &log);
+        let (word, task) = blocked(1000);
+        pool.submit([task].into_iter());
+        assert!(wait_for(|| pool.tools().load(Ordering::Relaxed) == 1));
+        pool.submit((0..1).map(Test::Short));
+        let act = || {
+            word.send(()).unwrap();
+            // Either the worker has left its answer to this thread, or it has thought better of it.
+            let is_left = || !lock(&pool.shared.backlog).left.is_empty();
+            assert!(wait_for(|| is_left() || log.numbers().contains(&1000)));
+            left += usize::from(is_left());
+            pool.stop();
+            assert!(log.numbers().contains(&1000), "the pool has stopped, and this job has no answer");
+        };
+        assert!(pool.drive(&Within(log.clone(), Mutex::new(Some(act))), None));
+        assert_eq!(log.numbers().len(), 2);
+    }
+    assert!(left > 0);
+}
+
+#[test]
+fn an_answer_that_was_left_does_not_wait_for_a_long_task() {
+    let (pool, log) = (pool(1), Arc::new(Log::default()));
+    start(&pool, &log);
+    let (word, task) = blocked(1000);
+    pool.submit([task].into_iter());
+    assert!(wait_for(|| pool.tools().load(Ordering::Relaxed) == 1));
+    let (next_word, next) = blocked(1001);
+    pool.submit([Test::Short(0), next].into_iter());
+    let mut answered = false;
+    let act = || {
+        word.send(()).unwrap();
+        // The application's code waits for another request, and works meanwhile on what is there.
+        answered = wait_for(|| log.numbers().contains(&1000));
+        next_word.send(()).unwrap();
+    };
+    assert!(pool.drive(&Within(log.clone(), Mutex::new(Some(act))), None));
+    pool.stop();
+    assert_eq!(log.numbers().len(), 3);
+    assert!(answered, "the answer waited for a task that has nothing to do with it");
+}
