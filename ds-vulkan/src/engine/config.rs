@@ -44,7 +44,7 @@ pub enum DecoderPath {
     /// The one for any size of subgroups, through shared memory.
     AnySize,
     /// None, where the driver decodes: `VK_NV_memory_decompression`, **for trusted data only**. It reports no errors, and what it does
-    /// with damaged tiles is undefined; on an NVIDIA H200 it is ten times slower than the shader. The device is opened with
+    /// with damaged tiles is undefined; how fast it is has not been measured. The device is opened with
     /// [`DeviceOptions::driver_decompression`](crate::DeviceOptions::driver_decompression), or an engine that asks for this does not
     /// start. What the driver does not take (streams in device memory, and ends at no multiple of four bytes) goes through the
     /// shader. [`Path::DRIVER_DECOMPRESSION`](ds_core::Path::DRIVER_DECOMPRESSION) tells which it was.
