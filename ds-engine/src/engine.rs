@@ -209,6 +209,8 @@ pub trait CopyEngine: Engine {
 }
 
 /// The engine of a device: it computes and copies where the device's memory is one end, or both.
+///
+/// Its own methods here are asked as requests are enqueued, with their queue locked: they answer at once and use no runtime.
 pub trait DeviceEngine: CodecEngine + CopyEngine {
     /// Which device.
     fn device(&self) -> DeviceId;

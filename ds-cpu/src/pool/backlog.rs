@@ -31,6 +31,10 @@ pub(super) struct Backlog<W> {
     pub(super) called: usize,
     /// Whether some worker is on its way to look for work.
     pub(super) scout: bool,
+    /// Whether some worker sees to it that tasks left to those at work do not stay where they are, or is called to.
+    pub(super) watched: bool,
+    /// Whether the worker that has been called is to do that.
+    pub(super) watchman_called: bool,
 
     /// Threads that hold tasks they have not answered.
     pub(super) busy: usize,
@@ -72,6 +76,8 @@ impl<W: Work> Backlog<W> {
             asleep: 0,
             called: 0,
             scout: false,
+            watched: false,
+            watchman_called: false,
             busy: 0,
             performing: 0,
             driver_comes: false,
@@ -173,7 +179,7 @@ impl<W: Work> Backlog<W> {
     }
 
     /// How many names of cancelled jobs are kept.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn names(&self) -> usize {
         self.cancelled.len()
     }
@@ -209,6 +215,15 @@ impl<W: Work> Backlog<W> {
         hands.had_been_left = !hands.finished.is_empty();
     }
 
+    /// Takes the answers that have been left to a thread that drives. With none it is through, and none are left to it from here on.
+    pub(super) fn collect(&mut self, hands: &mut Hands<W>) {
+        self.take_left(hands);
+        if hands.finished.is_empty() {
+            self.collectors -= 1;
+            hands.is_batch = false;
+        }
+    }
+
     /// Leaves answers to a thread that drives, if there is one: whoever waits for a queue had better be the one to change it, and
     /// have it in its cache. Not many of them, so that none gets old, and none that had been left already.
     pub(super) fn leave(&mut self, hands: &mut Hands<W>) -> bool {
@@ -225,16 +240,38 @@ impl<W: Work> Backlog<W> {
 
     /// Whether those who hold tasks are enough: more threads than cores would only take turns. One that answers may be kept by
     /// the application's code, but one that is at a batch looks at the queue again before it answers.
-    fn are_enough(&self) -> bool {
+    pub(super) fn are_enough(&self) -> bool {
         let short = self.tasks.front().is_some_and(|queued| queued.task.is_short());
         let hands = self.busy + usize::from(self.driver_comes);
         short && !self.slow && self.performing > 0 && hands >= self.cores.get()
     }
 
+    /// Calls the worker that watches off, if there is work for it and nobody else to call. Returns whether to wake it up.
+    pub(super) fn call_off(&mut self) -> bool {
+        let watches = self.watched && !self.watchman_called;
+        let wanted = watches && self.has_work() && !self.scout && !self.are_enough();
+        self.watched &= !wanted;
+        wanted
+    }
+
+    /// The place of the first task in the order of all.
+    pub(super) fn front(&self) -> Option<u64> {
+        self.tasks.front().map(|queued| queued.number)
+    }
+
     /// Makes a sleeping worker the scout if there is work for one and no scout. Returns whether to wake one up.
+    ///
+    /// Where those at work are enough one is called all the same, to watch them: they may hang, all of them, in what is called short.
     pub(super) fn call(&mut self) -> bool {
-        if !self.has_work() || self.scout || self.asleep == 0 || self.are_enough() {
+        if !self.has_work() || self.scout || self.asleep == 0 {
             return false;
+        }
+        if self.are_enough() {
+            if self.watched {
+                return false;
+            }
+            self.watched = true;
+            self.watchman_called = true;
         }
         self.scout = true;
         self.asleep -= 1;

@@ -8,7 +8,8 @@
 //!   no scout; a worker that finds more than it takes calls the next. So n tasks wake at most n workers, tasks that one
 //!   worker can keep up with wake one, and none is woken while a scout is looking anyway.
 //! * A single task of a thread that is about to drive ([`is_about_to_drive`]) is left to that thread, and nobody is woken.
-//! * Short tasks are not given to more threads than there are cores, unless they turn out slow.
+//! * Short tasks are not given to more threads than there are cores, unless they turn out slow. One more is called to watch: where
+//!   the same task stays the first for a millisecond, those at work hang, and others take over.
 //! * A worker leaves its answers to a thread that drives meanwhile, and waits for a queue: it is better that one core touches
 //!   what a queue keeps of its requests than that two do by turns.
 //! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately.
@@ -26,6 +27,7 @@ mod model;
 mod tests;
 
 use core::num::NonZeroUsize;
+use core::time::Duration;
 use std::sync::{Arc, PoisonError};
 
 use ds_core::{Fault, Path};
@@ -54,6 +56,8 @@ struct Shared<W: Work> {
     calls: Condvar,
     /// Whoever stops the pool waits here for the rest.
     calm: Condvar,
+    /// The worker that watches the others waits here for time to pass, or for the pool to stop.
+    watch: Condvar,
     /// What the backlog has, for a look without the lock.
     ready: Ready,
     tools: W::Tools,
@@ -78,6 +82,7 @@ impl<W: Work> Pool<W> {
             backlog: Mutex::new(Backlog::new(workers)),
             calls: Condvar::new(),
             calm: Condvar::new(),
+            watch: Condvar::new(),
             ready: Ready::default(),
             tools,
         };
@@ -190,14 +195,26 @@ impl<W: Work> Shared<W> {
         backlog.reserved = false;
         self.ready.set(if backlog.has_work() { Ready::TASKS } else { Ready::NOTHING });
         let call = backlog.call();
+        let call_off = !call && backlog.call_off();
         let stopping = backlog.stopping;
         drop(backlog);
         if call {
             self.calls.notify_one();
+        } else if call_off {
+            self.watch.notify_one();
         }
         if stopping {
             self.calm.notify_all();
         }
+    }
+
+    /// Lets time pass, if the pool does not stop.
+    fn wait_a_while<'a>(
+        &self,
+        backlog: MutexGuard<'a, Backlog<W>>,
+        time: Duration,
+    ) -> MutexGuard<'a, Backlog<W>> {
+        self.watch.wait_timeout(backlog, time).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// What a thread has taken is done, and it will answer, which may take long: the sink may run the application's code. So it calls
@@ -259,7 +276,7 @@ impl<W: Work> Shared<W> {
             held.hands.deliver(sink);
             held.hands.finished.clear();
             if held.hands.is_batch {
-                lock(&self.backlog).take_left(&mut held.hands);
+                lock(&self.backlog).collect(&mut held.hands);
             }
         }
         true
@@ -270,6 +287,7 @@ impl<W: Work> Shared<W> {
         let mut backlog = lock(&self.backlog);
         backlog.stopping = true;
         self.calls.notify_all();
+        self.watch.notify_all();
         // On a thread that is delivering an answer right now: that answer cannot be waited for.
         let inside = backlog.workers.contains(&me) || backlog.drivers.contains(&me);
         if inside {

@@ -21,6 +21,8 @@ enum Test {
     Long(u64),
     /// Waits for a word.
     Blocked(u64, Arc<Mutex<mpsc::Receiver<()>>>),
+    /// Likewise, and is called short.
+    Stuck(u64, Arc<Mutex<mpsc::Receiver<()>>>),
     /// Takes so many turns.
     Turns(u64, usize),
     Panics(u64),
@@ -29,7 +31,8 @@ enum Test {
 impl Test {
     fn number(&self) -> u64 {
         match *self {
-            Self::Short(n) | Self::Long(n) | Self::Blocked(n, _) | Self::Turns(n, _) | Self::Panics(n) => n,
+            Self::Short(n) | Self::Long(n) | Self::Turns(n, _) | Self::Panics(n) => n,
+            Self::Blocked(n, _) | Self::Stuck(n, _) => n,
         }
     }
 }
@@ -42,7 +45,7 @@ impl Work for Test {
     }
 
     fn is_short(&self) -> bool {
-        matches!(self, Self::Short(_))
+        matches!(self, Self::Short(_) | Self::Stuck(..))
     }
 
     fn run(self, tools: &AtomicUsize, by: Path) -> Turn<Self> {
@@ -50,7 +53,7 @@ impl Work for Test {
         match &self {
             Self::Short(_) => {}
             Self::Long(_) => std::thread::sleep(Duration::from_micros(200)),
-            Self::Blocked(_, word) => lock(word).recv().unwrap(),
+            Self::Blocked(_, word) | Self::Stuck(_, word) => lock(word).recv().unwrap(),
             Self::Turns(_, 0) => {}
             Self::Panics(_) => std::panic::panic_any(Bomb),
             Self::Turns(n, left) => return Turn::Later(Self::Turns(*n, left - 1)),
@@ -650,4 +653,27 @@ fn an_answer_that_was_left_does_not_wait_for_a_long_task() {
     pool.stop();
     assert_eq!(log.numbers().len(), 3);
     assert!(answered, "the answer waited for a task that has nothing to do with it");
+}
+
+#[test]
+fn short_tasks_that_hang_do_not_keep_all_others_from_workers_that_sleep() {
+    let cores = crate::default_workers().get();
+    let log = Arc::new(Log::default());
+    let pool = asleep(cores + 2, &log);
+    let mut words = Vec::new();
+    for n in 0..cores {
+        let (word, wait) = mpsc::channel();
+        words.push(word);
+        pool.submit([Test::Stuck(1000 + n as u64, Arc::new(Mutex::new(wait)))].into_iter());
+        assert!(wait_for(|| pool.tools().load(Ordering::Relaxed) == n + 1));
+    }
+    // No scout is left over.
+    assert!(wait_for(|| lock(&pool.shared.backlog).asleep == 2));
+    pool.submit((0..100).map(Test::Short));
+    let done = wait_for(|| log.numbers().len() == 100);
+    for word in words {
+        word.send(()).unwrap();
+    }
+    pool.stop();
+    assert!(done, "two workers slept beside a hundred tasks");
 }

@@ -15,6 +15,8 @@ use crate::work::Work;
 
 /// How long a batch of short tasks may take before its answers are due and its rest goes back.
 const SLOW: Duration = if cfg!(all(test, loom)) { Duration::MAX } else { Duration::from_micros(50) };
+/// How long the same short task may be the first in the queue, with as many threads at work as there are cores.
+const STUCK: Duration = Duration::from_millis(1);
 /// Tasks of a batch from one look at the clock to the next.
 const LOOK_EVERY: usize = 8;
 
@@ -110,9 +112,23 @@ impl<'a, W: Work> Worker<'a, W> {
             // The caller has made this worker the scout and struck it off the sleepers.
             backlog.called -= 1;
             backlog.scout = false;
+            if core::mem::take(&mut backlog.watchman_called) {
+                backlog = self.watch(backlog);
+            }
         } else {
             backlog.asleep -= 1;
         }
+        backlog
+    }
+
+    /// Sees to tasks that are left to those at work: if none of them is taken for a while, they have turned out slow.
+    fn watch(&self, mut backlog: MutexGuard<'a, Backlog<W>>) -> MutexGuard<'a, Backlog<W>> {
+        while backlog.are_enough() && !backlog.stopping {
+            let front = backlog.front();
+            backlog = self.shared.wait_a_while(backlog, STUCK);
+            backlog.slow |= backlog.front() == front;
+        }
+        backlog.watched = false;
         backlog
     }
 }
