@@ -79,7 +79,7 @@ pub(crate) fn summary(results: &Results) -> String {
     if let Some(row) = &results.stream {
         write!(
             text,
-            "\n\nA whole pack of level {} (`ds stream`: read from the page cache, decoded on {} threads, verified) arrives at {:.0} % of the \
+            "\n\nA whole pack of level {} (`ds stream`: read from the page cache, decoded on {} threads, verified) arrives at {:.1} % of the \
              codec's own speed on as many threads: {:.2} beside {:.2} GB/s of content.",
             row.level,
             row.threads,
@@ -366,7 +366,7 @@ pub(crate) mod tests {
             "| encoding, speed |  |  | 0.50x |\n| encoding, size |  |  | 1.00 % smaller |",
             "Beside `other 2.0` (-O3) decoding DEFLATE of level 9",
             "1.00x with AVX-512. On 2 threads our decoder (AVX-512) is 1.90x as fast as on one.",
-            "arrives at 80 % of the codec's own speed on as many threads: 3.64 beside 4.55 GB/s of content.",
+            "arrives at 80.0 % of the codec's own speed on as many threads: 3.64 beside 4.55 GB/s of content.",
         ] {
             assert!(text.contains(expected), "no '{expected}' in:\n{text}");
         }
