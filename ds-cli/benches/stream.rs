@@ -18,7 +18,7 @@ use ds_cli::stream::{Options, Streamer, cores, cpu_time};
 use ds_gdeflate::{Decoder, Level, TileStream};
 
 const LEVELS: [u8; 1] = [9];
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 45;
 /// Times that the pack is streamed in one measurement: starting threads must not count.
 const PASSES: usize = 8;
 

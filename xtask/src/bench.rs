@@ -34,7 +34,7 @@ const QUICK_ROUNDS: usize = 5;
 
 const ENCODE_ROUNDS: usize = 3;
 const DECODE_ROUNDS: usize = 7;
-const STREAM_ROUNDS: usize = 15;
+const STREAM_ROUNDS: usize = 45;
 
 /// What to measure, and where it goes.
 #[derive(Args)]
