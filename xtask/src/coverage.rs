@@ -26,8 +26,12 @@ const LIGHT: (&str, &str) = ("CARGO_PROFILE_TEST_OPT_LEVEL", "1");
 pub(crate) fn run(project: &Project, min: f64, html: bool) -> Result<()> {
     let sh = &project.sh;
     let output = project.workspace.target_directory.join("coverage.json");
-    let scope = ["--workspace", "--exclude", "xtask", "--all-features", "--lib", "--bins", "--tests"];
-    cmd!(sh, "cargo llvm-cov --no-report --no-cfg-coverage {scope...}").envs([QUICK, LIGHT]).run()?;
+    // Examples as well: one of them is a library that tests open.
+    let kinds = ["--lib", "--bins", "--tests", "--examples"];
+    let scope = ["--workspace", "--exclude", "xtask", "--all-features"];
+    cmd!(sh, "cargo llvm-cov --no-report --no-cfg-coverage {scope...} {kinds...}")
+        .envs([QUICK, LIGHT])
+        .run()?;
     cmd!(sh, "cargo llvm-cov report --json --summary-only --output-path {output}").run()?;
     if html {
         cmd!(sh, "cargo llvm-cov report --html").run()?;

@@ -348,7 +348,8 @@ fn examples(project: &Project) -> Result<Ending> {
     build_programs(project)?;
     let dir = project.workspace.target_directory.join("debug/examples");
     let examples = project.workspace.packages.iter().flat_map(|package| package.targets_of("example"));
-    let commands: Vec<_> = examples.map(|example| project.sh.cmd(dir.join(&example.name))).collect();
+    let programs = examples.filter(|example| example.is_program());
+    let commands: Vec<_> = programs.map(|example| project.sh.cmd(dir.join(&example.name))).collect();
     run_each(project, &commands)
 }
 

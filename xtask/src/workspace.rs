@@ -64,6 +64,8 @@ pub(crate) struct Package {
 pub(crate) struct Target {
     pub(crate) name: String,
     kind: Vec<String>,
+    #[serde(default)]
+    crate_types: Vec<String>,
 }
 
 impl Workspace {
@@ -129,6 +131,13 @@ impl Package {
                 .features
                 .get(feature)
                 .is_some_and(|list| list.iter().any(|next| self.implies(next, wanted)))
+    }
+}
+
+impl Target {
+    /// Whether it can be run; an example may also be a library that others open.
+    pub(crate) fn is_program(&self) -> bool {
+        self.crate_types.iter().any(|kind| kind == "bin")
     }
 }
 
