@@ -132,9 +132,10 @@ fn a_rival_that_is_missing_is_told_and_one_that_was_named_is_an_error() {
 /// A folder in which CUDA's driver and nvCOMP are a library that has the processor for a device.
 fn fake() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    // Cargo builds a package's examples beside its tests.
-    let target: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().into();
-    let library = target.join("examples/libfake_nvcomp_for_ds.so");
+    // Cargo builds a package's examples beside its tests, unless told to leave them.
+    let beside = || std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
+    let examples: PathBuf = std::env::var_os("DS_EXAMPLES").map_or_else(beside, Into::into);
+    let library = examples.join("libfake_nvcomp_for_ds.so");
     assert!(
         library.exists(),
         "where tests are named one by one, Cargo builds no examples: `cargo build --examples` does"

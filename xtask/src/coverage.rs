@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use xshell::cmd;
 
+use crate::steps;
 use crate::workspace::{Package, Project};
 
 /// Least share of lines that the tests must reach in each crate, in percent.
@@ -26,11 +27,13 @@ const LIGHT: (&str, &str) = ("CARGO_PROFILE_TEST_OPT_LEVEL", "1");
 pub(crate) fn run(project: &Project, min: f64, html: bool) -> Result<()> {
     let sh = &project.sh;
     let output = project.workspace.target_directory.join("coverage.json");
-    // Examples as well: one of them is a library that tests open.
-    let kinds = ["--lib", "--bins", "--tests", "--examples"];
-    let scope = ["--workspace", "--exclude", "xtask", "--all-features"];
-    cmd!(sh, "cargo llvm-cov --no-report --no-cfg-coverage {scope...} {kinds...}")
+    // Some examples are libraries that tests open, and here Cargo builds none.
+    steps::build_programs(project)?;
+    let examples = project.workspace.target_directory.join("debug/examples");
+    let scope = ["--workspace", "--exclude", "xtask", "--all-features", "--lib", "--bins", "--tests"];
+    cmd!(sh, "cargo llvm-cov --no-report --no-cfg-coverage {scope...}")
         .envs([QUICK, LIGHT])
+        .env("DS_EXAMPLES", examples)
         .run()?;
     cmd!(sh, "cargo llvm-cov report --json --summary-only --output-path {output}").run()?;
     if html {

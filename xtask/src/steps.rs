@@ -369,7 +369,7 @@ fn valgrind(project: &Project) -> Result<Ending> {
 
 /// Builds programs and examples as the tests do, so that after a test run nothing is left to build: asking for
 /// the tests as well gives dependencies the same features.
-fn build_programs(project: &Project) -> Result<()> {
+pub(crate) fn build_programs(project: &Project) -> Result<()> {
     let kinds = ["--bins", "--examples", "--tests"];
     cmd!(project.sh, "cargo build --workspace --exclude xtask --all-features {kinds...} --profile test")
         .run()?;
