@@ -208,9 +208,13 @@ fn what_makes_no_sense_is_refused() {
     if lacks_vulkan(&output) {
         return;
     }
-    fails(&output, 2, "no compressed content of class \"none\"");
+    fails(&output, 2, "no compressed content of class \"none\"\n    hint: there are: other, text");
     let nowhere = place.path().join("nowhere");
     fails(&run(["bench", "gpu", "--corpus", nowhere.to_str().unwrap()]), 1, "cannot read");
+    let empty = place.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let empty = empty.to_str().unwrap();
+    fails(&run(["bench", "gpu", "--corpus", empty]), 3, &format!("{empty:?}: nothing in it is compressed"));
     let pack = &command[2];
     let mut bytes = fs::read(pack).unwrap();
     bytes[40] ^= 1;
@@ -240,4 +244,23 @@ fn a_corpus_is_measured_class_by_class() {
     assert_eq!(classes, ["folder", "mesh"]);
     assert!(report["content"].as_str().unwrap().contains("corpus, level 9"));
     fails(&run(&command), 1, "exists");
+}
+
+#[test]
+fn without_room_for_what_is_measured_it_says_how_to_name_a_place() {
+    let place = tempfile::tempdir().unwrap();
+    // A file system of 256 KiB, where this test may make one: room for some of the content.
+    let script = "mount -t tmpfs -o size=256k none \"$1\" && TMPDIR=\"$1\" exec \"$0\" bench gpu --figure 2";
+    let output = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_ds")])
+        .arg(place.path())
+        .output();
+    match output {
+        Ok(output) if lacks_vulkan(&output) => {}
+        Ok(output) if stderr(&output).contains("ds: ") => {
+            fails(&output, 1, "the disk is full");
+            assert!(stderr(&output).contains("TMPDIR names") && !stderr(&output).contains("-o"));
+        }
+        _ => eprintln!("SKIPPED: no mounts of our own"),
+    }
 }

@@ -75,17 +75,20 @@ pub(super) fn is_wanted(class: &str, wanted: &[String]) -> bool {
 pub(super) fn load(pack: &Pack, path: &Path, wanted: &[String], most: usize) -> Result<Vec<Class>> {
     let mut classes = BTreeMap::<&str, Vec<_>>::new();
     for entry in pack.index().entries() {
-        let name = class_of(entry.name());
-        if !is_wanted(name, wanted) {
-            continue;
-        }
         let chunks = entry.chunks().enumerate().map(|(number, chunk)| (entry.name(), number, chunk));
         let tiled = chunks.filter(|(.., chunk)| chunk.method == Method::GDeflate);
-        classes.entry(name).or_default().extend(tiled);
+        classes.entry(class_of(entry.name())).or_default().extend(tiled);
     }
-    if let Some(missing) = wanted.iter().find(|name| classes.get(name.as_str()).is_none_or(Vec::is_empty)) {
-        return Err(Error::usage(format!("there is no compressed content of class {missing:?}")));
+    classes.retain(|_, chunks| !chunks.is_empty());
+    if let Some(missing) = wanted.iter().find(|name| !classes.contains_key(name.as_str())) {
+        let error = Error::usage(format!("there is no compressed content of class {missing:?}"));
+        let there_are: Vec<_> = classes.into_keys().collect();
+        return Err(match there_are.is_empty() {
+            true => error,
+            false => error.hint(format!("there are: {}", there_are.join(", "))),
+        });
     }
+    classes.retain(|name, _| is_wanted(name, wanted));
     let (mut decoder, mut packed, mut content) = (Decoder::boxed(), Vec::new(), Vec::new());
     let mut loaded = Vec::new();
     for (name, chunks) in classes {
