@@ -261,7 +261,7 @@ Examples:
   ds stream game.dspak --engine cpu --codec cpu --json
   ds stream game.dspak --engine uring --codec vulkan --to vram
   ds stream game.dspak --codec vulkan --to vram --device radeon --vram 256M
-  ds stream game.dspak --codec cpu --to vram           decoded by the processor, copied to the device")]
+  ds stream game.dspak --codec cpu --to vram    decoded by the processor, copied to the device")]
 struct Stream {
     /// The pack to stream
     #[arg(value_name = "FILE")]
