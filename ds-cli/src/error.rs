@@ -149,6 +149,9 @@ fn advice(kind: io::ErrorKind) -> Option<Hint> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             return Some(Hint::Elsewhere("the disk is full: free some space, or choose another place"));
         }
+        io::ErrorKind::FileTooLarge => {
+            "`ulimit -f` says how long files may get; file systems have limits, too"
+        }
         io::ErrorKind::ReadOnlyFilesystem => {
             return Some(Hint::Elsewhere("the file system is read-only: choose another place"));
         }
