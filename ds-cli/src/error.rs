@@ -57,8 +57,13 @@ impl Error {
             return Self::new(Kind::ReaderGone, "standard output was closed");
         }
         let message = format!("cannot write to standard output: {}", plain(&error));
-        let this = Self { hint: advice(error.kind()), ..Self::new(Kind::System, message) };
-        this.elsewhere("send standard output somewhere else")
+        let hint = match advice(error.kind()) {
+            Some(Hint::Elsewhere(_)) => {
+                Some(Hint::Text("free some space, or send standard output somewhere else".to_owned()))
+            }
+            hint => hint,
+        };
+        Self { hint, ..Self::new(Kind::System, message) }
     }
 
     /// A file that is damaged or is not what it should be.
