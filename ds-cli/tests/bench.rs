@@ -105,7 +105,7 @@ fn no_figure_of_software_goes_without_saying_so() {
 
 #[test]
 fn a_rival_that_is_missing_is_told_and_one_that_was_named_is_an_error() {
-    let (_place, command) = packed();
+    let (place, command) = packed();
     let command = with(&command, &["--figure", "1"]);
     let output = run(&command);
     if lacks_vulkan(&output) {
@@ -127,6 +127,10 @@ fn a_rival_that_is_missing_is_told_and_one_that_was_named_is_an_error() {
     fails(&run(named), 1, "nvCOMP cannot be measured: /nowhere/libnvcomp.so.6");
     let output = ds(&command).env("NVCOMP_LIBRARY", "/nowhere/libnvcomp.so.6").output().unwrap();
     fails(&output, 1, "/nowhere/libnvcomp.so.6");
+    // One that is there, in the folder at hand, and is no library.
+    let output = ds(with(&command, &["--nvcomp", "p"])).current_dir(place.path()).output().unwrap();
+    fails(&output, 1, &format!("nvCOMP cannot be measured: {}: ", place.path().join("p").display()));
+    assert!(!stderr(&output).contains("No such file"), "{}", stderr(&output));
 }
 
 /// A folder in which CUDA's driver and nvCOMP are a library that has the processor for a device.
