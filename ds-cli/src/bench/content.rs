@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ds_bench::classes::evenly;
 use ds_gdeflate::{CodecId, Decoder, StreamWriter, TILE_SIZE, TileStream};
 
 use crate::commands::{chunk_error, read_error};
@@ -51,12 +52,6 @@ fn stream_of(tiles: &[&Tile]) -> Result<(Vec<u8>, Vec<u8>)> {
     let len = writer.finish().map_err(refused)?;
     stream.truncate(len);
     Ok((stream, content))
-}
-
-/// Some of so many, evenly spaced: all if there are no more.
-pub(super) fn evenly(all: usize, most: usize) -> impl Iterator<Item = usize> {
-    let some = all.min(most);
-    (0..some).map(move |n| n * all / some.max(1))
 }
 
 /// The class that an entry belongs to.
@@ -122,13 +117,6 @@ pub(super) fn load(pack: &Pack, path: &Path, wanted: &[String], most: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn some_of_many_are_evenly_spaced() {
-        assert_eq!(evenly(10, 4).collect::<Vec<_>>(), [0, 2, 5, 7]);
-        assert_eq!(evenly(3, 32).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(evenly(0, 32).count() + evenly(5, 0).count(), 0);
-    }
 
     #[test]
     fn streams_are_made_of_whole_tiles() {

@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ds_bench::classes;
+use ds_bench::classes::{self, evenly};
 use ds_bench::gpu::{Results, Rival, SCHEMA};
 use ds_bench::machine;
 use ds_bench::progress::Progress;
@@ -31,7 +31,7 @@ use ds_gdeflate::Level;
 use ds_nvcomp::Nvcomp;
 use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
 
-use self::content::{Class, evenly, is_wanted};
+use self::content::{Class, is_wanted};
 use self::gpu::Gpu;
 use crate::assets::{self, Scale};
 use crate::commands::{open_pack, pack};
