@@ -37,6 +37,13 @@ impl Work for Task {
         }
     }
 
+    fn weight(&self) -> usize {
+        match self {
+            Self::Io(job) => job.weight(),
+            Self::Codec(task) => task.weight(),
+        }
+    }
+
     #[inline]
     fn run(self, tools: &Tools, by: Path) -> Turn<Self> {
         match self {

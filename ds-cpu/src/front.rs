@@ -52,6 +52,10 @@ impl Work for FrontJob {
         self.0.is_short()
     }
 
+    fn weight(&self) -> usize {
+        self.0.weight()
+    }
+
     #[inline]
     fn run(self, behind: &Self::Tools, by: Path) -> Turn<Self> {
         let Self(job) = self;

@@ -124,14 +124,17 @@ impl<W: Work> Backlog<W> {
         }
         // Half of an even share: whoever turns out faster finds something left at the end.
         let share = self.tasks.len().div_ceil(2 * self.crew.get()).min(BATCH);
+        let mut room = BATCH;
         for n in 0..share {
             if queue.is_some_and(|queue| self.is_first_of_another(queue)) {
                 break;
             }
-            let short = self.tasks.front().is_some_and(|queued| queued.task.is_short());
-            if n > 0 && !short {
+            let Some(task) = self.tasks.front().map(|queued| &queued.task) else { break };
+            let (short, weight) = (task.is_short(), task.weight());
+            if n > 0 && !(short && weight <= room) {
                 break;
             }
+            room = room.saturating_sub(weight);
             match self.take_one() {
                 Some(Taken::Task(task)) => hands.batch.push_back(task),
                 Some(Taken::Answer(answer)) => hands.finished.push(answer),

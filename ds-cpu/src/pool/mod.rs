@@ -40,7 +40,7 @@ use crate::work::{Turn, Work};
 use backlog::{Backlog, Numbered};
 use worker::Hands;
 
-/// Short tasks that a worker takes at once, at most.
+/// Short tasks that a worker takes at once, at most; fewer of the longer ones ([`Work::weight`]).
 pub(crate) const BATCH: usize = 16;
 
 /// Named threads and the queue they work on.
