@@ -8,8 +8,8 @@ use super::{Entry, Results};
 pub(crate) fn all(results: &Results) -> String {
     let Results { machine, date, commit, rounds, seconds, .. } = results;
     let mut text = format!(
-        "On {} ({}), {date}, at commit {commit}: medians of {rounds} rounds of {seconds} s. Reads per second over the rival's in the same\n\
-         run; in brackets the CPU time per read, user and kernel, over its.\n",
+        "On {}\n({}), {date}, at commit {commit}: medians of {rounds} rounds of {seconds} s. Reads per second over the\n\
+         rival's in the same run; in brackets the CPU time per read, user and kernel, over its.\n",
         machine.name, machine.system
     );
     for (batch, title) in [(false, "A depth is kept"), (true, "Batches are waited for")] {
