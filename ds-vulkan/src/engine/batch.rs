@@ -42,6 +42,10 @@ pub(crate) struct Batch {
     pub(crate) parts: Vec<Part>,
     /// Bytes moved or made.
     pub(crate) bytes: u64,
+    /// Bytes that the thread which plans has copied.
+    pub(crate) copied: u64,
+    /// The last submission that has an earlier part of a job that is in this one.
+    pub(crate) behind: u64,
 }
 
 /// How much is in a batch.
@@ -139,6 +143,7 @@ impl Batch {
     /// Takes out everything; its memory goes back to the pools. The device is through with it.
     pub(crate) fn clear(&mut self) {
         self.back_to(Self::default().mark());
+        (self.copied, self.behind) = (0, 0);
     }
 
     /// Whether nothing is in it.

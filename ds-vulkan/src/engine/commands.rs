@@ -49,22 +49,21 @@ pub(crate) mod scope {
 /// with what it recorded before.
 pub(crate) struct Commands {
     device: Device,
-    queue: Queue,
     pool: vk::CommandPool,
     raw: vk::CommandBuffer,
 }
 
 impl Commands {
-    pub(crate) fn new(device: &Device, queue: &Queue) -> Result<Self, CallError> {
+    /// For the queues of a family that the device has queues of.
+    pub(crate) fn new(device: &Device, family: u32) -> Result<Self, CallError> {
         let raw = &device.inner.raw;
         let create = vk::CommandPoolCreateInfo::default()
-            .queue_family_index(queue.family)
+            .queue_family_index(family)
             .flags(vk::CommandPoolCreateFlags::TRANSIENT);
         // SAFETY: the device has queues of this family.
         let pool = unsafe { raw.create_command_pool(&create, None) };
         let pool = pool.map_err(CallError::of("making a command pool"))?;
-        let mut made =
-            Self { device: device.clone(), queue: queue.clone(), pool, raw: vk::CommandBuffer::null() };
+        let mut made = Self { device: device.clone(), pool, raw: vk::CommandBuffer::null() };
         let allocate = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
         // SAFETY: the pool is the one just made.
         let buffers = unsafe { raw.allocate_command_buffers(&allocate) };
@@ -149,9 +148,10 @@ impl Commands {
         }
     }
 
-    /// Ends recording and submits.
+    /// Ends recording and submits to a queue of the family that this is for.
     pub(crate) fn submit(
         &mut self,
+        queue: &Queue,
         waits: &[vk::SemaphoreSubmitInfo<'_>],
         signal: vk::SemaphoreSubmitInfo<'_>,
     ) -> Result<(), CallError> {
@@ -165,7 +165,7 @@ impl Commands {
             .wait_semaphore_infos(waits)
             .command_buffer_infos(&buffers)
             .signal_semaphore_infos(&signals)];
-        let submitted = self.queue.locked(|queue| match &inner.sync2 {
+        let submitted = queue.locked(|queue| match &inner.sync2 {
             // SAFETY: the queue's lock is held; the buffer is recorded for its family; the semaphores are alive and count up.
             Sync2::Core => unsafe { inner.raw.queue_submit2(queue, &submit, vk::Fence::null()) },
             // SAFETY: as above, by the extension.

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use ds_engine::JobId;
+use ds_core::Fault;
 use ds_engine::lock::{lock, wait};
+use ds_engine::{Finished, JobId};
 
+use super::batch::Part;
 use super::flight::Flight;
 use super::plan::Work;
 use super::timeline::Reached;
@@ -24,23 +26,28 @@ struct Waiting {
     free: Vec<Flight>,
     /// Submissions that are not over.
     flying: usize,
-    /// Submissions that are.
+    /// What those of them are called that have been sent.
+    sent: Vec<u64>,
+    /// Submissions that are over.
     landed: Landed,
+    /// Jobs that have failed with a submission, while others have further parts of them.
+    failed: Vec<(JobId, Fault)>,
     stopping: bool,
 }
 
 /// Submissions that are over.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Landed {
+struct Landed {
     count: u64,
     /// How far the timelines have come by then.
-    pub(crate) reached: Reached,
+    reached: Reached,
 }
 
 impl Line {
     /// With so many submissions at once.
     pub(crate) fn new(free: Vec<Flight>) -> Self {
-        Self { state: Mutex::new(Waiting { free, ..Waiting::default() }), changed: Condvar::new() }
+        let sent = Vec::with_capacity(free.len());
+        Self { state: Mutex::new(Waiting { free, sent, ..Waiting::default() }), changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -75,9 +82,9 @@ impl Line {
         }
     }
 
-    /// Waits for a job and for what it takes to submit it, and counts a submission as begun; with it come those that are over.
+    /// Waits for a job and for what it takes to submit it, and counts a submission as begun; with it comes how many are over.
     /// `None` when nothing is left and nothing will come.
-    pub(crate) fn begin(&self) -> Option<(Flight, Landed)> {
+    pub(crate) fn begin(&self) -> Option<(Flight, u64)> {
         let mut state = self.lock();
         loop {
             if state.work.is_empty() {
@@ -86,9 +93,52 @@ impl Line {
                 }
             } else if let Some(flight) = state.free.pop() {
                 state.flying += 1;
-                return Some((flight, state.landed));
+                return Some((flight, state.landed.count));
             }
             state = wait(&self.changed, state);
+        }
+    }
+
+    /// A submission is sent, under that name. Returns how far the timelines have come by those that are over: whatever was answered
+    /// before any of this one's jobs was given is among them.
+    pub(crate) fn send(&self, value: u64) -> Reached {
+        let mut state = self.lock();
+        state.sent.push(value);
+        state.landed.reached
+    }
+
+    /// Whether all submissions up to that one are over.
+    pub(crate) fn has_landed(&self, value: u64) -> bool {
+        self.lock().has_landed(value)
+    }
+
+    /// Waits until all submissions up to that one are over.
+    pub(crate) fn wait_landed(&self, value: u64) {
+        let mut state = self.lock();
+        while !state.has_landed(value) {
+            state = wait(&self.changed, state);
+        }
+    }
+
+    /// All of a submission has failed: later parts of its jobs do not make them good.
+    pub(crate) fn fail(&self, parts: &[Part], fault: Fault) {
+        let unfinished = parts.iter().filter(|part| !part.last).map(|part| (part.id, fault));
+        self.lock().failed.extend(unfinished);
+    }
+
+    /// Has answers to jobs say so whose earlier parts have failed.
+    pub(crate) fn spoil(&self, answers: &mut [Finished]) {
+        let mut state = self.lock();
+        if state.failed.is_empty() {
+            return;
+        }
+        for answer in answers {
+            state.failed.retain(|&(id, fault)| {
+                if id == answer.id {
+                    answer.result = Err(fault);
+                }
+                id != answer.id
+            });
         }
     }
 
@@ -97,17 +147,18 @@ impl Line {
         let mut state = self.lock();
         state.landed.count += 1;
         state.landed.reached = state.landed.reached.max(flight.reached());
+        state.sent.retain(|&value| value != flight.value);
         state.free.push(flight);
         state.flying -= 1;
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Gives up a submission that had no room for a single job, and waits for one to be over that was under way when it began,
-    /// as told by `landed`. If none was, nobody has what the job wants, and the submission is given back: it has begun still.
-    pub(crate) fn wait_for_room(&self, flight: Flight, landed: Landed) -> Option<Flight> {
+    /// Gives up a submission that had no room for a single job, and waits for one to be over that was under way when it began, when
+    /// `landed` were over. If none was, nobody has what the job wants, and the submission is given back: it has begun still.
+    pub(crate) fn wait_for_room(&self, flight: Flight, landed: u64) -> Option<Flight> {
         let mut state = self.lock();
-        while state.landed.count == landed.count {
+        while state.landed.count == landed {
             if state.flying == 1 {
                 return Some(flight);
             }
@@ -124,7 +175,13 @@ impl Line {
     }
 }
 
-/// Submissions in order.
+impl Waiting {
+    fn has_landed(&self, value: u64) -> bool {
+        self.sent.iter().all(|&sent| sent > value)
+    }
+}
+
+/// Submissions to one queue, which end in order.
 #[derive(Default)]
 pub(crate) struct Flights {
     state: Mutex<Submitted>,
@@ -134,6 +191,8 @@ pub(crate) struct Flights {
 #[derive(Default)]
 struct Submitted {
     flights: VecDeque<Flight>,
+    /// Those that are not over, the one that is waited for included.
+    flying: usize,
     /// Whether no more will come.
     closed: bool,
 }
@@ -144,8 +203,21 @@ impl Flights {
     }
 
     pub(crate) fn add(&self, flight: Flight) {
-        self.lock().flights.push_back(flight);
+        let mut state = self.lock();
+        state.flights.push_back(flight);
+        state.flying += 1;
+        drop(state);
         self.changed.notify_all();
+    }
+
+    /// One that was taken out is over.
+    pub(crate) fn land(&self) {
+        self.lock().flying -= 1;
+    }
+
+    /// How many are not over.
+    pub(crate) fn flying(&self) -> usize {
+        self.lock().flying
     }
 
     pub(crate) fn close(&self) {

@@ -16,7 +16,7 @@ use crate::memory::types::Purpose;
 pub(crate) struct Slot {
     /// For the transfer queue.
     pub(crate) transfer: Commands,
-    /// For the queue that computes.
+    /// For any of the queues that compute.
     pub(crate) main: Commands,
     tiles: Allocation,
     words: Allocation,
@@ -33,8 +33,8 @@ impl Slot {
         let allocate = |size, purpose| Allocation::new(device, size, vk::BufferUsageFlags::empty(), purpose);
         let scratch = scratch_bytes(Self::TILES as u32);
         Ok(Self {
-            transfer: Commands::new(device, &device.inner.queues.transfer)?,
-            main: Commands::new(device, &device.inner.queues.compute)?,
+            transfer: Commands::new(device, device.inner.queues.transfer.family)?,
+            main: Commands::new(device, device.inner.queues.main().family)?,
             tiles: allocate(Self::TILES as u64 * Tile::SIZE, Purpose::Upload)?,
             words: allocate((Self::TILES + Self::FURTHER) as u64 * 4, Purpose::Readback)?,
             scratch: (scratch > 0).then(|| allocate(scratch, Purpose::Device)).transpose()?,

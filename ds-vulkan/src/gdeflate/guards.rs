@@ -106,12 +106,13 @@ fn run(
         tile_count: TILES as u32,
         reserved: 0,
     };
-    let mut commands = Commands::new(device, &device.inner.queues.compute).unwrap();
+    let queue = device.inner.queues.main();
+    let mut commands = Commands::new(device, queue.family).unwrap();
     let timeline = Timeline::new(device).unwrap();
     commands.begin().unwrap();
     commands.dispatch(decoder.pipeline, &dispatch, decoder.workgroups(TILES as u32));
     commands.barrier(scope::SHADER_WRITE, scope::HOST_READ);
-    commands.submit(&[], timeline.at(1)).unwrap();
+    commands.submit(queue, &[], timeline.at(1)).unwrap();
     timeline.wait(1).unwrap();
     // SAFETY: the device is through with it.
     let mut left = unsafe { whole.as_ref() }.to_vec();

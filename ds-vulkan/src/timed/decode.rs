@@ -68,7 +68,7 @@ impl TimedDecode {
         let mut before = new(table_len + words_len, Purpose::Upload)?;
         fill(&mut before, &tiles);
         let mut this = Self {
-            work: Work::new(device, &device.inner.queues.compute)?,
+            work: Work::new(device, device.inner.queues.main())?,
             decoder,
             tiles: tiles.len(),
             before,

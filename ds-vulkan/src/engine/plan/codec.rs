@@ -26,7 +26,7 @@ pub(super) fn plan(means: &Means, batch: &mut Batch, slot: &Slot, job: CodecJob)
         (Transform::Custom(number), from) => custom(means, batch, slot, &job, number, from, into),
         (Transform::None, _) => Err(Fault::Unsupported("a codec step without a transform").into()),
     }?;
-    let work = Work::Step { job, cancelled: false };
+    let work = Work::from(job);
     let (readback, verdict, beside) = match step {
         Step::Answer(step) => {
             batch.answer(&work, Ok(Done::Decoded(step)));

@@ -3,25 +3,25 @@
 use ds_core::{Done, Fault, Path};
 use ds_engine::{CopyJob, HostBytes};
 
-use super::{DeviceSpot, Means, Obstacle, Spot, Work};
+use super::{DeviceSpot, Means, Obstacle, Spot};
 use crate::engine::batch::{Batch, Part, Readback, Verdict};
 use crate::engine::commands::BufferCopy;
 use crate::engine::lane::{Lane, lane};
 use crate::pipeline::constants::CopyBytes;
 
-/// Plans the next part, from `done` on. Gives back what is left.
+/// Plans the next part, from `done` on. Gives back the job, and how much has been planned, if that is not all.
 pub(super) fn plan(
     means: &Means,
     batch: &mut Batch,
     job: CopyJob,
     done: u64,
-) -> Result<Option<Work>, Obstacle> {
+) -> Result<Option<(CopyJob, u64)>, Obstacle> {
     let (whole, path) = (job.into.len(), Path::COPY_VULKAN);
     if job.from.len() != whole {
         return Err(Fault::Unsupported("a copy between places of different lengths").into());
     }
     if whole == 0 {
-        batch.answer(&Work::Copy { job, done, cancelled: false }, Ok(Done::Moved(0)));
+        batch.answer(&job.into(), Ok(Done::Moved(0)));
         return Ok(None);
     }
     let ends = (means.spot(job.from)?, means.spot(job.into)?);
@@ -30,7 +30,7 @@ pub(super) fn plan(
     batch.bytes += len;
     let verdict = Verdict::Known(Ok(Done::Moved(whole)));
     batch.parts.push(Part { id: job.id, path, verdict, readback, last: done == whole, content: 0 });
-    Ok((done < whole).then_some(Work::Copy { job, done, cancelled: false }))
+    Ok((done < whole).then_some((job, done)))
 }
 
 /// Plans the next part of a copy, of what is `left` of it from `start` on. Its length, and what the host is to do in the end.

@@ -15,8 +15,8 @@ use ds_engine::{CodecJob, CopyJob, HostBytes, JobId, Place};
 use super::batch::{Batch, Pipelines, Readback};
 use super::commands::BufferCopy;
 use super::config::{DecoderPath, Upload, VulkanConfig};
+use super::flight::Flight;
 use super::lane::End;
-use super::slot::Slot;
 use crate::device::Device;
 use crate::device::info::DeviceKind;
 use crate::error::CallError;
@@ -28,10 +28,22 @@ use crate::memory::types::Purpose;
 /// A job, and how far it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Work {
-    /// A copy, of which so many bytes have been planned.
-    Copy { job: CopyJob, done: u64, cancelled: bool },
+    /// A copy, of which so many bytes have been planned, the last of them in that submission.
+    Copy { job: CopyJob, done: u64, last: u64, cancelled: bool },
     /// A step of a transform.
     Step { job: CodecJob, cancelled: bool },
+}
+
+impl From<CopyJob> for Work {
+    fn from(job: CopyJob) -> Self {
+        Self::Copy { job, done: 0, last: 0, cancelled: false }
+    }
+}
+
+impl From<CodecJob> for Work {
+    fn from(job: CodecJob) -> Self {
+        Self::Step { job, cancelled: false }
+    }
 }
 
 impl Work {
@@ -65,6 +77,14 @@ impl Work {
                 Path::CODEC_VULKAN | Path::CODEC_CUSTOM
             }
             Self::Step { .. } => Path::CODEC_VULKAN,
+        }
+    }
+
+    /// The last submission that has a part of it, or 0.
+    const fn last(&self) -> u64 {
+        match self {
+            Self::Copy { last, .. } => *last,
+            Self::Step { .. } => 0,
         }
     }
 
@@ -172,6 +192,12 @@ impl DeviceSpot {
     }
 }
 
+/// Whether transfers have a queue of their own.
+pub(crate) fn is_separate(device: &Device, config: &VulkanConfig) -> bool {
+    let queues = &device.inner.queues;
+    config.as_card || queues.transfer.raw != queues.main().raw
+}
+
 impl Means {
     /// # Safety
     /// The staging memory stays mapped where it is until this is dropped.
@@ -181,7 +207,6 @@ impl Means {
         pipelines: Pipelines,
         staging: NonNull<[u8]>,
     ) -> Self {
-        let queues = &device.inner.queues;
         let pool =
             |purpose, block, blocks: core::num::NonZeroUsize| Pool::new(device, purpose, block, blocks.get());
         let staged = |purpose| pool(purpose, config.staging_block, config.staging_blocks);
@@ -197,7 +222,7 @@ impl Means {
             unified: !config.as_card
                 && matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated),
             trusted: config.path == DecoderPath::Trusted,
-            separate: config.as_card || queues.transfer.raw != queues.compute.raw,
+            separate: is_separate(device, &config),
             pipelines,
             device: device.clone(),
             config,
@@ -205,18 +230,22 @@ impl Means {
     }
 
     /// Plans a job.
-    pub(crate) fn plan(&self, batch: &mut Batch, slot: &Slot, work: Work) -> Planned {
+    pub(crate) fn plan(&self, flight: &mut Flight, work: Work) -> Planned {
+        let Flight { slot, batch, value, .. } = flight;
         let mark = batch.mark();
         let planned = match work {
             _ if self.device.is_lost() => Err(Obstacle::Fault(Fault::DeviceLost)),
-            // What of it was submitted before is over when this is: submissions end in order.
             _ if work.is_cancelled() => Err(Obstacle::Fault(Fault::Cancelled)),
             Work::Copy { job, done, .. } => copy::plan(self, batch, job, done),
             Work::Step { job, .. } => codec::plan(self, batch, slot, job).map(|()| None),
         };
+        if !matches!(planned, Err(Obstacle::NoRoom)) && work.last() < *value {
+            // It is not answered before what of it was submitted earlier is over.
+            batch.behind = batch.behind.max(work.last());
+        }
         match planned {
             Ok(None) => Planned::All,
-            Ok(Some(rest)) => Planned::Some(rest),
+            Ok(Some((job, done))) => Planned::Some(Work::Copy { job, done, last: *value, cancelled: false }),
             Err(Obstacle::NoRoom) => {
                 batch.back_to(mark);
                 Planned::None(work)
@@ -268,8 +297,9 @@ impl Means {
     }
 
     /// Copies host bytes to where the device sees them: to a piece of this pool.
-    fn stage(&self, bytes: HostBytes, pool: &Arc<Pool>) -> Result<Piece, Obstacle> {
+    fn stage(&self, bytes: HostBytes, pool: &Arc<Pool>, batch: &mut Batch) -> Result<Piece, Obstacle> {
         let piece = self.piece(pool, bytes.len() as u64)?;
+        batch.copied += bytes.len() as u64;
         if let Some(mapped) = piece.mapped() {
             debug_assert!(bytes.len() <= piece.len());
             // SAFETY: the job has not been answered and these bytes have arrived, so they are there and nobody writes them; the
@@ -284,7 +314,7 @@ impl Means {
         if let Some(view) = self.imported(bytes) {
             return Ok(view);
         }
-        let piece = self.stage(bytes, &self.uploads)?;
+        let piece = self.stage(bytes, &self.uploads, batch)?;
         let view = piece.view();
         batch.pieces.push(piece);
         Ok(view)
@@ -309,7 +339,7 @@ impl Means {
             return Ok(NOWHERE);
         }
         if let (Some(direct), false) = (&self.direct, self.unified) {
-            let piece = self.stage(bytes, direct)?;
+            let piece = self.stage(bytes, direct, batch)?;
             let View { address, .. } = piece.view();
             batch.pieces.push(piece);
             return Ok(address);
