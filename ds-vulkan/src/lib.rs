@@ -56,6 +56,7 @@ pub use engine::VulkanEngine;
 pub use engine::config::{DecoderPath, Upload, VulkanConfig};
 pub use error::{CallError, OpenError};
 pub use memory::gpu_buffer::GpuBuffer;
+pub use memory::host_buffer::HostBuffer;
 pub use timed::decode::{TileSpan, TimedDecode};
 pub use timed::upload::TimedUpload;
 pub use timed::{TimedError, Timing};

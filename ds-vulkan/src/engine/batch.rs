@@ -12,6 +12,7 @@ use super::slot::Slot;
 use crate::error::CallError;
 use crate::gdeflate::trusted::Region;
 use crate::gdeflate::{self, Decoder, HostStream, StreamTable, Tile, UNTOUCHED};
+use crate::memory::host_buffer::Hold;
 use crate::memory::pool::Piece;
 use crate::pipeline::constants::{CopyBytes, Whole};
 
@@ -39,6 +40,8 @@ pub(crate) struct Batch {
     pub(crate) words: Vec<u32>,
     /// Memory that is in use until the submission is over.
     pub(crate) pieces: Vec<Piece>,
+    /// The application's, likewise.
+    pub(crate) holds: Vec<Hold>,
     pub(crate) parts: Vec<Part>,
     /// Bytes moved or made.
     pub(crate) bytes: u64,
@@ -62,6 +65,7 @@ pub(crate) struct Mark {
     wholes: usize,
     words: usize,
     pieces: usize,
+    holds: usize,
     parts: usize,
     bytes: u64,
 }
@@ -118,6 +122,7 @@ impl Batch {
             wholes: self.wholes.len(),
             words: self.words.len(),
             pieces: self.pieces.len(),
+            holds: self.holds.len(),
             parts: self.parts.len(),
             bytes: self.bytes,
         }
@@ -136,6 +141,7 @@ impl Batch {
         self.wholes.truncate(mark.wholes);
         self.words.truncate(mark.words);
         self.pieces.truncate(mark.pieces);
+        self.holds.truncate(mark.holds);
         self.parts.truncate(mark.parts);
         self.bytes = mark.bytes;
     }

@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use std::sync::Arc;
 
 use ash::vk;
-use ds_core::{DeviceId, Fault, Path, Transform};
+use ds_core::{Fault, Path, Transform};
 use ds_engine::{CodecJob, CopyJob, HostBytes, JobId, Place};
 
 use super::batch::{Batch, Pipelines, Readback};
@@ -23,6 +23,7 @@ use crate::error::CallError;
 use crate::memory::allocation::View;
 use crate::memory::import::Import;
 use crate::memory::pool::{Piece, Pool};
+use crate::memory::registry::Object;
 use crate::memory::types::Purpose;
 
 /// A job, and how far it is.
@@ -153,14 +154,44 @@ pub(crate) struct Means {
     trusted: bool,
 }
 
+/// The most bytes of one copy that takes no memory of ours: others are to have their turn.
+const COPY: u64 = 64 << 20;
+
 /// The address of no bytes.
 const NOWHERE: u64 = 0;
 
 /// Where a job's bytes are, on this device.
 #[derive(Clone, Copy)]
 enum Spot {
-    Host(HostBytes),
+    Host(HostSpot),
     Device(DeviceSpot),
+}
+
+/// Bytes that the host has, and where the device finds them if it sees them as they lie.
+#[derive(Clone, Copy)]
+struct HostSpot {
+    bytes: HostBytes,
+    view: Option<View>,
+}
+
+impl HostSpot {
+    /// `len` of these bytes, from `start` on, or none if they are not all inside.
+    fn part(self, start: u64, len: u64) -> Self {
+        let moved = |View { buffer, offset, address }| View {
+            buffer,
+            offset: offset + start,
+            address: address + start,
+        };
+        match self.bytes.part(start, len) {
+            Some(bytes) => Self { bytes, view: self.view.map(moved) },
+            None => Self { bytes: HostBytes::EMPTY, view: None },
+        }
+    }
+
+    /// What the device sees of them, if it does.
+    fn seen(self) -> Option<DeviceSpot> {
+        self.view.map(|view| DeviceSpot::of_host(view, self.bytes.len() as u64))
+    }
 }
 
 /// Bytes that the device has, or has a view of.
@@ -258,9 +289,23 @@ impl Means {
         }
     }
 
-    /// The most bytes that one plan has of either memory: a quarter of a block, so that what an idle engine has is always enough.
+    /// The most bytes that one plan has of either memory at once: a quarter of a block, so that what an idle engine has is always enough.
     pub(crate) fn share(&self) -> u64 {
         self.uploads.longest().min(self.memory.longest()) / 4
+    }
+
+    /// The most bytes that one plan copies to or from there.
+    fn copy_share(&self, host: HostSpot) -> u64 {
+        if host.view.is_some() { COPY } else { self.share() }
+    }
+
+    /// The most bytes that one plan has shaders read from there at once.
+    fn input_share(&self, from: HostSpot) -> u64 {
+        match from.view {
+            Some(_) if self.unified => u64::MAX,
+            Some(_) if self.direct.is_none() => self.memory.longest() / 4,
+            _ => self.share(),
+        }
     }
 
     /// The most bytes that one plan has shaders write there.
@@ -271,21 +316,32 @@ impl Means {
         }
     }
 
-    fn spot(&self, place: Place) -> Result<Spot, Fault> {
+    fn spot(&self, place: Place, batch: &mut Batch) -> Result<Spot, Fault> {
         match place {
-            Place::Host(bytes) => Ok(Spot::Host(bytes)),
-            Place::Device { device, handle, offset, len } => self.device_spot(device, handle, offset, len),
+            Place::Host(bytes) => Ok(Spot::Host(HostSpot { bytes, view: self.imported(bytes) })),
+            Place::Device { device, handle, offset, len } if device == self.device.id() => {
+                let gone = Fault::Unsupported("a device buffer that is not there any more");
+                self.named(self.device.inner.buffers.find(handle).ok_or(gone)?, offset, len, batch)
+            }
+            Place::Device { .. } => Err(Fault::Unsupported("memory of another device")),
         }
     }
 
-    fn device_spot(&self, device: DeviceId, name: u64, offset: u64, len: u64) -> Result<Spot, Fault> {
-        if device != self.device.id() {
-            return Err(Fault::Unsupported("memory of another device"));
-        }
-        let known = self.device.inner.buffers.find(name);
-        let known = known.ok_or(Fault::Unsupported("a device buffer that is not there any more"))?;
+    /// A range of something that has a name.
+    fn named(&self, object: Object, offset: u64, len: u64, batch: &mut Batch) -> Result<Spot, Fault> {
+        let outside = Fault::Unsupported("a range outside of the device buffer");
+        let known = match object {
+            Object::Device(known) => known,
+            Object::Host(memory) => {
+                let unlent = Fault::Unsupported("host memory that no request has");
+                let hold = memory.hold().ok_or(unlent)?;
+                let (bytes, view) = hold.part(offset, len).ok_or(outside)?;
+                batch.holds.push(hold);
+                return Ok(Spot::Host(HostSpot { bytes, view: Some(view) }));
+            }
+        };
         if offset.checked_add(len).is_none_or(|end| end > known.size) {
-            return Err(Fault::Unsupported("a range outside of the device buffer"));
+            return Err(outside);
         }
         let address = known.address.map(|address| address + offset);
         let end = End::Device { shared: known.shared };
@@ -310,8 +366,8 @@ impl Means {
     }
 
     /// Where the device finds these host bytes: in place, or in a copy, which then belongs to the batch.
-    fn host_source(&self, bytes: HostBytes, batch: &mut Batch) -> Result<View, Obstacle> {
-        if let Some(view) = self.imported(bytes) {
+    fn host_source(&self, HostSpot { bytes, view }: HostSpot, batch: &mut Batch) -> Result<View, Obstacle> {
+        if let Some(view) = view {
             return Ok(view);
         }
         let piece = self.stage(bytes, &self.uploads, batch)?;
@@ -321,8 +377,11 @@ impl Means {
     }
 
     /// Where the device can write what is to go to these host bytes: in place, or elsewhere, to be read back.
-    fn host_target(&self, bytes: HostBytes) -> Result<(View, Option<Readback>), Obstacle> {
-        if let Some(view) = self.imported(bytes) {
+    fn host_target(
+        &self,
+        HostSpot { bytes, view }: HostSpot,
+    ) -> Result<(View, Option<Readback>), Obstacle> {
+        if let Some(view) = view {
             return Ok((view, None));
         }
         let piece = self.piece(&self.readbacks, bytes.len() as u64)?;
@@ -334,21 +393,21 @@ impl Means {
     }
 
     /// Brings host bytes to where shaders read them well, and says where that is.
-    fn shader_input(&self, bytes: HostBytes, batch: &mut Batch) -> Result<u64, Obstacle> {
-        if bytes.is_empty() {
+    fn shader_input(&self, from: HostSpot, batch: &mut Batch) -> Result<u64, Obstacle> {
+        if from.bytes.is_empty() {
             return Ok(NOWHERE);
         }
         if let (Some(direct), false) = (&self.direct, self.unified) {
-            let piece = self.stage(bytes, direct, batch)?;
+            let piece = self.stage(from.bytes, direct, batch)?;
             let View { address, .. } = piece.view();
             batch.pieces.push(piece);
             return Ok(address);
         }
-        let host = self.host_source(bytes, batch)?;
+        let host = self.host_source(from, batch)?;
         if self.unified {
             return Ok(host.address);
         }
-        let len = bytes.len() as u64;
+        let len = from.bytes.len() as u64;
         let piece = self.piece(&self.memory, len)?;
         let View { buffer, offset, address } = piece.view();
         batch.uploads.push(BufferCopy { from: (host.buffer, host.offset), into: (buffer, offset), len });
@@ -371,9 +430,8 @@ impl Means {
         let (into, readback) = match into {
             Spot::Device(DeviceSpot { address: Some(address), .. }) => return Ok((address + start, None)),
             Spot::Device(spot) => ((spot.buffer, spot.offset + start), None),
-            Spot::Host(bytes) => {
-                let (host, readback) =
-                    self.host_target(bytes.part(start, len).unwrap_or(HostBytes::EMPTY))?;
+            Spot::Host(spot) => {
+                let (host, readback) = self.host_target(spot.part(start, len))?;
                 if self.unified {
                     return Ok((host.address, readback));
                 }
