@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 /// Bytes that one request moves, where it is up to us.
 const STEP: usize = 8 << 20;
 /// Requests that a queue holds.
-const CAPACITY: usize = 1024;
+pub(super) const CAPACITY: usize = 1024;
 
 /// The device, and a runtime that has it decode.
 pub(super) struct Gpu {

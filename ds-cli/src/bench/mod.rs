@@ -85,8 +85,8 @@ pub struct Options {
     pub size: Option<u64>,
     /// How often each thing is measured. Unless told: 15 times, on a device of software twice.
     pub rounds: Option<usize>,
-    /// Requests in flight.
-    pub depth: usize,
+    /// Requests in flight. Unless told: as many as keep a large device busy.
+    pub depth: Option<usize>,
     /// nvCOMP's library, if it is not where the system's loader looks.
     pub nvcomp: Option<PathBuf>,
     /// No progress bar.
@@ -100,7 +100,9 @@ struct Scope {
     rounds: usize,
     /// Requests of which each one's time is taken.
     samples: usize,
-    depth: usize,
+    /// How often output is filled for one time that is taken, where it is taken of many requests.
+    passes: usize,
+    depth: Option<usize>,
     path: DecoderPath,
 }
 
@@ -112,11 +114,13 @@ struct Scope {
 pub fn run(options: &Options, command: String) -> Result<Results> {
     let gpu = Gpu::open(&options.device, options.path)?;
     // Software decodes about 1 MB/s, and is measured only to see that measuring works.
-    let (size, rounds, samples) = if gpu.is_software() { (1 << 20, 2, 2) } else { (1 << 30, 15, 1000) };
+    let (size, rounds, samples, passes) =
+        if gpu.is_software() { (1 << 20, 2, 2, 1) } else { (1 << 30, 15, 1000, 4) };
     let scope = Scope {
         size: options.size.unwrap_or(size),
         rounds: options.rounds.unwrap_or(rounds),
         samples,
+        passes,
         depth: options.depth,
         path: options.path,
     };

@@ -76,9 +76,9 @@ struct BenchGpu {
     /// How often each thing is measured, 1 to 1000 [default: 15; 2 on a device of software]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
-    /// Requests in flight, 1 to 1024, where there are many
-    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    depth: u16,
+    /// Requests in flight, 1 to 1024, in figures 3 and 4 [default: all of --size, up to 1024; 128]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    depth: Option<u16>,
     /// Which way through the decoder's shader
     #[arg(long, value_name = "LANES", value_enum, default_value = "32")]
     subgroup: SubgroupArg,
@@ -124,7 +124,7 @@ impl BenchGpu {
             level: self.level.get(),
             size: self.size.map(|size| 1 << size.0),
             rounds: self.rounds.map(usize::from),
-            depth: self.depth.into(),
+            depth: self.depth.map(usize::from),
             nvcomp: self.nvcomp,
             quiet,
         }

@@ -1,8 +1,8 @@
 //! Steps of transforms.
 
 use ds_core::{Corrupt, CorruptReason, DecodeStep, Done, Fault, Path, Transform};
-use ds_engine::gdeflate::{Plan, Tiles, plan as next_step};
 use ds_engine::CodecJob;
+use ds_engine::gdeflate::{Plan, Tiles, plan as next_step};
 use ds_gdeflate::TILE_SIZE;
 
 use super::{DeviceSpot, HostSpot, Means, Obstacle, Spot, Work};

@@ -377,10 +377,7 @@ impl Means {
     }
 
     /// Where the device can write what is to go to these host bytes: in place, or elsewhere, to be read back.
-    fn host_target(
-        &self,
-        HostSpot { bytes, view }: HostSpot,
-    ) -> Result<(View, Option<Readback>), Obstacle> {
+    fn host_target(&self, HostSpot { bytes, view }: HostSpot) -> Result<(View, Option<Readback>), Obstacle> {
         if let Some(view) = view {
             return Ok((view, None));
         }
