@@ -194,6 +194,9 @@ fn what_makes_no_sense_is_refused() {
         &["--subgroup", "64"],
         &["--corpus", "x"],
         &["--tiles", "0"],
+        &["--level", "12"],
+        &["--device", ""],
+        &["--depth", "0"],
     ] {
         assert_eq!(run(with(&command, wrong)).status.code(), Some(2), "{wrong:?}");
     }
@@ -209,6 +212,7 @@ fn what_makes_no_sense_is_refused() {
         return;
     }
     fails(&output, 2, "no compressed content of class \"none\"");
+    fails(&run(with(&command, &["--device", "99"])), 1, "no Vulkan device is number 99; there are: 0: ");
     let nowhere = place.path().join("nowhere");
     fails(&run(["bench", "gpu", "--corpus", nowhere.to_str().unwrap()]), 1, "cannot read");
     let pack = &command[2];

@@ -14,7 +14,9 @@ use ds_runtime::{
     Choice, CodecKind, Completion, Corrupt, ErrorKind, File, IoKind, Misuse, Path, Queue, QueueOptions,
     Request, Runtime,
 };
-use ds_vulkan::{Device, DeviceOptions, GpuBuffer, OpenError, PipelineCache, VulkanConfig, VulkanEngine};
+use ds_vulkan::{
+    Device, DeviceOptions, GpuBuffer, HostBuffer, OpenError, PipelineCache, VulkanConfig, VulkanEngine,
+};
 
 use suite::{content, file_of, packed, queue_of};
 
@@ -73,8 +75,10 @@ fn cpu_and_vulkan() -> Runtime {
     runtime(IoKind::Cpu, CodecKind::Vulkan)
 }
 
+/// With several queues, as a card has them.
 fn uring_and_vulkan() -> Runtime {
-    runtime(IoKind::Uring, CodecKind::Vulkan)
+    let engine = engine(VulkanConfig::default().as_card(true));
+    Runtime::builder().io(IoKind::Uring).codec(CodecKind::Vulkan).device_engine(engine).build().unwrap()
 }
 
 every_engine! { cpu_and_vulkan uring_and_vulkan }
@@ -142,6 +146,47 @@ fn every_source_reaches_the_device() {
             assert!(all[..10].iter().chain(&all[10 + bytes.len()..]).all(|&byte| byte == 0xEE), "{name}");
         }
     });
+}
+
+/// Whoever decodes: host memory that the device sees is an end of requests as device memory is, and its owner's again afterwards.
+#[test]
+fn host_memory_that_the_device_sees_is_a_source_and_a_destination() {
+    for codec in [CodecKind::Vulkan, CodecKind::Cpu, CodecKind::Auto] {
+        with_queues(codec, |queue| {
+            let bytes = content(150_000, 13);
+            let (stream, size) = (packed(&bytes), bytes.len() as u64);
+            let mut from = HostBuffer::new(device(), stream.len() as u64).unwrap();
+            from.bytes().unwrap().copy_from_slice(&stream);
+            let mut into = HostBuffer::new(device(), size + 20).unwrap();
+            let target = buffer(bytes.len());
+            let request = Request::from_device(&from).gdeflate(size).into_device(&target);
+            let ticket = queue.enqueue(request).unwrap();
+            assert!(from.bytes().is_none(), "a request has it");
+            let completion = ticket.wait().check().unwrap();
+            let by_cpu = codec == CodecKind::Cpu;
+            assert!(by_cpu == completion.path.contains(Path::CODEC_CPU) || codec == CodecKind::Auto);
+            assert!(from.bytes().is_some_and(|held| *held == stream), "it has ended");
+            assert!(get(queue, &target) == bytes);
+            assert!(done(queue, Request::from_device(&from).gdeflate(size)).buffer == bytes);
+
+            into.bytes().unwrap().fill(0xEE);
+            for (name, request) in [
+                ("device", Request::from_device(&target)),
+                ("file", Request::read(&file_of(&bytes), 0, size)),
+                ("memory", Request::from_memory(bytes.clone())),
+                ("packed", Request::from_memory(stream.clone()).gdeflate(size)),
+            ] {
+                done(queue, request.into_device(into.range(10..10 + size)));
+                let held = into.bytes().unwrap();
+                assert!(held[10..][..bytes.len()] == bytes, "{name}");
+                assert!(held[..10].iter().chain(&held[10 + bytes.len()..]).all(|&byte| byte == 0xEE));
+                held[10..][..bytes.len()].fill(0);
+            }
+            let file = file_of(&[]);
+            done(queue, Request::write_from_device(&file, 0, &from));
+            assert!(done(queue, Request::read(&file, 0, stream.len() as u64)).buffer == stream);
+        });
+    }
 }
 
 #[test]

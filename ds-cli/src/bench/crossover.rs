@@ -1,6 +1,7 @@
 //! Who is sooner done with requests of which size, from packed bytes in host memory to content in device memory: the processor, which
 //! decodes and has the result copied, or the device. Where the lines cross, `auto` should change from one to the other.
 
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ use crate::error::Result;
 const SIZES: core::ops::RangeInclusive<u64> = 4 << 10..=4 << 20;
 /// Requests in flight where there are many.
 const MANY: usize = 32;
+/// How long at least requests go first whose times do not count.
+const WARM_UP: Duration = Duration::from_millis(200);
 
 /// Measures every size that is no larger than a measurement is to be.
 pub(super) fn measure(
@@ -94,8 +97,13 @@ impl Work<'_> {
     /// One at a time: the median.
     fn alone(&self, queue: &Queue, path: Path) -> Result<f64> {
         let mut samples = Samples::default();
-        for place in 0..self.streams.len() {
+        // A device that had nothing to do while the processor was measured takes its time to wake.
+        let start = Instant::now();
+        for place in (0..self.streams.len()).cycle() {
             latency(queue, path, self.request(place))?;
+            if place + 1 == self.streams.len() && start.elapsed() > WARM_UP {
+                break;
+            }
         }
         for number in 0..self.count {
             samples.push(latency(queue, path, self.request(number % self.places))?);

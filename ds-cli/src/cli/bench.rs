@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
 
-use super::{LevelArg, Log2, log2_between};
+use super::{LevelArg, Log2, device, log2_between};
 use crate::bench;
 use crate::commands::bench as commands;
 use crate::error::Result;
@@ -51,13 +51,13 @@ Examples:
   ds bench gpu --device llvmpipe --size 64K --rounds 1     see that it works, without a GPU")]
 struct BenchGpu {
     /// A pack with the content, measured as it was packed; entries go by their name's first part
-    #[arg(value_name = "PACK", conflicts_with = "corpus")]
+    #[arg(value_name = "PACK", conflicts_with_all = ["corpus", "level"])]
     pack: Option<PathBuf>,
     /// A folder with the content: each .bin file in it is a class, and so is each folder [default: generated assets]
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
     /// Which Vulkan device: its number, its UUID, or part of its name; `ds doctor` lists them [default: the best]
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<DeviceChoice>,
     /// Which figure; may be given several times [default: all]
     #[arg(long, value_name = "FIGURE", value_enum)]

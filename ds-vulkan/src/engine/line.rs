@@ -1,11 +1,12 @@
 //! Between the threads: jobs that wait to be submitted, and submissions that wait to be over.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use ds_core::Fault;
 use ds_engine::lock::{lock, wait};
-use ds_engine::{Finished, JobId};
+use ds_engine::{Finished, JobId, Patience};
 
 use super::batch::Part;
 use super::flight::Flight;
@@ -17,6 +18,8 @@ use super::timeline::Reached;
 pub(crate) struct Line {
     state: Mutex<Waiting>,
     changed: Condvar,
+    /// How often jobs have come, for whoever looks out for them with nothing locked.
+    arrivals: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -32,6 +35,8 @@ struct Waiting {
     landed: Landed,
     /// Jobs that have failed with a submission, while others have further parts of them.
     failed: Vec<(JobId, Fault)>,
+    /// Threads that sleep until something changes.
+    sleepers: usize,
     stopping: bool,
 }
 
@@ -47,7 +52,7 @@ impl Line {
     /// With so many submissions at once.
     pub(crate) fn new(free: Vec<Flight>) -> Self {
         let sent = Vec::with_capacity(free.len());
-        Self { state: Mutex::new(Waiting { free, sent, ..Waiting::default() }), changed: Condvar::new() }
+        Self { state: Mutex::new(Waiting { free, sent, ..Waiting::default() }), ..Self::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -56,8 +61,26 @@ impl Line {
 
     /// Takes jobs.
     pub(crate) fn add(&self, work: impl Iterator<Item = Work>) {
-        self.lock().work.extend(work);
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.work.extend(work);
+        self.arrivals.fetch_add(1, Ordering::Relaxed);
+        self.tell(state);
+    }
+
+    /// Wakes who waits for this change, if anybody does.
+    fn tell(&self, state: MutexGuard<'_, Waiting>) {
+        let sleepers = state.sleepers;
+        drop(state);
+        if sleepers > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    fn sleep<'a>(&self, mut state: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
+        state.sleepers += 1;
+        let mut state = wait(&self.changed, state);
+        state.sleepers -= 1;
+        state
     }
 
     /// Puts a job back, to go on after the others or before them.
@@ -84,18 +107,25 @@ impl Line {
 
     /// Waits for a job and for what it takes to submit it, and counts a submission as begun; with it comes how many are over.
     /// `None` when nothing is left and nothing will come.
-    pub(crate) fn begin(&self) -> Option<(Flight, u64)> {
-        let mut state = self.lock();
+    pub(crate) fn begin(&self, patience: &mut Patience) -> Option<(Flight, u64)> {
+        let (mut state, mut looked) = (self.lock(), false);
         loop {
             if state.work.is_empty() {
                 if state.stopping {
                     return None;
                 }
+                if !looked && patience.is_left() {
+                    let before = self.arrivals.load(Ordering::Relaxed);
+                    drop(state);
+                    looked = !patience.look(|| self.arrivals.load(Ordering::Relaxed) != before);
+                    state = self.lock();
+                    continue;
+                }
             } else if let Some(flight) = state.free.pop() {
                 state.flying += 1;
                 return Some((flight, state.landed.count));
             }
-            state = wait(&self.changed, state);
+            state = self.sleep(state);
         }
     }
 
@@ -116,7 +146,7 @@ impl Line {
     pub(crate) fn wait_landed(&self, value: u64) {
         let mut state = self.lock();
         while !state.has_landed(value) {
-            state = wait(&self.changed, state);
+            state = self.sleep(state);
         }
     }
 
@@ -150,8 +180,7 @@ impl Line {
         state.sent.retain(|&value| value != flight.value);
         state.free.push(flight);
         state.flying -= 1;
-        drop(state);
-        self.changed.notify_all();
+        self.tell(state);
     }
 
     /// Gives up a submission that had no room for a single job, and waits for one to be over that was under way when it began, when
@@ -162,7 +191,7 @@ impl Line {
             if state.flying == 1 {
                 return Some(flight);
             }
-            state = wait(&self.changed, state);
+            state = self.sleep(state);
         }
         state.free.push(flight);
         state.flying -= 1;
@@ -170,8 +199,9 @@ impl Line {
     }
 
     pub(crate) fn stop(&self) {
-        self.lock().stopping = true;
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.stopping = true;
+        self.tell(state);
     }
 }
 

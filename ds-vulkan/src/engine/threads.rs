@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use ds_core::Fault;
-use ds_engine::{Finished, Sink, contain};
+use ds_engine::{Finished, Patience, Sink, contain};
 
 use super::batch::Recorded;
 use super::flight::{Flight, State};
@@ -47,7 +47,8 @@ const BATCH_JOBS: usize = 1024;
 /// Submits until the engine stops and nothing is left.
 pub(crate) fn submit(core: &Core, means: &Means) {
     let mut sender = Sender { core, means, last: 0, transfer: Reached::default(), main: Default::default() };
-    while let Some((mut flight, landed)) = core.line.begin() {
+    let mut patience = Patience::default();
+    while let Some((mut flight, landed)) = core.line.begin(&mut patience) {
         let portion = core.portion();
         flight.value = sender.last + 1;
         let mut stuck = None;
@@ -173,11 +174,22 @@ impl Core {
     }
 
     /// Waits for the end of a submission of that lane and answers.
-    fn finish(&self, lane: usize, mut flight: Flight, sink: &dyn Sink, answers: &mut Vec<Finished>) {
+    fn finish(
+        &self,
+        lane: usize,
+        mut flight: Flight,
+        patience: &mut Patience,
+        sink: &dyn Sink,
+        answers: &mut Vec<Finished>,
+    ) {
         // What its jobs have in other lanes ends first: they are answered once, after all of it.
         let behind = flight.batch.behind;
         if behind > 0 {
             self.line.wait_landed(behind);
+        }
+        if patience.is_left() {
+            // What the device does in microseconds is over before this thread could sleep and be woken.
+            patience.look(|| flight.is_over(&self.timelines));
         }
         let fault = flight.wait(&self.timelines, || self.device.is_lost());
         self.backlog.fetch_sub(flight.batch.content(), Ordering::Relaxed);
@@ -242,9 +254,9 @@ pub(crate) fn answer(engine: usize, lane: usize, core: Arc<Core>, sink: Arc<dyn 
 /// If this thread is one that answers: answers until nothing more will be submitted. Returns whether it is.
 pub(crate) fn finish_all(engine: usize) -> bool {
     let Some(Answering { core, lane, sink, .. }) = answering(engine) else { return false };
-    let mut answers = Vec::new();
+    let (mut answers, mut patience) = (Vec::new(), Patience::default());
     while let Some(flight) = core.lanes[lane].next() {
-        core.finish(lane, flight, &*sink, &mut answers);
+        core.finish(lane, flight, &mut patience, &*sink, &mut answers);
     }
     true
 }
@@ -254,6 +266,6 @@ pub(crate) fn finish_all(engine: usize) -> bool {
 pub(crate) fn drive(engine: usize, sink: &dyn Sink) -> bool {
     let Some(Answering { core, lane, .. }) = answering(engine) else { return false };
     let Some(flight) = core.lanes[lane].next_over(|flight| core.is_over(flight)) else { return false };
-    core.finish(lane, flight, sink, &mut Vec::new());
+    core.finish(lane, flight, &mut Patience::default(), sink, &mut Vec::new());
     true
 }
