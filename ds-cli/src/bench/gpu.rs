@@ -1,5 +1,7 @@
 //! A device, what runs on it, and how its memory is written, read back and compared.
 
+use core::num::NonZeroUsize;
+
 use ds_bench::gpu::Device as Described;
 use ds_runtime::vulkan::{
     DecoderPath, Device, DeviceChoice, DeviceInfo, DeviceKind, DeviceOptions, GpuBuffer, VulkanConfig,
@@ -24,8 +26,15 @@ pub(super) struct Gpu {
 }
 
 impl Gpu {
-    pub(super) fn open(choice: &DeviceChoice, path: DecoderPath) -> Result<Self> {
-        let device = Device::open(&DeviceOptions::default().choice(choice.clone())).map_err(|error| {
+    /// Opens a device, with so many queues at most that compute.
+    pub(super) fn open(
+        choice: &DeviceChoice,
+        queues: Option<NonZeroUsize>,
+        path: DecoderPath,
+    ) -> Result<Self> {
+        let options = DeviceOptions::default().choice(choice.clone());
+        let options = queues.into_iter().fold(options, DeviceOptions::compute_queues);
+        let device = Device::open(&options).map_err(|error| {
             Error::new(Kind::System, format!("vulkan: {error}"))
                 .hint("`ds doctor` lists the devices, and what is missing where there are none")
         })?;
@@ -199,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_wrong_byte_in_device_memory_is_found() {
-        let gpu = match Gpu::open(&DeviceChoice::Auto, DecoderPath::Auto) {
+        let gpu = match Gpu::open(&DeviceChoice::Auto, None, DecoderPath::Auto) {
             Ok(gpu) => gpu,
             Err(error) => {
                 assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");

@@ -19,6 +19,7 @@ mod resident;
 mod samples;
 mod upload;
 
+use core::num::NonZeroUsize;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,8 @@ pub struct Options {
     pub rounds: Option<usize>,
     /// Requests in flight. Unless told: as many as keep a large device busy.
     pub depth: Option<usize>,
+    /// Most queues of the device to compute on at once.
+    pub queues: Option<NonZeroUsize>,
     /// nvCOMP's library, if it is not where the system's loader looks.
     pub nvcomp: Option<PathBuf>,
     /// No progress bar.
@@ -112,7 +115,7 @@ struct Scope {
 ///
 /// No such device, content or library; what the driver says; and output that is not the content.
 pub fn run(options: &Options, command: String) -> Result<Results> {
-    let gpu = Gpu::open(&options.device, options.path)?;
+    let gpu = Gpu::open(&options.device, options.queues, options.path)?;
     // Software decodes about 1 MB/s, and is measured only to see that measuring works.
     let (size, rounds, samples, passes) =
         if gpu.is_software() { (1 << 20, 2, 2, 1) } else { (1 << 30, 15, 1000, 4) };

@@ -188,6 +188,7 @@ impl Batch {
 
     /// Records everything, for the queue for transfers and for the one that computes. Returns which of the two have anything to do.
     pub(crate) fn record(&self, slot: &mut Slot, pipelines: &Pipelines) -> Result<Recorded, CallError> {
+        slot.reserve_scratch(self.tiles.len())?;
         slot.write_tiles(&self.tiles);
         slot.write_words(self.tiles.len(), UNTOUCHED, &self.words);
         let recorded = self.lanes();
@@ -220,6 +221,7 @@ impl Batch {
     }
 
     fn record_transfer(&self, transfer: &mut Commands) {
+        transfer.barrier(scope::ALL, scope::ALL);
         // Shaders wait for uploads: these go first.
         self.uploads.iter().chain(&self.transfers).for_each(|copy| transfer.copy(copy));
         if !self.transfers.is_empty() {
@@ -228,6 +230,7 @@ impl Batch {
     }
 
     fn record_main(&self, main: &mut Commands, pipelines: &Pipelines, dispatch: &gdeflate::Dispatch) {
+        main.barrier(scope::ALL, scope::ALL);
         self.copies.iter().for_each(|copy| main.copy(copy));
         for table in &self.tables {
             main.dispatch(pipelines.table, table, table.workgroups());
@@ -241,7 +244,7 @@ impl Batch {
         }
         if !self.regions.is_empty() {
             main.decompress(&self.regions);
-            main.barrier(scope::DECOMPRESSION, scope::both(scope::COPY_READ, scope::HOST_READ));
+            main.barrier(scope::ALL, scope::both(scope::COPY_READ, scope::HOST_READ));
         }
         for (pipeline, whole, groups) in &self.wholes {
             main.dispatch(*pipeline, whole, *groups);

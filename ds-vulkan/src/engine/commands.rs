@@ -28,8 +28,8 @@ pub(crate) mod scope {
         (vk::PipelineStageFlags2::COMPUTE_SHADER, vk::AccessFlags2::SHADER_STORAGE_READ);
     pub(crate) const COPY_READ: Scope = (vk::PipelineStageFlags2::COPY, vk::AccessFlags2::TRANSFER_READ);
     pub(crate) const COPY_WRITE: Scope = (vk::PipelineStageFlags2::COPY, vk::AccessFlags2::TRANSFER_WRITE);
-    /// What the driver's decompression reads and writes: its extension names no stage of its own.
-    pub(crate) const DECOMPRESSION: Scope = (
+    /// Whatever a queue does. The driver's decompression is this: its extension names no stage of its own.
+    pub(crate) const ALL: Scope = (
         vk::PipelineStageFlags2::ALL_COMMANDS,
         vk::AccessFlags2::from_raw(
             vk::AccessFlags2::MEMORY_READ.as_raw() | vk::AccessFlags2::MEMORY_WRITE.as_raw(),

@@ -13,6 +13,9 @@ use super::flight::Flight;
 use super::plan::Work;
 use super::timeline::Reached;
 
+/// Submissions that keep a device busy: it has one, the bytes of the next are under way to it, and one is being answered or planned.
+pub(crate) const DEPTH: usize = 3;
+
 /// Jobs, and what it takes to submit them.
 #[derive(Default)]
 pub(crate) struct Line {
@@ -25,6 +28,10 @@ pub(crate) struct Line {
 #[derive(Default)]
 struct Waiting {
     work: VecDeque<Work>,
+    /// Bytes of output of those that are steps of transforms.
+    content: u64,
+    /// Those that are copies.
+    copies: usize,
     /// Submissions that are free to be put together.
     free: Vec<Flight>,
     /// Submissions that are not over.
@@ -62,7 +69,10 @@ impl Line {
     /// Takes jobs.
     pub(crate) fn add(&self, work: impl Iterator<Item = Work>) {
         let mut state = self.lock();
-        state.work.extend(work);
+        for work in work {
+            state.count(&work);
+            state.work.push_back(work);
+        }
         self.arrivals.fetch_add(1, Ordering::Relaxed);
         self.tell(state);
     }
@@ -86,6 +96,7 @@ impl Line {
     /// Puts a job back, to go on after the others or before them.
     pub(crate) fn put_back(&self, work: Work, first: bool) {
         let mut state = self.lock();
+        state.count(&work);
         if first {
             state.work.push_front(work);
         } else {
@@ -95,7 +106,13 @@ impl Line {
 
     /// The next job, if one waits.
     pub(crate) fn next(&self) -> Option<Work> {
-        self.lock().work.pop_front()
+        let mut state = self.lock();
+        let work = state.work.pop_front()?;
+        match &work {
+            Work::Copy { .. } => state.copies -= 1,
+            Work::Step { .. } => state.content -= work.content(),
+        }
+        Some(work)
     }
 
     /// Has a job answered as cancelled, if it waits here.
@@ -107,7 +124,10 @@ impl Line {
 
     /// Waits for a job and for what it takes to submit it, and counts a submission as begun; with it comes how many are over.
     /// `None` when nothing is left and nothing will come.
-    pub(crate) fn begin(&self, patience: &mut Patience) -> Option<(Flight, u64)> {
+    ///
+    /// While [`DEPTH`] are under way, more to decode waits for one of them to end, or to be a `portion`: a device has more of few large
+    /// dispatches than of many small ones.
+    pub(crate) fn begin(&self, patience: &mut Patience, portion: impl Fn() -> u64) -> Option<(Flight, u64)> {
         let (mut state, mut looked) = (self.lock(), false);
         loop {
             if state.work.is_empty() {
@@ -121,6 +141,8 @@ impl Line {
                     state = self.lock();
                     continue;
                 }
+            } else if state.copies == 0 && state.flying >= DEPTH && state.content < portion() {
+                // There is enough to do.
             } else if let Some(flight) = state.free.pop() {
                 state.flying += 1;
                 return Some((flight, state.landed.count));
@@ -206,6 +228,13 @@ impl Line {
 }
 
 impl Waiting {
+    fn count(&mut self, work: &Work) {
+        match work {
+            Work::Copy { .. } => self.copies += 1,
+            Work::Step { .. } => self.content += work.content(),
+        }
+    }
+
     fn has_landed(&self, value: u64) -> bool {
         self.sent.iter().all(|&sent| sent > value)
     }

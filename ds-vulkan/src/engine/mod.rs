@@ -92,7 +92,6 @@ impl VulkanEngine {
             lanes: (0..lanes).map(|_| Flights::default()).collect(),
             timelines: Timelines::new(device, queues.len())?,
             queues,
-            submissions: submissions as u64,
             backlog: AtomicU64::new(0),
         };
         let inner = &device.inner;

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use ds_core::Fault;
 use ds_engine::{Finished, Patience, Sink, contain};
+use ds_gdeflate::TILE_SIZE;
 
 use super::batch::Recorded;
 use super::flight::{Flight, State};
-use super::line::{Flights, Line};
+use super::line::{DEPTH, Flights, Line};
 use super::plan::{Means, Planned, fault_of};
 use super::slot::Slot;
 use super::timeline::{Reached, Timelines};
@@ -31,14 +32,12 @@ pub(crate) struct Core {
     /// Submissions under way: to each queue that computes, and, if there is a queue for transfers, those to that one alone.
     pub(crate) lanes: Vec<Flights>,
     pub(crate) timelines: Timelines,
-    /// Submissions that there may be at once.
-    pub(crate) submissions: u64,
     /// Bytes of output of the transforms that have been given and not answered.
     pub(crate) backlog: AtomicU64,
 }
 
 /// Fewest and most bytes that a submission takes on, if so many wait: see [`Core::portion`].
-const PORTION: core::ops::RangeInclusive<u64> = 16 << 20..=256 << 20;
+const PORTION: core::ops::RangeInclusive<u64> = 16 << 20..=(Slot::TILES * TILE_SIZE) as u64;
 /// Most bytes that the thread which plans copies itself for a submission: the device waits meanwhile.
 const COPIED: u64 = 16 << 20;
 /// Most jobs in a submission.
@@ -48,7 +47,7 @@ const BATCH_JOBS: usize = 1024;
 pub(crate) fn submit(core: &Core, means: &Means) {
     let mut sender = Sender { core, means, last: 0, transfer: Reached::default(), main: Default::default() };
     let mut patience = Patience::default();
-    while let Some((mut flight, landed)) = core.line.begin(&mut patience) {
+    while let Some((mut flight, landed)) = core.line.begin(&mut patience, || core.portion()) {
         let portion = core.portion();
         flight.value = sender.last + 1;
         let mut stuck = None;
@@ -107,23 +106,20 @@ impl Sender<'_> {
         let core = self.core;
         let landed = core.line.send(flight.value);
         let Flight { slot, batch, value, .. } = &mut flight;
-        let (lane, state) = match batch.record(slot, &self.means.pipelines) {
-            Err(error) => (core.lane(false), State::Failed(fault_of(error))),
-            Ok(recorded) => {
-                let lane = core.lane(recorded.main);
-                match self.submit(slot, recorded, lane, *value, landed) {
-                    Ok(_) if !recorded.transfer && !recorded.main => (lane, State::Idle),
-                    Ok(reached) => (lane, State::Submitted(reached)),
-                    Err(error) => (lane, State::Failed(fault_of(error))),
-                }
-            }
+        let recorded = batch.record(slot, &self.means.pipelines);
+        let lane = core.lane(matches!(recorded, Ok(Recorded { main: true, .. })));
+        let submitted = recorded.and_then(|recorded| self.submit(slot, recorded, lane, *value, landed));
+        flight.state = match submitted {
+            Ok(reached) if reached == Reached::default() => State::Idle,
+            Ok(reached) => State::Submitted(reached),
+            Err(error) => State::Failed(fault_of(error)),
         };
-        flight.state = state;
         core.lanes[lane].add(flight);
     }
 
-    /// What has been answered is seen by what is submitted after that, on any queue: each submission waits for it, which costs
-    /// nothing, for it is over, and makes its writes visible to all that the queue is given from then on.
+    /// What has been answered is seen by what is submitted after that. Of the same queue's the barrier sees to it that each command
+    /// buffer begins with; for others' a submission waits, which takes no time, for they are over, and makes their writes visible to all
+    /// that the queue is given from then on.
     fn submit(
         &mut self,
         slot: &mut Slot,
@@ -135,13 +131,14 @@ impl Sender<'_> {
         let Core { timelines, device, queues, .. } = self.core;
         let mut reached = Reached::default();
         if recorded.transfer {
-            let waits = timelines.waits(landed, self.transfer);
+            let waits = timelines.waits(Reached { transfer: 0, ..landed }, self.transfer);
             slot.transfer.submit(&device.inner.queues.transfer, &waits, timelines.transfer.at(value))?;
             self.transfer = self.transfer.max(landed);
             reached.transfer = value;
         }
         if recorded.main {
-            let before = landed.max(reached);
+            let mut before = landed.max(reached);
+            before.main[lane] = 0;
             let waits = timelines.waits(before, self.main[lane]);
             let submitted = slot.main.submit(&queues[lane], &waits, timelines.main[lane].at(value));
             if submitted.is_err() && recorded.transfer {
@@ -157,10 +154,10 @@ impl Sender<'_> {
 }
 
 impl Core {
-    /// How much a submission takes on: of all that is to be decoded so much that as many submissions as there may be have a part in
-    /// it. One overlaps with the others' uploads and answers then, and few jobs do not wait for many.
+    /// How much a submission takes on: of all that is to be decoded so much that [`DEPTH`] submissions are it. Each is as large as can
+    /// be, for few tiles leave most of a large device idle, and still one is uploaded while another is decoded.
     fn portion(&self) -> u64 {
-        let even = self.backlog.load(Ordering::Relaxed) / self.submissions;
+        let even = self.backlog.load(Ordering::Relaxed) / DEPTH as u64;
         even.clamp(*PORTION.start(), *PORTION.end())
     }
 
