@@ -210,7 +210,7 @@ fn device_memory_reaches_files_and_other_device_memory() {
     });
 }
 
-/// A device of software is the processor, which decodes faster without it: then `Auto` brings the result there.
+/// A request that comes alone is sooner decoded by the processor: then `Auto` brings the result there.
 #[test]
 fn auto_decodes_where_it_is_faster_and_names_are_obeyed() {
     if !is_here() {
@@ -228,12 +228,8 @@ fn auto_decodes_where_it_is_faster_and_names_are_obeyed() {
             let on_device = done(&queue, decode(bytes).into_device(&target));
             assert!(host.buffer == *bytes && get(&queue, &target) == *bytes);
             let is_gpu = |path: Path| path.contains(Path::CODEC_VULKAN);
-            let on_host = ds_runtime::DeviceEngine::prefers_host(&*engine(VulkanConfig::default()));
-            let expected = match codec {
-                CodecKind::Vulkan => (true, true),
-                CodecKind::Auto => (false, !on_host && bytes.len() > 50_000),
-                _ => (false, false),
-            };
+            // Alone either is small: any processor is through with it before any device.
+            let expected = (codec == CodecKind::Vulkan, codec == CodecKind::Vulkan);
             let ran = (is_gpu(host.path), is_gpu(on_device.path));
             assert_eq!(ran, expected, "{codec:?}: {}", on_device.path);
             by_device |= ran.0 || ran.1;
