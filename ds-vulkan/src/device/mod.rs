@@ -11,6 +11,8 @@ pub(crate) mod info;
 pub(crate) mod messages;
 mod owned;
 pub(crate) mod queues;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use core::fmt;
 use core::num::NonZeroUsize;

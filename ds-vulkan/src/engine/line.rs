@@ -141,7 +141,7 @@ impl Line {
                     state = self.lock();
                     continue;
                 }
-            } else if state.copies == 0 && state.flying >= DEPTH && state.content < portion() {
+            } else if state.has_enough(&portion) {
                 // There is enough to do.
             } else if let Some(flight) = state.free.pop() {
                 state.flying += 1;
@@ -228,6 +228,11 @@ impl Line {
 }
 
 impl Waiting {
+    /// Whether so much is under way that what waits had better become more.
+    fn has_enough(&self, portion: impl Fn() -> u64) -> bool {
+        self.copies == 0 && self.flying >= DEPTH && self.content < portion()
+    }
+
     fn count(&mut self, work: &Work) {
         match work {
             Work::Copy { .. } => self.copies += 1,
@@ -303,5 +308,116 @@ impl Flights {
         let mut state = self.lock();
         let over = state.flights.front().is_some_and(is_over);
         if over { state.flights.pop_front() } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ds_core::{Done, OpId, Path};
+    use ds_engine::{CodecJob, CopyJob, HostBytes, Place};
+
+    use super::*;
+    use crate::device::testing;
+    use crate::engine::batch::Verdict;
+    use crate::engine::slot::Slot;
+
+    fn id(n: u64) -> JobId {
+        JobId { queue: 0, op: OpId::from_u64(n) }
+    }
+
+    fn copy(n: u64) -> Work {
+        let nowhere = Place::Host(HostBytes::EMPTY);
+        CopyJob { id: id(n), from: nowhere, into: nowhere }.into()
+    }
+
+    /// A step that makes so many bytes.
+    fn step(len: u64) -> Work {
+        let device = ds_core::DeviceId(0);
+        let (from, into) =
+            (Place::Host(HostBytes::EMPTY), Place::Device { device, handle: 0, offset: 0, len });
+        let transform = ds_core::Transform::GDeflate;
+        CodecJob { id: id(1), transform, from, available: 0, cursor: 0, into }.into()
+    }
+
+    /// So many submissions that could be under way at once.
+    fn line(submissions: usize) -> Option<Line> {
+        let device = testing::device()?;
+        Some(Line::new((0..submissions).map(|_| Flight::new(Slot::new(&device).unwrap())).collect()))
+    }
+
+    /// Begins a submission, if that need not wait.
+    fn begin(line: &Line, portion: u64) -> Option<Flight> {
+        let waits = line.lock().has_enough(|| portion);
+        if waits { None } else { line.begin(&mut Patience::default(), || portion).map(|begun| begun.0) }
+    }
+
+    fn send(line: &Line, value: u64) -> Flight {
+        line.add(core::iter::once(copy(value)));
+        let mut flight = begin(line, 1).unwrap();
+        assert_eq!(line.next().map(|work| work.id()), Some(id(value)));
+        flight.value = value;
+        line.send(value);
+        flight
+    }
+
+    #[test]
+    fn a_submission_has_landed_when_all_before_it_have() {
+        let Some(line) = line(3) else { return };
+        let [first, second, third] = [1, 2, 3].map(|value| send(&line, value));
+        assert!(line.has_landed(0) && !line.has_landed(1));
+        line.land(second);
+        assert!(!line.has_landed(1) && !line.has_landed(2), "the first has not");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| line.wait_landed(2));
+            std::thread::yield_now();
+            assert!(!waiting.is_finished());
+            line.land(first);
+        });
+        assert!(line.has_landed(2) && !line.has_landed(3));
+        line.land(third);
+        assert!(line.has_landed(3));
+    }
+
+    #[test]
+    fn a_part_that_failed_spoils_its_jobs_answer_and_no_other() {
+        let line = Line::default();
+        let part = |n, last| Part {
+            id: id(n),
+            path: Path::NONE,
+            verdict: Verdict::Known(Ok(Done::Moved(1))),
+            readback: None,
+            last,
+            content: 0,
+        };
+        line.fail(&[part(1, false), part(1, false), part(2, true), part(3, false)], Fault::OutOfMemory);
+        let good = |n| Finished { id: id(n), result: Ok(Done::Moved(1)), path: Path::NONE };
+        let mut answers = [1, 2].map(good);
+        line.spoil(&mut answers);
+        assert_eq!(answers.map(|answer| answer.result), [Err(Fault::OutOfMemory), Ok(Done::Moved(1))]);
+        let mut again = [1, 3].map(good);
+        line.spoil(&mut again);
+        let results = again.map(|answer| answer.result);
+        assert_eq!(results, [Ok(Done::Moved(1)), Err(Fault::OutOfMemory)], "a name that is used again");
+    }
+
+    #[test]
+    fn what_is_little_waits_while_enough_is_under_way() {
+        let Some(line) = line(DEPTH + 2) else { return };
+        let flights: Vec<_> = (1..=DEPTH as u64).map(|value| send(&line, value)).collect();
+        line.add(core::iter::once(step(60)));
+        assert!(begin(&line, 100).is_none(), "60 bytes are no portion");
+        line.add(core::iter::once(step(40)));
+        let more = begin(&line, 100).expect("100 bytes are");
+        line.land(more);
+        assert_eq!(line.next().map(|work| work.content()), Some(60));
+        assert!(begin(&line, 100).is_none());
+        line.add(core::iter::once(copy(9)));
+        let with_copy = begin(&line, 100).expect("copies do not wait");
+        line.land(with_copy);
+        line.next();
+        line.next();
+        line.add(core::iter::once(step(1)));
+        flights.into_iter().for_each(|flight| line.land(flight));
+        assert!(begin(&line, 100).is_some(), "nothing is under way");
     }
 }
