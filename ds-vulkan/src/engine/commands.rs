@@ -16,6 +16,9 @@ pub(crate) struct BufferCopy {
     pub(crate) len: u64,
 }
 
+/// Most regions of a command.
+const REGIONS: usize = 64;
+
 /// What comes before a barrier, or after it.
 pub(crate) type Scope = (vk::PipelineStageFlags2, vk::AccessFlags2);
 
@@ -83,11 +86,20 @@ impl Commands {
         begun.map_err(CallError::of("beginning a command buffer"))
     }
 
-    /// Records a copy. Both ranges lie in their buffers and do not overlap, as whoever plans copies has seen to.
-    pub(crate) fn copy(&mut self, copy: &BufferCopy) {
-        let region = [vk::BufferCopy { src_offset: copy.from.1, dst_offset: copy.into.1, size: copy.len }];
-        // SAFETY: recording has begun; the ranges are as said, and not empty.
-        unsafe { self.device.inner.raw.cmd_copy_buffer(self.raw, copy.from.0, copy.into.0, &region) };
+    /// Records copies, those between the same buffers as one. All ranges lie in their buffers and do not overlap, as whoever plans
+    /// copies has seen to.
+    pub(crate) fn copy(&mut self, copies: &[BufferCopy]) {
+        let run = copies.chunk_by(|a, b| (a.from.0, a.into.0) == (b.from.0, b.into.0));
+        for copies in run.flat_map(|run| run.chunks(REGIONS)) {
+            let mut regions = [vk::BufferCopy::default(); REGIONS];
+            for (region, copy) in regions.iter_mut().zip(copies) {
+                *region = vk::BufferCopy { src_offset: copy.from.1, dst_offset: copy.into.1, size: copy.len };
+            }
+            let (from, into) = (copies[0].from.0, copies[0].into.0);
+            let regions = &regions[..copies.len()];
+            // SAFETY: recording has begun; the ranges are as said, and not empty.
+            unsafe { self.device.inner.raw.cmd_copy_buffer(self.raw, from, into, regions) };
+        }
     }
 
     /// Records a dispatch of so many workgroups.

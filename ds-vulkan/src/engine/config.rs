@@ -64,7 +64,7 @@ impl VulkanConfig {
         self
     }
 
-    /// Memory of the device for packed data and for what shaders remember: blocks of so many bytes, at most so many. 128 MiB and 2
+    /// Memory of the device for packed data and for what shaders remember: blocks of so many bytes, at most so many. 128 MiB and 4
     /// unless told. A block has [`MIN_BLOCK`](Self::MIN_BLOCK) bytes at least.
     #[must_use]
     pub fn device_memory(mut self, block: usize, blocks: NonZeroUsize) -> Self {
@@ -126,14 +126,13 @@ impl VulkanConfig {
 
 impl Default for VulkanConfig {
     fn default() -> Self {
-        const TWO: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
         const FOUR: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0");
         const EIGHT: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
         Self {
             staging_block: 32 << 20,
             staging_blocks: FOUR,
             device_block: 128 << 20,
-            device_blocks: TWO,
+            device_blocks: FOUR,
             submissions: EIGHT,
             import: true,
             path: DecoderPath::Auto,

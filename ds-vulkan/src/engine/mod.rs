@@ -2,9 +2,10 @@
 //!
 //! 1. `config`: how much memory, which shaders;
 //! 2. `line`: jobs that wait; `threads`: those who submit, and those who answer;
-//! 3. `plan`: from jobs to what a submission does; `lane`: by which queue; `batch`: that, and its recording; `commands`, `slot`: into what;
+//! 3. `plan`: from jobs to what a submission does; `lane`: by which queue; `batch`: that, and its recording; `arena`: its memory; `commands`, `slot`: into what;
 //! 4. `flight`: a submission from its beginning to its end; `timeline`: how that is waited for.
 
+mod arena;
 mod batch;
 pub(crate) mod commands;
 pub(crate) mod config;

@@ -53,6 +53,7 @@ pub(crate) fn submit(core: &Core, means: &Means) {
         let mut stuck = None;
         while flight.batch.bytes < portion
             && flight.batch.copied < COPIED
+            && flight.batch.uploaded < means.most_uploaded
             && flight.batch.parts.len() < BATCH_JOBS
         {
             let Some(work) = core.line.next() else { break };

@@ -88,7 +88,7 @@ impl TimedDecode {
         }
         let len = self.table.size;
         let all = BufferCopy { from: (self.before.buffer, 0), into: (self.table.buffer, 0), len };
-        self.work.run(|commands| commands.copy(&all))
+        self.work.run(|commands| commands.copy(&[all]))
     }
 
     /// Its device.
@@ -133,7 +133,7 @@ impl TimedDecode {
             len: words_len(self.tiles),
         };
         self.work.run(|commands| {
-            commands.copy(&words);
+            commands.copy(&[words]);
             commands.barrier(scope::COPY_WRITE, scope::HOST_READ);
         })?;
         let Some(start) = self.statuses.mapped else { return Ok(()) };

@@ -73,7 +73,11 @@ fn gdeflate(
     let words = batch.tiles.len();
     let mut made = share(means, batch, &tiles, numbers.start, from, into)?;
     // A quarter of a block at a time, for as long as there are any and the host need not bring the output together.
-    while !made.trusted && made.readback.is_none() && made.end < numbers.end {
+    while !made.trusted
+        && made.readback.is_none()
+        && made.end < numbers.end
+        && batch.uploaded < means.most_uploaded
+    {
         let mark = batch.mark();
         match share(means, batch, &tiles, made.end, from, into) {
             Ok(more) if !more.trusted => made = more,
@@ -124,7 +128,7 @@ fn share(
     let (payload_start, content_start) = (tiles.payload(start).start, tiles.content(start).start);
     let payload = tiles.payload(end - 1).end - payload_start;
     let content = tiles.content(end - 1).end - content_start;
-    let source = means.shader_input(from.part(payload_start, payload), batch)?;
+    let source = means.shader_input(from, payload_start, payload, batch)?;
     let (destination, readback) = means.shader_output(into, content_start, content, batch)?;
     let made = (start..end).map(|tile| {
         let (payload, content) = (tiles.payload(tile), tiles.content(tile));
@@ -281,7 +285,7 @@ impl Dispatch {
         let (source_len, destination_len) =
             (self.source.end - self.source.start, self.destination.end - self.destination.start);
         let source = match self.from {
-            Spot::Host(from) => means.shader_input(from.part(self.source.start, source_len), batch)?,
+            Spot::Host(from) => means.shader_input(from, self.source.start, source_len, batch)?,
             Spot::Device(DeviceSpot { address: Some(address), .. }) => address + self.source.start,
             Spot::Device(_) => {
                 return Err(Fault::Unsupported("input in a buffer without a device address").into());

@@ -12,6 +12,7 @@ use ash::vk;
 use ds_core::{Fault, Path, Transform};
 use ds_engine::{CodecJob, CopyJob, HostBytes, JobId, Place};
 
+use super::arena::Arena;
 use super::batch::{Batch, Pipelines, Readback};
 use super::commands::BufferCopy;
 use super::config::{DecoderPath, Upload, VulkanConfig};
@@ -146,6 +147,9 @@ pub(crate) struct Means {
     memory: Arc<Pool>,
     /// The device's memory that the host writes, if it is to.
     direct: Option<Arc<Pool>>,
+    /// The most bytes that a submission uploads for shaders: then there is memory for another's uploads while this one is decoded, and for
+    /// a third that is planned.
+    pub(crate) most_uploaded: u64,
     /// Whether shaders may as well read and write what the host sees: there is but one memory.
     unified: bool,
     /// Whether transfers have a queue of their own.
@@ -156,6 +160,9 @@ pub(crate) struct Means {
 
 /// The most bytes of one copy that takes no memory of ours: others are to have their turn.
 const COPY: u64 = 64 << 20;
+
+/// Most bytes that are uploaded for nothing, so that two copies are one: a stream's header and table.
+const MOST_BETWEEN: u64 = 4 << 10;
 
 /// The address of no bytes.
 const NOWHERE: u64 = 0;
@@ -177,13 +184,8 @@ struct HostSpot {
 impl HostSpot {
     /// `len` of these bytes, from `start` on, or none if they are not all inside.
     fn part(self, start: u64, len: u64) -> Self {
-        let moved = |View { buffer, offset, address }| View {
-            buffer,
-            offset: offset + start,
-            address: address + start,
-        };
         match self.bytes.part(start, len) {
-            Some(bytes) => Self { bytes, view: self.view.map(moved) },
+            Some(bytes) => Self { bytes, view: self.view.map(|view| view.from(start)) },
             None => Self { bytes: HostBytes::EMPTY, view: None },
         }
     }
@@ -253,6 +255,7 @@ impl Means {
             unified: !config.as_card
                 && matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated),
             trusted: config.path == DecoderPath::Trusted,
+            most_uploaded: (config.device_block as u64).saturating_mul(config.device_blocks.get() as u64) / 3,
             separate: is_separate(device, &config),
             pipelines,
             device: device.clone(),
@@ -352,17 +355,39 @@ impl Means {
         pool.take(len)?.ok_or(Obstacle::NoRoom)
     }
 
-    /// Copies host bytes to where the device sees them: to a piece of this pool.
-    fn stage(&self, bytes: HostBytes, pool: &Arc<Pool>, batch: &mut Batch) -> Result<Piece, Obstacle> {
-        let piece = self.piece(pool, bytes.len() as u64)?;
-        batch.copied += bytes.len() as u64;
-        if let Some(mapped) = piece.mapped() {
-            debug_assert!(bytes.len() <= piece.len());
-            // SAFETY: the job has not been answered and these bytes have arrived, so they are there and nobody writes them; the
-            // piece is as long, ours alone, and not the application's memory.
-            unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), mapped.as_ptr(), bytes.len()) };
+    /// Takes memory of one of the batch's arenas, and says where in its piece that begins. When one is full there is another.
+    fn take(
+        &self,
+        pool: &Arc<Pool>,
+        arena: impl Fn(&mut Batch) -> &mut Arena,
+        len: u64,
+        batch: &mut Batch,
+    ) -> Result<u64, Obstacle> {
+        if let Some(start) = arena(batch).take(len) {
+            return Ok(start);
         }
-        Ok(piece)
+        let chunk = Arena::CHUNK.min(self.share()).max(len);
+        let piece = match pool.take(chunk)? {
+            Some(piece) => piece,
+            None => self.piece(pool, len)?,
+        };
+        *arena(batch) = Arena { piece: batch.pieces.len(), used: len, len: piece.len() as u64 };
+        batch.pieces.push(piece);
+        Ok(0)
+    }
+
+    /// Copies host bytes to where the device sees them: into a piece, from `start` on.
+    fn fill(&self, bytes: HostBytes, piece: &Piece, start: u64, copied: &mut u64) {
+        *copied += bytes.len() as u64;
+        let into = piece.mapped().filter(|_| start + bytes.len() as u64 <= piece.len() as u64);
+        debug_assert!(into.is_some());
+        if let Some(mapped) = into {
+            // SAFETY: the piece is longer than that.
+            let into = unsafe { mapped.add(start as usize) };
+            // SAFETY: the job has not been answered and these bytes have arrived, so they are there and nobody writes them; the
+            // piece has room for them, is ours alone there, and not the application's memory.
+            unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), into.as_ptr(), bytes.len()) };
+        }
     }
 
     /// Where the device finds these host bytes: in place, or in a copy, which then belongs to the batch.
@@ -370,10 +395,11 @@ impl Means {
         if let Some(view) = view {
             return Ok(view);
         }
-        let piece = self.stage(bytes, &self.uploads, batch)?;
-        let view = piece.view();
-        batch.pieces.push(piece);
-        Ok(view)
+        let len = bytes.len() as u64;
+        let start = self.take(&self.uploads, |batch| &mut batch.staged, len, batch)?;
+        let piece = &batch.pieces[batch.staged.piece];
+        self.fill(bytes, piece, start, &mut batch.copied);
+        Ok(piece.view().from(start))
     }
 
     /// Where the device can write what is to go to these host bytes: in place, or elsewhere, to be read back.
@@ -389,13 +415,21 @@ impl Means {
         self.import.as_ref().and_then(|import| import.find(bytes))
     }
 
-    /// Brings host bytes to where shaders read them well, and says where that is.
-    fn shader_input(&self, from: HostSpot, batch: &mut Batch) -> Result<u64, Obstacle> {
+    /// Brings `len` bytes of a source, from `start` on, to where shaders read them well, and says where that is.
+    fn shader_input(
+        &self,
+        source: HostSpot,
+        start: u64,
+        len: u64,
+        batch: &mut Batch,
+    ) -> Result<u64, Obstacle> {
+        let from = source.part(start, len);
         if from.bytes.is_empty() {
             return Ok(NOWHERE);
         }
         if let (Some(direct), false) = (&self.direct, self.unified) {
-            let piece = self.stage(from.bytes, direct, batch)?;
+            let piece = self.piece(direct, len)?;
+            self.fill(from.bytes, &piece, 0, &mut batch.copied);
             let View { address, .. } = piece.view();
             batch.pieces.push(piece);
             return Ok(address);
@@ -404,11 +438,15 @@ impl Means {
         if self.unified {
             return Ok(host.address);
         }
-        let len = from.bytes.len() as u64;
-        let piece = self.piece(&self.memory, len)?;
-        let View { buffer, offset, address } = piece.view();
+        batch.uploaded += len;
+        // What the job has before, or in a copy of ours lies between.
+        let between = if from.view.is_some() { start } else { Arena::ALIGN };
+        if let Some(address) = batch.lengthen_upload(host, len, between.min(MOST_BETWEEN)) {
+            return Ok(address);
+        }
+        let start = self.take(&self.memory, |batch| &mut batch.packed, len, batch)?;
+        let View { buffer, offset, address } = batch.pieces[batch.packed.piece].view().from(start);
         batch.uploads.push(BufferCopy { from: (host.buffer, host.offset), into: (buffer, offset), len });
-        batch.pieces.push(piece);
         Ok(address)
     }
 
