@@ -75,10 +75,8 @@ fn cpu_and_vulkan() -> Runtime {
     runtime(IoKind::Cpu, CodecKind::Vulkan)
 }
 
-/// With several queues, as a card has them.
 fn uring_and_vulkan() -> Runtime {
-    let engine = engine(VulkanConfig::default().as_card(true));
-    Runtime::builder().io(IoKind::Uring).codec(CodecKind::Vulkan).device_engine(engine).build().unwrap()
+    runtime(IoKind::Uring, CodecKind::Vulkan)
 }
 
 every_engine! { cpu_and_vulkan uring_and_vulkan }

@@ -137,3 +137,47 @@ fn nothing_is_left_of_it() {
     assert!(HostBuffer::new(&device, 1 << 60).is_err());
     assert_silent(device);
 }
+
+/// Streams one behind the other, some with a gap between, go to the device in few copies; each decodes as it would alone, and a damaged
+/// one harms no other.
+#[test]
+fn neighbours_are_decoded_one_by_one() {
+    with_both_kinds(&VulkanConfig::default(), |bench| {
+        const EACH: usize = 3000;
+        const COUNT: usize = 24;
+        let all = text(EACH * COUNT);
+        let (mut packed, mut ranges) = (Vec::new(), Vec::new());
+        for (n, content) in all.chunks(EACH).enumerate() {
+            let mut stream = compress(content, Level::FASTEST, CodecId::default()).unwrap();
+            if n == 7 {
+                stream[30..60].fill(0xFF);
+            }
+            // None, one that leaves words where they are, one that does not, and one that is too wide.
+            packed.resize(packed.len() + [0, 0, 4, 3, 5000][n % 5], 0xFF);
+            ranges.push(packed.len() as u64..(packed.len() + stream.len()) as u64);
+            packed.extend(stream);
+        }
+        let (source, plain) = (filled(bench, &packed), Memory::of(&packed));
+        for pinned in [true, false] {
+            let memory = bench.buffer(all.len() as u64);
+            bench.put(&memory, 0, &vec![0; all.len()]);
+            let held: Vec<_> = ranges.iter().map(|range| source.range(range.clone())).collect();
+            let from = |n: usize| match pinned {
+                true => place(&held[n]),
+                false => {
+                    host(plain.part(ranges[n].start as usize, (ranges[n].end - ranges[n].start) as usize))
+                }
+            };
+            let into = |n: usize| at(&memory, (n * EACH) as u64, EACH as u64);
+            let jobs: Vec<_> = (0..COUNT).map(|n| bench.job(Transform::GDeflate, from(n), into(n))).collect();
+            ds_engine::CodecEngine::submit(&bench.engine, &mut jobs.clone());
+            for (n, job) in jobs.into_iter().enumerate() {
+                let answer = bench.answer(job);
+                assert_eq!(answer.is_ok_and(|step| step.finished), n != 7, "{n}: {answer:?}");
+            }
+            for (n, content) in all.chunks(EACH).enumerate().filter(|(n, _)| *n != 7) {
+                assert!(bench.get(&memory, (n * EACH) as u64, EACH) == content, "{n}, pinned: {pinned}");
+            }
+        }
+    });
+}

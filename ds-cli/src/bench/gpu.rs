@@ -27,13 +27,8 @@ pub(super) struct Gpu {
 
 impl Gpu {
     /// Opens a device, with so many queues at most that compute.
-    pub(super) fn open(
-        choice: &DeviceChoice,
-        queues: Option<NonZeroUsize>,
-        path: DecoderPath,
-    ) -> Result<Self> {
-        let options = DeviceOptions::default().choice(choice.clone());
-        let options = queues.into_iter().fold(options, DeviceOptions::compute_queues);
+    pub(super) fn open(choice: &DeviceChoice, queues: NonZeroUsize, path: DecoderPath) -> Result<Self> {
+        let options = DeviceOptions::default().choice(choice.clone()).compute_queues(queues);
         let device = Device::open(&options).map_err(|error| {
             Error::new(Kind::System, format!("vulkan: {error}"))
                 .hint("`ds doctor` lists the devices, and what is missing where there are none")
@@ -208,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_wrong_byte_in_device_memory_is_found() {
-        let gpu = match Gpu::open(&DeviceChoice::Auto, None, DecoderPath::Auto) {
+        let gpu = match Gpu::open(&DeviceChoice::Auto, NonZeroUsize::MIN, DecoderPath::Auto) {
             Ok(gpu) => gpu,
             Err(error) => {
                 assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");

@@ -89,7 +89,7 @@ pub struct Options {
     /// Requests in flight. Unless told: as many as keep a large device busy.
     pub depth: Option<usize>,
     /// Most queues of the device to compute on at once.
-    pub queues: Option<NonZeroUsize>,
+    pub queues: NonZeroUsize,
     /// nvCOMP's library, if it is not where the system's loader looks.
     pub nvcomp: Option<PathBuf>,
     /// No progress bar.

@@ -80,9 +80,9 @@ struct BenchGpu {
     /// Requests in flight, 1 to 1024, in figures 3 and 4 [default: all of --size, up to 1024; 128]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     depth: Option<u16>,
-    /// Queues of the device to compute on at once, 1 to 4 [default: as many as there are]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
-    queues: Option<u8>,
+    /// Queues of the device to compute on at once, 1 to 4, if it has so many
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=4))]
+    queues: u8,
     /// Which way through the decoder's shader
     #[arg(long, value_name = "LANES", value_enum, default_value = "32")]
     subgroup: SubgroupArg,
@@ -129,7 +129,7 @@ impl BenchGpu {
             size: self.size.map(|size| 1 << size.0),
             rounds: self.rounds.map(usize::from),
             depth: self.depth.map(usize::from),
-            queues: self.queues.and_then(|queues| NonZeroUsize::new(queues.into())),
+            queues: NonZeroUsize::new(self.queues.into()).unwrap_or(NonZeroUsize::MIN),
             nvcomp: self.nvcomp,
             quiet,
         }

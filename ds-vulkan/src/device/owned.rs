@@ -101,7 +101,7 @@ pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
     let physical = handles[info.index];
     let families = families(fresh.instance(), physical);
     let compute = families.compute.ok_or(OpenError::NoDevice)?;
-    let most = options.compute_queues.map_or(MOST_COMPUTE, |most| most.get().min(MOST_COMPUTE));
+    let most = options.compute_queues.map_or(1, |most| most.get().min(MOST_COMPUTE));
     let count = families.compute_count.min(most as u32);
     let decompression = options.driver_decompression;
     let wanted = [Some((compute, count)), families.transfer.map(|family| (family, 1))];

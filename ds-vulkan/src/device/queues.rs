@@ -63,8 +63,7 @@ fn choose(families: &[(vk::QueueFlags, u32)]) -> Families {
     Families { compute, compute_count, transfer: find(Flags::TRANSFER, others) }
 }
 
-/// The most queues that an engine computes on. Few tiles leave most of a large device idle, and each dispatch takes as long as a tile does:
-/// some of them at once fill it. More queues than that gain nothing, and each one that computes has a thread that answers for it.
+/// The most queues that an engine computes on. Each has a thread that answers for it.
 pub(crate) const MOST_COMPUTE: usize = 4;
 
 /// The queues there are.
