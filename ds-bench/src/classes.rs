@@ -64,6 +64,12 @@ pub fn read(corpus: &Path) -> io::Result<Vec<Class>> {
     Ok(classes)
 }
 
+/// Some of so many, evenly spaced: all if there are no more.
+pub fn evenly(all: usize, most: usize) -> impl Iterator<Item = usize> {
+    let some = all.min(most);
+    (0..some).map(move |n| n * all / some.max(1))
+}
+
 fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     paths.sort();
@@ -95,6 +101,13 @@ fn generated() -> Vec<Class> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_of_many_are_evenly_spaced() {
+        assert_eq!(evenly(10, 4).collect::<Vec<_>>(), [0, 2, 5, 7]);
+        assert_eq!(evenly(3, 32).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(evenly(0, 32).count() + evenly(5, 0).count(), 0);
+    }
 
     #[test]
     fn four_slices_of_a_large_file_are_taken() {

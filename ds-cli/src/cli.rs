@@ -261,7 +261,7 @@ Examples:
   ds stream game.dspak --engine cpu --codec cpu --json
   ds stream game.dspak --engine uring --codec vulkan --to vram
   ds stream game.dspak --codec vulkan --to vram --device radeon --vram 256M
-  ds stream game.dspak --codec cpu --to vram           decoded by the processor, copied to the device")]
+  ds stream game.dspak --codec cpu --to vram    decoded by the processor, copied to the device")]
 struct Stream {
     /// The pack to stream
     #[arg(value_name = "FILE")]
@@ -485,9 +485,17 @@ fn chunk_size(text: &str) -> core::result::Result<Log2, String> {
 }
 
 /// Runs the command, reports its error, and says what the program should exit with.
-pub fn main(cli: Cli) -> ExitCode {
+pub fn main(arguments: Result<Cli, clap::Error>) -> ExitCode {
     signals::watch();
-    match cli.run() {
+    let done = match arguments {
+        Ok(cli) => cli.run(),
+        // Help that was asked for is a result like any other.
+        Err(answer) => match answer.print() {
+            Err(error) if !answer.use_stderr() => Err(Error::stdout(error)),
+            _ => return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(u8::MAX)),
+        },
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // What failed because a signal is removing it is no news: then this does not return.

@@ -53,14 +53,17 @@ impl Error {
 
     /// Standard output could not be written.
     pub fn stdout(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::new(Kind::ReaderGone, "standard output was closed"),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::system("write to", Path::new("standard output"), error)
-                    .hint("the disk is full: free some space, or send standard output somewhere else")
-            }
-            _ => Self::system("write to", Path::new("standard output"), error),
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(Kind::ReaderGone, "standard output was closed");
         }
+        let message = format!("cannot write to standard output: {}", plain(&error));
+        let hint = match advice(error.kind()) {
+            Some(Hint::Elsewhere(_)) => {
+                Some(Hint::Text("free some space, or send standard output somewhere else".to_owned()))
+            }
+            hint => hint,
+        };
+        Self { hint, ..Self::new(Kind::System, message) }
     }
 
     /// A file that is damaged or is not what it should be.
@@ -146,9 +149,13 @@ fn advice(kind: io::ErrorKind) -> Option<Hint> {
     let text = match kind {
         io::ErrorKind::NotFound => "check the spelling; relative paths start at the current directory",
         io::ErrorKind::PermissionDenied => "check the permissions of the file and of its directories",
+        io::ErrorKind::NotADirectory => "part of the path is a file, and only a directory has others in it",
         io::ErrorKind::AlreadyExists => "choose another name, or give --force to replace it",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             return Some(Hint::Elsewhere("the disk is full: free some space, or choose another place"));
+        }
+        io::ErrorKind::FileTooLarge => {
+            "`ulimit -f` says how long files may get; file systems have limits, too"
         }
         io::ErrorKind::ReadOnlyFilesystem => {
             return Some(Hint::Elsewhere("the file system is read-only: choose another place"));
@@ -184,6 +191,8 @@ mod tests {
         assert_eq!(Error::stdout(io::ErrorKind::BrokenPipe.into()).exit_code(), 141);
         let full = Error::stdout(io::ErrorKind::StorageFull.into());
         assert_eq!(full.exit_code(), 1);
+        assert!(full.to_string().starts_with("cannot write to standard output: "), "it is no file: {full}");
+        assert!(full.to_string().contains("somewhere else"), "{full}");
         assert!(!full.to_string().contains("-o"), "not every command has that: {full}");
     }
 }

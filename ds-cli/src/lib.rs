@@ -22,6 +22,7 @@ pub mod error;
 pub mod files;
 pub mod pack;
 pub mod pipeline;
+mod poison;
 pub mod progress;
 pub mod signals;
 pub mod stream;

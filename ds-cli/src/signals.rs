@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 static STATE: Mutex<State> = Mutex::new(State { holds: 0, ending: false, next: 0, undos: BTreeMap::new() });
@@ -25,8 +26,11 @@ struct State {
 
 /// Has signals dealt with from now on, except those that are ignored: whoever started the program wants it so (`nohup`).
 ///
-/// Where the system refuses a thread to wait for them, signals do what they always do.
+/// Where the system refuses a thread to wait for them, signals do what they always do. That a file may not get any longer is no reason
+/// to end, but an error of whoever writes it.
 pub fn watch() {
+    // Nobody looks: where the signal is caught, the write fails.
+    let _ = flag::register(SIGXFSZ, Arc::default());
     let (sender, receiver) = mpsc::channel::<Signals>();
     // The thread comes first: a signal that is caught and that nobody waits for would be lost.
     let watcher = thread::Builder::new().name("ds-signals".into()).spawn(move || {

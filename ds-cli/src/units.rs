@@ -14,8 +14,13 @@ pub fn bytes(count: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
+    format!("{} {}", figure(value), UNITS[unit])
+}
+
+/// A measured value with three significant digits, or all before the point: `2.35`, `23.5`, `2350`.
+pub fn figure(value: f64) -> String {
     let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-    format!("{value:.decimals$} {}", UNITS[unit])
+    format!("{value:.decimals$}")
 }
 
 /// How many times smaller `packed` is than `raw`: `2.35`, or `-` where there is nothing to compare.
@@ -50,6 +55,12 @@ mod tests {
         ] {
             assert_eq!(bytes(count), text);
         }
+    }
+
+    #[test]
+    fn figures_that_are_small_are_not_rounded_to_nothing() {
+        let texts = [0.0, 0.3667, 9.996, 99.94, 99.96, 2345.6].map(figure);
+        assert_eq!(texts, ["0.00", "0.37", "10.0", "99.9", "100", "2346"]);
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn no_figure_of_software_goes_without_saying_so() {
 
 #[test]
 fn a_rival_that_is_missing_is_told_and_one_that_was_named_is_an_error() {
-    let (_place, command) = packed();
+    let (place, command) = packed();
     let command = with(&command, &["--figure", "1"]);
     let output = run(&command);
     if lacks_vulkan(&output) {
@@ -127,6 +127,10 @@ fn a_rival_that_is_missing_is_told_and_one_that_was_named_is_an_error() {
     fails(&run(named), 1, "nvCOMP cannot be measured: /nowhere/libnvcomp.so.6");
     let output = ds(&command).env("NVCOMP_LIBRARY", "/nowhere/libnvcomp.so.6").output().unwrap();
     fails(&output, 1, "/nowhere/libnvcomp.so.6");
+    // One that is there, in the folder at hand, and is no library.
+    let output = ds(with(&command, &["--nvcomp", "p"])).current_dir(place.path()).output().unwrap();
+    fails(&output, 1, &format!("nvCOMP cannot be measured: {}: ", place.path().join("p").display()));
+    assert!(!stderr(&output).contains("No such file"), "{}", stderr(&output));
 }
 
 /// A folder in which CUDA's driver and nvCOMP are a library that has the processor for a device.
@@ -215,6 +219,11 @@ fn what_makes_no_sense_is_refused() {
     fails(&run(with(&command, &["--device", "99"])), 1, "no Vulkan device is number 99; there are: 0: ");
     let nowhere = place.path().join("nowhere");
     fails(&run(["bench", "gpu", "--corpus", nowhere.to_str().unwrap()]), 1, "cannot read");
+    assert!(stderr(&output).contains("hint: there are: other, text"), "{}", stderr(&output));
+    let empty = place.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let empty = empty.to_str().unwrap();
+    fails(&run(["bench", "gpu", "--corpus", empty]), 3, &format!("{empty:?}: nothing in it is compressed"));
     let pack = &command[2];
     let mut bytes = fs::read(pack).unwrap();
     bytes[40] ^= 1;
@@ -244,4 +253,23 @@ fn a_corpus_is_measured_class_by_class() {
     assert_eq!(classes, ["folder", "mesh"]);
     assert!(report["content"].as_str().unwrap().contains("corpus, level 9"));
     fails(&run(&command), 1, "exists");
+}
+
+#[test]
+fn without_room_for_what_is_measured_it_says_how_to_name_a_place() {
+    let place = tempfile::tempdir().unwrap();
+    // A file system of 256 KiB, where this test may make one: room for some of the content.
+    let script = "mount -t tmpfs -o size=256k none \"$1\" && TMPDIR=\"$1\" exec \"$0\" bench gpu --figure 2";
+    let output = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_ds")])
+        .arg(place.path())
+        .output();
+    match output {
+        Ok(output) if lacks_vulkan(&output) => {}
+        Ok(output) if stderr(&output).contains("ds: ") => {
+            fails(&output, 1, "the disk is full");
+            assert!(stderr(&output).contains("TMPDIR names") && !stderr(&output).contains("-o"));
+        }
+        _ => eprintln!("SKIPPED: no mounts of our own"),
+    }
 }

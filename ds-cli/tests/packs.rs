@@ -434,6 +434,21 @@ fn resealed_damage_never_panics() {
 }
 
 #[test]
+fn a_limit_on_the_length_of_files_is_an_error_that_leaves_nothing() {
+    let (place, _) = Place::packed();
+    for arguments in [["unpack", "p"], ["pack", "in"], ["compress", "in/deep/er/b.bin"]] {
+        let mut limited = std::process::Command::new("sh");
+        limited.args(["-c", "ulimit -f 1 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_ds")]).args(arguments);
+        let output = limited.args(["-o", "limited"]).current_dir(place.path("")).output().unwrap();
+        fails(&output, 1, "File too large");
+        assert!(stderr(&output).contains("ulimit -f"), "{}", stderr(&output));
+        let left = fs::read_dir(place.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = left.filter(|name| name != "in" && name != "p").collect();
+        assert!(left.is_empty(), "{arguments:?}: {left:?}");
+    }
+}
+
+#[test]
 fn a_full_disk_leaves_nothing_and_says_so() {
     let (place, _) = Place::packed();
     fs::create_dir(place.path("small")).unwrap();

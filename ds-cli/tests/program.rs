@@ -123,6 +123,15 @@ fn completions_name_every_command() {
 }
 
 #[test]
+fn help_that_cannot_be_written_is_an_error() {
+    for asked in [&["--help"][..], &["--version"], &["help", "pack"], &["pack", "--help"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = ds(asked).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        fails(&output, 1, "cannot write to standard output: No space left on device");
+    }
+}
+
+#[test]
 fn completions_for_nobody_are_no_panic() {
     let mut child =
         ds(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

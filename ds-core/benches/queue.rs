@@ -1,38 +1,17 @@
 //! What the queue itself costs, with no engine behind it.
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
-#![allow(unsafe_code, reason = "a counting allocator is one")]
+
+#[path = "../tests/allocations/mod.rs"]
+mod allocations;
 
 use core::hint::black_box;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ds_core::{
     Action, BufferId, Completion, Config, Done, FileId, Location, Outcome, Path, Queue, Request, Room, Slot,
     Time,
 };
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-struct Counting;
-
-// SAFETY: everything is passed to the system's allocator as it came; counting touches no memory of the caller.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 type BenchQueue = Queue<Box<[Slot]>>;
 
@@ -80,11 +59,11 @@ fn batch(queue: &mut BenchQueue, request: &Request, now: Time) -> u64 {
 
 fn allocates_nothing(mut work: impl FnMut()) {
     work();
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = allocations::by_all_threads();
     for _ in 0..10 {
         work();
     }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), before, "steady state allocates");
+    assert_eq!(allocations::by_all_threads(), before, "steady state allocates");
 }
 
 fn benches(criterion: &mut Criterion) {

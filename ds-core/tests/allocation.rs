@@ -1,43 +1,18 @@
 //! The queue allocates nothing: not when it is made over an array, and not in thousands of requests.
 
-#![allow(unsafe_code, reason = "a counting allocator is one")]
+mod allocations;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use allocations::by_this_thread;
 use ds_core::fault::{FaultEngine, FaultPlan};
 use ds_core::{
     Action, BufferId, Config, EventToken, FileId, Location, Queue, Request, Room, Slot, StatusToken, Time,
     Transform,
 };
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: everything is passed to the system's allocator as it came; counting touches no memory of the caller.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
+    let before = by_this_thread();
     work();
-    ALLOCATIONS.get() - before
+    by_this_thread() - before
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Once warm, no job allocates.
 
-#[path = "common/allocations.rs"]
+#[path = "../../ds-core/tests/allocations/mod.rs"]
 mod allocations;
 mod common;
 
@@ -8,7 +8,7 @@ use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use allocations::{Counting, assert_settles};
+use allocations::assert_settles;
 use common::{Memory, file, id, text};
 use ds_core::{Done, Transform};
 use ds_cpu::{CpuCodec, CpuIo};
@@ -17,9 +17,6 @@ use ds_engine::{
     StartContext,
 };
 use ds_gdeflate::{CodecId, Level, TILE_SIZE, compress};
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Counts outcomes, and insists on good ones.
 #[derive(Default)]

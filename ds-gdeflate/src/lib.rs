@@ -64,6 +64,9 @@ mod format;
 mod inspect;
 mod simd;
 mod stream;
+// Freestanding targets have no vector registers.
+#[cfg(all(feature = "simd", target_arch = "x86_64", not(any(target_os = "none", target_os = "uefi"))))]
+mod x86;
 
 pub use decode::Decoder;
 #[cfg(feature = "alloc")]

@@ -1,35 +1,11 @@
 //! Promises about memory: a small workspace for the decoder, and no allocation for each tile.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, SimdLevel, TILE_SIZE, TileStream, tile_bound};
-
+#[path = "../../ds-core/tests/allocations/mod.rs"]
+mod allocations;
 mod support;
 
-/// The system's allocator, counting what each thread asks of it.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of the allocator's.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use allocations::by_this_thread;
+use ds_gdeflate::{Decoder, EncodeOptions, Encoder, Level, SimdLevel, TILE_SIZE, TileStream, tile_bound};
 
 #[test]
 fn a_workspace_is_at_most_32_kib() {
@@ -44,7 +20,7 @@ fn decoding_allocates_nothing() {
     let longest = vectors.iter().map(|vector| vector.raw.len()).max().expect("there are vectors");
     let mut out = vec![0; longest];
 
-    let before = ALLOCATIONS.get();
+    let before = by_this_thread();
     assert_ne!(before, 0, "the count works");
     for level in SimdLevel::available() {
         let mut decoder = Decoder::with_simd(level);
@@ -57,7 +33,7 @@ fn decoding_allocates_nothing() {
             assert!(decoder.decode_tile(payload, &mut out[..tile.uncompressed_size()]).is_err());
         }
     }
-    assert_eq!(ALLOCATIONS.get(), before);
+    assert_eq!(by_this_thread(), before);
 }
 
 #[test]
@@ -82,19 +58,19 @@ fn encoding_allocates_at_the_first_tile_and_the_first_near_optimal_one() {
         }
     };
     let levels: Vec<Level> = (0..=12).filter_map(Level::new).collect();
-    let none = ALLOCATIONS.get();
+    let none = by_this_thread();
     encode_all(levels[0]);
-    assert_eq!(ALLOCATIONS.get(), none, "level 0");
+    assert_eq!(by_this_thread(), none, "level 0");
     encode_all(levels[1]);
-    let before = ALLOCATIONS.get();
+    let before = by_this_thread();
     assert_eq!(before, none + 1, "the first tile");
     levels[1..8].iter().for_each(|&level| encode_all(level));
-    assert_eq!(ALLOCATIONS.get(), before, "levels 1 to 7");
+    assert_eq!(by_this_thread(), before, "levels 1 to 7");
     encode_all(levels[8]);
-    let first = ALLOCATIONS.get();
+    let first = by_this_thread();
     assert_ne!(first, before, "the count works");
     levels[8..].iter().for_each(|&level| encode_all(level));
-    assert_eq!(ALLOCATIONS.get(), first, "levels 8 to 12");
+    assert_eq!(by_this_thread(), first, "levels 8 to 12");
 }
 
 #[test]
@@ -103,17 +79,17 @@ fn what_has_been_prepared_allocates_no_more() {
         let mut encoder = Encoder::new();
         let mut out = vec![0; tile_bound(TILE_SIZE)];
         encoder.prepare(level).expect("there is memory");
-        let before = ALLOCATIONS.get();
+        let before = by_this_thread();
         encoder.prepare(level).expect("there is memory");
         encoder.encode_tile(level, &[7; TILE_SIZE], &mut out).expect("there is room");
-        assert_eq!(ALLOCATIONS.get(), before, "level {level}");
+        assert_eq!(by_this_thread(), before, "level {level}");
     }
 }
 
 #[test]
 fn a_tile_that_is_refused_costs_no_memory() {
     let mut encoder = Encoder::new();
-    let before = ALLOCATIONS.get();
+    let before = by_this_thread();
     assert!(encoder.encode_tile(Level::BEST_RATIO, &[], &mut []).is_err());
-    assert_eq!(ALLOCATIONS.get(), before);
+    assert_eq!(by_this_thread(), before);
 }

@@ -49,8 +49,9 @@ unsafe extern "C" fn cuDeviceGet(device: *mut c_int, number: c_int) -> c_uint {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cuDeviceGetName(name: *mut c_char, len: c_int, _: c_int) -> c_uint {
+    let len = (len as usize).min(NAME.len());
     // SAFETY: as the real one.
-    unsafe { from_raw_parts_mut(name.cast(), (len as usize).min(NAME.len())) }.copy_from_slice(NAME);
+    unsafe { from_raw_parts_mut(name.cast(), len) }.copy_from_slice(&NAME[..len]);
     OK
 }
 

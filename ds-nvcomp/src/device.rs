@@ -102,7 +102,7 @@ impl Memory {
         let len = size_of_val(values);
         assert!(offset <= self.len && len <= self.len - offset, "whoever writes has counted");
         let (cuda, at) = (self.context.enter()?, self.start + offset as u64);
-        // SAFETY: the memory is there, as has just been asserted, and the values are.
+        // SAFETY: the memory is there, as has just been asserted, and the values are, every byte of them.
         check("cuMemcpyHtoD", unsafe { (cuda.to_device)(at, values.as_ptr().cast::<c_void>(), len) })
     }
 
@@ -135,11 +135,17 @@ impl Drop for Memory {
     }
 }
 
-/// What is copied as it lies in memory: any bytes are a value, and there is no padding.
-pub(crate) trait Word: Copy {}
-impl Word for u8 {}
-impl Word for u32 {}
-impl Word for u64 {}
+/// What is copied as it lies in memory.
+///
+/// # Safety
+/// Any bytes are a value, and there is no padding.
+pub(crate) unsafe trait Word: Copy {}
+// SAFETY: an integer.
+unsafe impl Word for u8 {}
+// SAFETY: an integer.
+unsafe impl Word for u32 {}
+// SAFETY: an integer.
+unsafe impl Word for u64 {}
 
 /// A moment on the device's clock. Destroyed when dropped.
 pub(crate) struct Moment {

@@ -143,7 +143,9 @@ impl Nvcomp {
 
     /// The same with another driver's library.
     fn open_with(driver: &OsStr, file: Option<&Path>) -> Result<Self, Error> {
-        let name = file.map_or_else(|| OsStr::new(NVCOMP), Path::as_os_str);
+        // A name without a folder would have the loader look in its own.
+        let file = file.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
+        let name = file.as_ref().map_or_else(|| OsStr::new(NVCOMP), |file| file.as_os_str());
         let functions = Functions::load(name)?;
         let version = functions.versions()?.version;
         if version / 1000 != MAJOR {

@@ -1,38 +1,12 @@
 //! A warm queue allocates nothing per request, and a dropped runtime leaves nothing behind.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "../../ds-core/tests/allocations/mod.rs"]
+mod allocations;
+
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ds_gdeflate::{CodecId, Level, compress};
 use ds_runtime::{File, Queue, QueueOptions, Request, Runtime};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is the system allocator's; the counter changes nothing about it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// One batch of reads and decodes into buffers that go round and round.
 fn batch(queue: &Queue, file: &File, packed: u64, raw: u64, buffers: &mut Vec<Vec<u8>>) {
@@ -68,11 +42,11 @@ fn nothing_is_allocated_per_request_and_nothing_is_left() {
         let queue = runtime.queue(QueueOptions::default()).expect("a queue");
         let mut buffers: Vec<Vec<u8>> = (0..32).map(|_| Vec::with_capacity(raw.len())).collect();
         let mut run = |rounds| {
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            let before = allocations::by_all_threads();
             for _ in 0..rounds {
                 batch(&queue, &file, packed.len() as u64, raw.len() as u64, &mut buffers);
             }
-            ALLOCATIONS.load(Ordering::Relaxed) - before
+            allocations::by_all_threads() - before
         };
         let warming = run(20);
         let steady = run(100);

@@ -18,8 +18,11 @@ use crate::lane::Lane;
 use crate::report::Complaints;
 use crate::ring::{Cqe, Op, Ring, Sqe};
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 /// How long to leave a kernel alone that refuses to be entered and has no completions either.
-const NAP: Duration = Duration::from_millis(1);
+pub(crate) const NAP: Duration = Duration::from_millis(1);
 
 /// Transfers begun by one visit to the kernel, and answers given between two visits, once a device has enough to do. The kernel
 /// begins a visit's transfers when it has prepared all of them, so with many at once a device first has nothing to do and then
@@ -285,8 +288,11 @@ impl<R: Ring> Driver<R> {
                                     self.complaints.go_without(feature, Errno::OPNOTSUPP);
                                 }
                                 self.hangar.abandon(flight.detour);
-                                self.backlog.push_back(Waiting { job, alone: true });
-                                continue;
+                                if !flight.unwanted {
+                                    self.backlog.push_back(Waiting { job, alone: true });
+                                    continue;
+                                }
+                                Err(Fault::Cancelled)
                             }
                         };
                         finished.push(Finished { id: job.id, result, path });
@@ -324,7 +330,7 @@ enum Verdict {
     Moved(u32),
     /// This is its own.
     Failed(Errno),
-    /// Nobody knows: it is to begin again by itself, without this.
+    /// Nobody knows: it is to begin again by itself, without this, if anybody still wants it.
     Again(Option<Features>),
 }
 
@@ -341,8 +347,7 @@ fn judge(flight: &Flight, left: Result<u32, Errno>) -> (Verdict, Result<u32, Err
             Verdict::Again(Some(Features::IOPOLL))
         }
         // An error may be another's, and a cancellation too.
-        Err(_) if joined && !flight.unwanted => Verdict::Again(None),
-        Err(_) if joined => Verdict::Failed(Errno::CANCELED),
+        Err(_) if joined => Verdict::Again(None),
         Err(errno) => Verdict::Failed(errno),
         Ok(moved) if joined => {
             let own = moved.min(u32::try_from(flight.op.len()).unwrap_or(u32::MAX));

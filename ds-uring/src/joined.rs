@@ -44,6 +44,8 @@ impl Pieces {
         if let Some(last) = self.vectors[..self.len].last_mut()
             && last.iov_base.addr() + last.iov_len == bytes.as_ptr().addr()
         {
+            // The kernel will come here by the address of the bytes before, which may be another allocation's.
+            bytes.as_ptr().expose_provenance();
             last.iov_len += bytes.len();
             return;
         }
@@ -55,7 +57,9 @@ impl Pieces {
     pub(crate) fn read(&self, file: Target, offset: u64) -> Op {
         match self.vectors[..self.len] {
             [all] => {
-                // SAFETY: jobs that are read together promise for each part what is to be promised for the whole.
+                // SAFETY: every byte is a job's that has promised as much of it, until it is answered itself, which all jobs of an
+                // operation are together. One thing the whole is not: a range that this address may be dereferenced for, which is
+                // the first job's alone. Nobody does; the kernel has it, and writes at addresses that were exposed.
                 let into = unsafe { HostBytes::new(all.iov_base.cast(), all.iov_len) };
                 Op::Read { file, offset, into }
             }

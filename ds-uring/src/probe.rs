@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use crate::config::UringConfig;
 use crate::direct::Hangar;
+use crate::driver::NAP;
 use crate::features::Features;
 use crate::report::Report;
 use crate::ring::kernel::KernelRing;
@@ -40,31 +41,94 @@ pub fn probe(features: Features) -> Result<Report, StartError> {
 const BLOCK: usize = 4096;
 
 /// Whether the running program's first block can be read past the page cache by a ring that polls.
-fn polls_program(ring: &mut KernelRing, mut pool: StagingPool) -> bool {
+fn polls_program(ring: &mut KernelRing, pool: StagingPool) -> bool {
     let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
     let Ok(program) = open("/proc/self/exe", flags, Mode::empty()) else { return false };
+    reads(ring, Target { fd: program.as_raw_fd(), known_as: None, direct: true }, pool)
+}
+
+/// How often to ask again a kernel that is short of memory for the moment.
+const MOST_REFUSALS: u32 = 100;
+
+/// Whether the ring reads this file's first block.
+fn reads(ring: &mut impl Ring, file: Target, mut pool: StagingPool) -> bool {
     let lease = pool.lease(BLOCK as u64).ok();
     let Some(into) = lease.and_then(|lease| pool.bytes(lease)) else { return false };
-    let file = Target { fd: program.as_raw_fd(), known_as: None, direct: true };
     let op = Op::Read { file, offset: 0, into };
     const TOKEN: u64 = 0;
     // SAFETY: the file is open and the memory leased until the completion has been taken, below; or for ever.
     if unsafe { ring.push(Sqe { token: TOKEN, op }) }.is_err() {
         return false;
     }
-    let mut completions = Vec::new();
+    let (mut completions, mut refusals) = (Vec::new(), 0);
     loop {
         match ring.enter(1) {
-            Ok(()) | Err(Errno::INTR | Errno::AGAIN) => ring.reap(&mut completions, usize::MAX),
+            Ok(()) | Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) if refusals < MOST_REFUSALS => {
+                refusals += 1;
+                std::thread::sleep(NAP);
+            }
             Err(_) => {
                 // Whatever that is, the kernel may still have the memory.
                 core::mem::forget(pool);
                 return false;
             }
         }
+        ring.reap(&mut completions, usize::MAX);
         // There may be a message as well.
         if let Some(read) = completions.iter().find(|cqe| cqe.token == TOKEN) {
             return read.result.is_ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::{Cqe, Full};
+    use ds_core::Path;
+
+    /// A ring of a kernel that says the same to every visit; it has read the block at one of them, if ever.
+    struct Says {
+        what: Result<(), Errno>,
+        visits: u32,
+        reads_at: Option<u32>,
+    }
+
+    impl Ring for Says {
+        unsafe fn push(&mut self, _: Sqe) -> Result<Path, Full> {
+            Ok(Path::NONE)
+        }
+
+        fn go_without(&mut self, _: Features) {}
+
+        fn enter(&mut self, _: u32) -> Result<(), Errno> {
+            self.visits += 1;
+            self.what
+        }
+
+        fn ready(&mut self) -> usize {
+            usize::from(self.reads_at == Some(self.visits))
+        }
+
+        fn reap(&mut self, into: &mut Vec<Cqe>, _: usize) {
+            into.extend((self.ready() > 0).then_some(Cqe { token: 0, result: Ok(BLOCK as u32) }));
+        }
+    }
+
+    fn ask(what: Result<(), Errno>, reads_at: Option<u32>) -> (bool, u32) {
+        let mut ring = Says { what, visits: 0, reads_at };
+        let file = Target { fd: 0, known_as: None, direct: true };
+        let reads = reads(&mut ring, file, StagingPool::new(BLOCK).unwrap());
+        (reads, ring.visits)
+    }
+
+    #[test]
+    fn a_kernel_that_refuses_is_asked_again_but_not_for_ever() {
+        assert_eq!(ask(Err(Errno::AGAIN), None), (false, MOST_REFUSALS + 1));
+        assert_eq!(ask(Err(Errno::AGAIN), Some(3)), (true, 3));
+        assert_eq!(ask(Err(Errno::INTR), Some(2 * MOST_REFUSALS)), (true, 2 * MOST_REFUSALS));
+        assert_eq!(ask(Ok(()), Some(2)), (true, 2));
+        assert_eq!(ask(Err(Errno::NXIO), Some(2)), (false, 1));
     }
 }

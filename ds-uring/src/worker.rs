@@ -107,3 +107,60 @@ pub(crate) fn drive(engine: usize, sink: &dyn Sink) -> bool {
 pub(crate) fn begin_early(engine: usize) {
     with_work(engine, |work| work.driver.begin_early());
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    use ds_core::{Done, OpId, Path};
+    use ds_engine::{Finished, JobId};
+
+    /// A driver with an answer and a warning in its only turn.
+    struct Once;
+
+    const ANSWER: Finished = Finished {
+        id: JobId { queue: 0, op: OpId::from_u64(1) },
+        result: Ok(Done::Synced),
+        path: Path::IO_URING,
+    };
+    const WARNING: Warning = Warning { engine: "uring", what: "something is missing", errno: 95 };
+
+    impl Turn for Once {
+        fn turn(&mut self, finished: &mut Vec<Finished>, _: bool) -> bool {
+            finished.push(ANSWER);
+            false
+        }
+
+        fn take_warnings(&mut self) -> Vec<Warning> {
+            vec![WARNING]
+        }
+
+        fn begin_early(&mut self) {}
+    }
+
+    /// Notes what it is told; panics, too, as an application may.
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<&'static str>>);
+
+    impl Sink for Notes {
+        fn complete(&self, batch: &[Finished]) {
+            assert_eq!(batch, [ANSWER]);
+            self.0.lock().unwrap().push("answer");
+            panic!("on purpose");
+        }
+
+        fn warn(&self, warning: &Warning) {
+            assert_eq!(*warning, WARNING);
+            self.0.lock().unwrap().push("warning");
+        }
+    }
+
+    /// Whoever is warned may wait for an answer of the same turn.
+    #[test]
+    fn answers_come_before_warnings() {
+        let notes = Arc::new(Notes::default());
+        run(1, Arc::new(Lane::new(1).unwrap()), notes.clone(), Box::new(Once));
+        assert_eq!(*notes.0.lock().unwrap(), ["answer", "warning"]);
+    }
+}

@@ -1,6 +1,6 @@
 //! Once warm, no job allocates.
 
-#[path = "../../ds-cpu/tests/common/allocations.rs"]
+#[path = "../../ds-core/tests/allocations/mod.rs"]
 mod allocations;
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod common;
@@ -10,14 +10,11 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::Arc;
 
-use allocations::{Counting, assert_settles};
+use allocations::assert_settles;
 use common::{Memory, id};
 use ds_core::Done;
 use ds_engine::{Alignment, Engine, FileRef, Finished, IoEngine, IoJob, IoOp, Sink, StartContext};
 use ds_uring::{UringConfig, UringIo};
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Counts outcomes, and insists on good ones.
 #[derive(Default)]

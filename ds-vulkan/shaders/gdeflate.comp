@@ -29,12 +29,12 @@
 layout(constant_id = 0) const uint SUBGROUP_SIZE = 32u;
 layout(constant_id = 2) const uint DYNAMIC_BLOCKS_BASE = 8u;
 layout(constant_id = 3) const uint BYTES_PER_DYNAMIC_BLOCK = 512u;
-layout(constant_id = 4) const uint ROOT_BITS = 9u;
 layout(local_size_x = 32, local_size_y_id = 1, local_size_z = 1) in;
 
 const bool WIDE = SUBGROUP_SIZE == 32u;
 const uint LANES = 32u;
 const uint WINDOW = 128u;   // bytes, four a lane
+const uint ROOT_BITS = 9u;   // `build_symbols` knows
 const uint DISTANCE_BITS = 7u;
 const uint DISTANCE_AT = 1u << ROOT_BITS;
 const uint TABLE_SIZE = DISTANCE_AT + (1u << DISTANCE_BITS);
@@ -131,11 +131,13 @@ uint load_word(uint i) {
     return w;
 }
 
-// Refill of all lanes that lack bits, in lane order. `next` may pass `words`, which the caller checks.
-void refill() {
+// Refill of all lanes that lack bits, in lane order. `next` may pass `words`, which the caller checks. Returns which word a lane takes, if
+// it takes one.
+uint refill() {
     bool need = avail < 32u;
     uint needs = ballot(need);
-    uint word = shuffle(window, next + bitCount(needs & below));
+    uint dealt = next + bitCount(needs & below);
+    uint word = shuffle(window, dealt);
     if (need) {
         bits |= uint64_t(word) << avail;
         avail += 32u;
@@ -149,6 +151,7 @@ void refill() {
         if (i < words) ahead = source.word[i];
         if (source_shift != 0u) ahead = load_word(i);
     }
+    return dealt;
 }
 void drop(uint count) { bits >>= count; avail -= count; }
 uint peek() { return uint(bits); }
@@ -159,8 +162,7 @@ const uint LONG_SHIFT = 15u - 4u - ROOT_BITS;
 shared uint limits[gl_WorkGroupSize.y * 16u];   // of codewords of 8 to 15 bits: of the literal/length code, then of the distance code
 Sorted sorted;
 
-const uint ORDER[19] = uint[](16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15);
-// Where the code-length code's length of each symbol is in that order.
+// Where in the order of the format the code-length code's length of each symbol is.
 const uint PLACE[19] = uint[](3, 17, 15, 13, 11, 9, 7, 5, 4, 6, 8, 10, 12, 14, 16, 18, 0, 1, 2);
 
 // Odd symbols.
@@ -177,76 +179,153 @@ uint describe(uint symbol, bool distance) {
     return (s - (extra << m)) << 8 | extra << 4;
 }
 
-// Builds a code's part of `tables` from code lengths: symbol 32 * g + lane has the g-th nibble of `lengths`.
-uint build(uint64_t lengths, uint groups, bool distance) {
-    uint code = distance ? DISTANCE : LITERAL_LENGTH;
-    uint count = 0u;   // lane l: symbols with codewords of l bits
-    for (uint g = 0u; g < groups; g++) {
-        uint length = uint(lengths >> (4u * g)) & 15u;
-        uint b0 = ballot((length & 1u) != 0u), b1 = ballot((length & 2u) != 0u);
-        uint b2 = ballot((length & 4u) != 0u), b3 = ballot((length & 8u) != 0u);
-        uint mine = ((lane & 1u) != 0u ? b0 : ~b0) & ((lane & 2u) != 0u ? b1 : ~b1)
-            & ((lane & 4u) != 0u ? b2 : ~b2) & ((lane & 8u) != 0u ? b3 : ~b3);
-        count += bitCount(mine);
-    }
-    if (lane == 0u || lane > 15u) count = 0u;
-    uint space = lane <= 15u ? count << (15u - lane) : 0u;
-    uint limit = inclusive_add(space);
-    uint used = shuffle(limit, 15u);
+// For each half of the lanes by itself.
+uint half_inclusive_add(uint v) {
+    uint t = shuffle_up(v, 1u);
+    v += (lane & 15u) >= 1u ? t : 0u;
+    t = shuffle_up(v, 2u);
+    v += (lane & 15u) >= 2u ? t : 0u;
+    t = shuffle_up(v, 4u);
+    v += (lane & 15u) >= 4u ? t : 0u;
+    t = shuffle_up(v, 8u);
+    v += (lane & 15u) >= 8u ? t : 0u;
+    return v;
+}
+
+// Of codewords of up to n bits, in lane n of each half, from how many of n bits there are: their number, above how many of all
+// codewords of 15 bits begin with one of them. No code's sums fill that.
+const uint NUMBER_AT = 23u;
+uint sums_of(uint count) { return half_inclusive_add(count << NUMBER_AT | count << (15u - (lane & 15u))); }
+uint check_sums(uint sums, uint count, uint code) {
+    uint used = shuffle(sums, 15u) & (1u << NUMBER_AT) - 1u;
     uint ones = shuffle(count, 1u);
     if (used > 0x8000u) return OVER_SUBSCRIBED + code;
     if (used != 0x8000u && used != 0u && !(used == 0x4000u && ones == 1u)) return INCOMPLETE + code;
-    uint place = inclusive_add(count) - count;   // lane l: where symbols with codewords of l bits begin
-    uint first = lane <= 15u ? (limit - space) >> (15u - lane) : 0u;
-    uint packed = limit << 16 | (place - first & 0xFFFFu);
-    uint base = distance ? 288u : 0u;
-    for (uint g = 0u; g < groups; g++) {
-        uint length = uint(lengths >> (4u * g)) & 15u;
-        uint b0 = ballot((length & 1u) != 0u), b1 = ballot((length & 2u) != 0u);
-        uint b2 = ballot((length & 4u) != 0u), b3 = ballot((length & 8u) != 0u);
-        uint peers = ((length & 1u) != 0u ? b0 : ~b0) & ((length & 2u) != 0u ? b1 : ~b1)
-            & ((length & 4u) != 0u ? b2 : ~b2) & ((length & 8u) != 0u ? b3 : ~b3);
-        uint mine = ((lane & 1u) != 0u ? b0 : ~b0) & ((lane & 2u) != 0u ? b1 : ~b1)
-            & ((lane & 4u) != 0u ? b2 : ~b2) & ((lane & 8u) != 0u ? b3 : ~b3);
-        uint at = shuffle(place, length) + bitCount(peers & below);
-        if (length != 0u) sorted.symbol[base + at] = uint16_t(describe(g * 32u + lane, distance));
-        place += bitCount(mine);
-    }
-    if (lane >= 8u && lane < 16u) limits[row * 16u + (distance ? 8u : 0u) + lane - 8u] = packed;
+    return OK;
+}
+
+// Builds the literal/length code's part of `tables` from code lengths: symbol 9 * lane + k has the k-th nibble of `lengths`. By way of
+// shared memory, for subgroup operations cost more here: see above. Until the table is there, its place is for something else, and so is
+// the distance code's.
+//
+// NVIDIA's compiler unrolls what it can count, which takes registers from the whole shader, and so tiles from a multiprocessor. It cannot
+// know that there are always more `words`.
+uint build_symbols(uint64_t lengths) {
+    uint base = row * TABLE_SIZE;
+    uint further = base + DISTANCE_AT;
+    // How many of a lane's symbols have codewords of n bits: its n-th nibble.
+    uint64_t counts = 0ul;
+    for (uint k = 0u; k < 9u; k++) counts += 1ul << (uint(lengths >> (4u * k)) & 15u) * 4u;
+    for (uint q = 0u; q < 4u; q++) tables[further + 4u * lane + q] = uint16_t(counts >> (16u * q));
     sync();
-    uint root = distance ? DISTANCE_BITS : ROOT_BITS;
-    uint table = row * TABLE_SIZE + (distance ? DISTANCE_AT : 0u);
-    for (uint i = lane; i < 1u << root; i += 32u) {
-        uint v = bitfieldReverse(i) >> 17;
-        uint length = 1u;
-        for (uint l = 1u; l <= root; l++) length += v >= shuffle(packed, l) >> 16 ? 1u : 0u;
-        uint p = shuffle(packed, length);
-        uint entry = 0u;
-        if (length <= root) {
-            uint s = uint(sorted.symbol[base + (p + (v >> (15u - length)) & 0xFFFFu)]);
-            entry = (s & 0xFu) == 0u ? s | length : (s & 0xFF00u) | length << 4;
-        }
-        tables[table + i] = uint16_t(entry);
+    // Lane n of each half: how many of the symbols of that half's lanes have.
+    uint length = lane & 15u;
+    uint from = further + (lane & 16u) * 4u + (length >> 2);
+    uint shift = (length & 3u) * 4u;
+    uint count = 0u;
+    for (uint j = 0u; j < 16u; j++) count += uint(tables[from + 4u * j]) >> shift & 15u;
+    if (length == 0u) count = 0u;
+    uint other = shuffle(count, lane ^ 16u);
+    uint all = count + other;
+    uint sums = sums_of(all);
+    uint status = check_sums(sums, all, LITERAL_LENGTH);
+    if (status != OK) return status;
+    uint limit = sums & (1u << NUMBER_AT) - 1u;
+    uint place = (sums >> NUMBER_AT) - all;
+    uint first = limit - (all << (15u - length)) >> (15u - length);
+    // Where each lane's symbols go in `sorted`, by length.
+    uint at = place + (lane >= 16u ? other : 0u);
+    uint to = base + (lane & 16u) * 16u + length;
+    for (uint j = 0u; j < 16u; j++) {
+        tables[to + 16u * j] = uint16_t(at);
+        if (length != 0u) at += uint(tables[from + 4u * j]) >> shift & 15u;
     }
-    if (!distance) {
-        // Codewords of a few bits more than index the root, by their place behind those that do.
-        uint p10 = shuffle(packed, ROOT_BITS + 1u), p11 = shuffle(packed, ROOT_BITS + 2u);
-        uint p12 = shuffle(packed, ROOT_BITS + 3u), p13 = shuffle(packed, ROOT_BITS + 4u);
-        uint from = shuffle(packed, ROOT_BITS) >> 16;
-        uint size = min(LONG_SIZE, 0x8000u - from >> LONG_SHIFT);
-        for (uint i = lane; i < size; i += 32u) {
-            uint v = from + (i << LONG_SHIFT);
-            uint length = ROOT_BITS + 1u;
-            uint p = p10;
-            if (v >= p >> 16) { p = p11; length++; }
-            if (v >= p >> 16) { p = p12; length++; }
-            if (v >= p >> 16) { p = p13; length++; }
-            uint entry = 0u;
-            if (v < p >> 16) {
-                uint s = uint(sorted.symbol[p + (v >> (15u - length)) & 0xFFFFu]);
-                entry = (s & 0xFu) == 0u ? s | length : (s & 0xFF00u) | length << 4;
-            }
-            sorted.symbol[LONG_AT + i] = uint16_t(entry);
+    sync();
+    counts = 0ul;
+    for (uint k = 0u; k < min(words, 9u); k++) {
+        uint l = (uint(lengths >> (4u * k)) & 15u) * 4u;
+        uint before = uint(counts >> l) & 15u;
+        counts += 1ul << l;
+        if (l != 0u) sorted.symbol[uint(tables[base + 16u * lane + (l >> 2)]) + before] = uint16_t(describe(9u * lane + k, false));
+    }
+    if (lane < 16u) {
+        tables[further + lane] = uint16_t(limit);
+        tables[further + 16u + lane] = uint16_t(place - first);
+        if (lane >= 8u) limits[row * 16u + lane - 8u] = limit << 16 | (place - first & 0xFFFFu);
+    }
+    sync();
+    uint l1 = uint(tables[further + 1u]), l2 = uint(tables[further + 2u]), l3 = uint(tables[further + 3u]);
+    uint l4 = uint(tables[further + 4u]), l5 = uint(tables[further + 5u]), l6 = uint(tables[further + 6u]);
+    uint l7 = uint(tables[further + 7u]), l8 = uint(tables[further + 8u]), l9 = uint(tables[further + 9u]);
+    for (uint k = 0u; k < min(words, 1u << ROOT_BITS - 5u); k++) {
+        uint i = lane + 32u * k;
+        uint v = bitfieldReverse(i) >> 17;
+        uint l = 1u;
+        if (v >= l1) l++;
+        if (v >= l2) l++;
+        if (v >= l3) l++;
+        if (v >= l4) l++;
+        if (v >= l5) l++;
+        if (v >= l6) l++;
+        if (v >= l7) l++;
+        if (v >= l8) l++;
+        uint entry = 0u;
+        if (v < l9) {
+            uint s = uint(sorted.symbol[uint(tables[further + 16u + l]) + (v >> (15u - l)) & 0xFFFFu]);
+            entry = (s & 0xFu) == 0u ? s | l : (s & 0xFF00u) | l << 4;
+        }
+        tables[base + i] = uint16_t(entry);
+    }
+    // Codewords of a few bits more than index the root, by their place behind those that do.
+    uint size = min(LONG_SIZE, 0x8000u - l9 >> LONG_SHIFT);
+    uint l10 = uint(tables[further + 10u]), l11 = uint(tables[further + 11u]);
+    uint l12 = uint(tables[further + 12u]), l13 = uint(tables[further + 13u]);
+    for (uint i = lane; i < size; i += 32u) {
+        uint v = l9 + (i << LONG_SHIFT);
+        uint l = 10u;
+        if (v >= l10) l++;
+        if (v >= l11) l++;
+        if (v >= l12) l++;
+        uint entry = 0u;
+        if (v < l13) {
+            uint s = uint(sorted.symbol[uint(tables[further + 16u + l]) + (v >> (15u - l)) & 0xFFFFu]);
+            entry = (s & 0xFu) == 0u ? s | l : (s & 0xFF00u) | l << 4;
+        }
+        sorted.symbol[LONG_AT + i] = uint16_t(entry);
+    }
+    return OK;
+}
+
+// Builds the distance code's part of `tables`: each lane has the code length of the symbol of its number.
+uint build_distances(uint length) {
+    uint table = row * TABLE_SIZE + DISTANCE_AT;
+    uint b0 = ballot((length & 1u) != 0u), b1 = ballot((length & 2u) != 0u);
+    uint b2 = ballot((length & 4u) != 0u), b3 = ballot((length & 8u) != 0u);
+    uint peers = ((length & 1u) != 0u ? b0 : ~b0) & ((length & 2u) != 0u ? b1 : ~b1)
+        & ((length & 4u) != 0u ? b2 : ~b2) & ((length & 8u) != 0u ? b3 : ~b3);
+    uint mine = ((lane & 1u) != 0u ? b0 : ~b0) & ((lane & 2u) != 0u ? b1 : ~b1)
+        & ((lane & 4u) != 0u ? b2 : ~b2) & ((lane & 8u) != 0u ? b3 : ~b3);
+    uint count = (lane & 15u) == 0u ? 0u : bitCount(mine);
+    uint sums = sums_of(count);
+    uint status = check_sums(sums, count, DISTANCE);
+    if (status != OK) return status;
+    uint own = lane & 15u;
+    uint limit = sums & (1u << NUMBER_AT) - 1u;
+    uint place = (sums >> NUMBER_AT) - count;
+    uint first = limit - (count << (15u - own)) >> (15u - own);
+    if (lane >= 8u && lane < 16u) limits[row * 16u + lane] = limit << 16 | (place - first & 0xFFFFu);
+    uint begins = shuffle(place << 16 | first, length);
+    for (uint i = 0u; i < 4u; i++) tables[table + 32u * i + lane] = uint16_t(0);
+    sync();
+    if (length != 0u) {
+        uint rank = bitCount(peers & below);
+        uint s = describe(lane, true);
+        sorted.symbol[288u + (begins >> 16) + rank] = uint16_t(s);
+        if (length <= DISTANCE_BITS) {
+            // Wherever the codeword is, whatever bits follow it.
+            uint entry = (s & 0xFu) == 0u ? s | length : (s & 0xFF00u) | length << 4;
+            for (uint i = bitfieldReverse((begins & 0xFFFFu) + rank) >> (32u - length); i < 1u << DISTANCE_BITS; i += 1u << length)
+                tables[table + i] = uint16_t(entry);
         }
     }
     return OK;
@@ -286,8 +365,12 @@ uint read_lengths(out uint litlen, out uint total) {
             tables[precode_at + i] = uint16_t(lane << 4 | length);
     }
     sync();
+    // Runs of zeros are not written.
+    for (uint i = lane; i < 320u; i += 32u) tables[base + i] = uint16_t(0);
+    sync();
     uint known = 0u;
-    uint before = 16u;   // no length yet
+    // The first refusal, in the order of rounds and then of lanes: reason | round << 8.
+    uint refused = 0xFFFFu;
     for (uint round = 0u; round < 10u && known < total; round++) {
         uint b = peek();
         uint entry = uint(tables[precode_at + (b & 127u)]);
@@ -297,13 +380,11 @@ uint read_lengths(out uint litlen, out uint total) {
         uint end = inclusive_add(run);
         uint start = known + end - run;
         bool takes = start < total;
-        // the length before
-        uint tells = ballot(symbol != 16u);
         uint value = symbol < 16u ? symbol : 0u;
-        uint teller = tells & below;
-        uint last = shuffle(value, findMSB(tells));
+        // The length before: told by a lane, or in a round before.
+        uint teller = ballot(symbol != 16u) & below;
         uint told = shuffle(value, findMSB(teller));
-        if (symbol == 16u) value = teller != 0u ? told : before;
+        if (symbol == 16u) value = teller != 0u ? told : known != 0u ? uint(tables[base + known - 1u]) : 16u;
         uint error = OK;
         if (takes) {
             if (len == 0u) error = UNUSED_CODEWORD + CODE_LENGTH;
@@ -311,18 +392,22 @@ uint read_lengths(out uint litlen, out uint total) {
             else if (start + run > total) error = RUN_TOO_LONG;
             else {
                 drop(len + extra);
-                for (uint i = 0u; i < run; i++) tables[base + start + i] = uint16_t(value);
+                if (value != 0u) for (uint i = 0u; i < run; i++) tables[base + start + i] = uint16_t(value);
             }
         }
-        if (tells != 0u) before = last;
-        uint missing = bitCount(ballot(takes && avail < 32u) & below);
-        if (error == OK && takes && avail < 32u && next + missing >= words) error = TRUNCATED;
-        uint bad = ballot(error != OK);
-        if (bad != 0u) return shuffle(error, findLSB(bad));
-        refill();
+        bool needs = avail < 32u;
+        uint dealt = refill();
+        if (needs && dealt >= words) error = TRUNCATED;
+        if (error != OK && refused == 0xFFFFu) refused = error | round << 8;
         known = min(total, known + shuffle(end, 31u));
+        sync();
     }
-    sync();
+    uint bad = ballot(refused != 0xFFFFu);
+    if (bad != 0u) {
+        uint earliest = refused >> 8 << 5 | lane;
+        for (uint by = 16u; by > 0u; by >>= 1) earliest = min(earliest, shuffle(earliest, lane ^ by));
+        return shuffle(refused, earliest & 31u) & 0xFFu;
+    }
     return OK;
 }
 
@@ -330,24 +415,27 @@ uint load_tables(bool dynamic, uint litlen, uint total) {
     uint base = row * TABLE_SIZE;
     uint64_t lengths = 0ul;
     uint distance = 5u;
+    bool ends = true;
     if (dynamic) {
-        for (uint g = 0u; g < 9u; g++) {
-            uint symbol = g * 32u + lane;
-            if (symbol < litlen) lengths |= uint64_t(tables[base + symbol]) << (4u * g);
+        for (uint k = 0u; k < 9u; k++) {
+            uint symbol = 9u * lane + k;
+            if (symbol < litlen) lengths |= uint64_t(tables[base + symbol]) << (4u * k);
         }
         distance = lane < total - litlen ? uint(tables[base + litlen + lane]) : 0u;
+        ends = tables[base + 256u] != uint16_t(0);
         sync();
     } else {
-        for (uint g = 0u; g < 9u; g++) {
-            uint symbol = g * 32u + lane;
+        for (uint k = 0u; k < 9u; k++) {
+            uint symbol = 9u * lane + k;
             uint length = symbol < 144u ? 8u : symbol < 256u ? 9u : symbol < 280u ? 7u : 8u;
-            lengths |= uint64_t(length) << (4u * g);
+            lengths |= uint64_t(length) << (4u * k);
         }
     }
-    uint status = build(lengths, 9u, false);
+    uint status = build_symbols(lengths);
     if (status != OK) return status;
-    if (shuffle(uint(lengths >> 32) & 15u, 0u) == 0u) return NO_END_OF_BLOCK;
-    return build(uint64_t(distance), 1u, true);
+    if (!ends) return NO_END_OF_BLOCK;
+    sync();
+    return build_distances(distance);
 }
 
 // Offsets count from the aligned word that holds the first byte.

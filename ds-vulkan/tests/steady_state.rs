@@ -1,11 +1,11 @@
 //! A warm engine allocates nothing: neither for a job nor for a submission.
 
+#[path = "../../ds-core/tests/allocations/mod.rs"]
+mod allocations;
 mod common;
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod jobs;
 
-use core::sync::atomic::{AtomicUsize, Ordering};
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::{Arc, Condvar, Mutex};
 
 use ds_core::{Done, Location, Transform};
@@ -19,33 +19,6 @@ use ds_vulkan::{Device, GpuBuffer, HostBuffer, VulkanConfig, VulkanEngine, vk};
 use common::bench::{at, host};
 use common::{open, options};
 use jobs::{Memory, id, text};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is the system allocator's; the counter changes nothing about it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Counts what ended, and how much of it well.
 #[derive(Default)]
@@ -129,7 +102,7 @@ fn warm_up(device: &Device, config: VulkanConfig) {
         }
     };
     let mut run = |rounds: usize| {
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let before = allocations::by_all_threads();
         for _ in 0..rounds {
             for n in 0..JOBS {
                 let (from, into) = if n % 2 == 0 { copies[n / 2 % 3] } else { steps[n % 3][n / 2 % 3] };
@@ -138,7 +111,7 @@ fn warm_up(device: &Device, config: VulkanConfig) {
             ended += JOBS;
             tally.wait(ended);
         }
-        ALLOCATIONS.load(Ordering::Relaxed) - before
+        allocations::by_all_threads() - before
     };
     // How jobs fall into submissions differs from run to run, so a vector may grow late; none grows for ever.
     let runs: Vec<_> = (0..20).map(|_| run(10)).take_while(|&allocations| allocations > 0).collect();

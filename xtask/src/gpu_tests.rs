@@ -17,16 +17,20 @@ const PACKAGES: [(&str, &[&str]); 2] =
 /// Where the vectors are that one of them reads.
 const VECTORS: &str = "ds-gdeflate/tests/vectors";
 
-/// Runs all of them, whatever fails.
+/// A script that runs these, whatever fails. It names them: what else lies in the folder may be an earlier version's.
+fn script(tests: &[String]) -> String {
+    SCRIPT.replace("TESTS", &tests.join(" "))
+}
+
 const SCRIPT: &str = r#"#!/bin/sh
 # Runs the Vulkan tests on this machine's device; see docs/vulkan.md for the variables that they heed.
 # Arguments go to every test program: `--nocapture`, or part of a test's name.
 cd "$(dirname "$0")" || exit 1
 export DS_REQUIRE_VULKAN=1 DS_VECTORS="$PWD/vectors"
 failed=
-for test in tests/*; do
+for test in TESTS; do
     echo "== $test"
-    "$test" "$@" || failed="$failed $test"
+    "tests/$test" "$@" || failed="$failed $test"
 done
 if [ -n "$failed" ]; then
     echo "FAILED:$failed"
@@ -44,15 +48,16 @@ pub(crate) fn write(project: &Project, folder: &Path) -> Result<()> {
     let folder = &std::path::absolute(folder)?;
     let tests = folder.join("tests");
     fs::create_dir_all(&tests).with_context(|| format!("cannot make {}", tests.display()))?;
-    let mut count = 0;
+    let mut names = Vec::new();
     for (package, targets) in PACKAGES {
         for Program { target, executable } in build(project, package, targets)? {
             let name = if target.kind.iter().any(|kind| kind == "lib") { "unit" } else { &target.name };
-            let into = tests.join(format!("{package}-{name}"));
+            let name = format!("{package}-{name}");
+            let into = tests.join(&name);
             fs::copy(&executable, &into).with_context(|| format!("cannot write {}", into.display()))?;
             // A quarter of the size, and the names in backtraces stay.
             cmd!(project.sh, "strip --strip-debug {into}").quiet().run()?;
-            count += 1;
+            names.push(name);
         }
     }
     let vectors = folder.join("vectors");
@@ -61,10 +66,10 @@ pub(crate) fn write(project: &Project, folder: &Path) -> Result<()> {
         let entry = entry?;
         fs::copy(entry.path(), vectors.join(entry.file_name()))?;
     }
-    let script = folder.join("run.sh");
-    fs::write(&script, SCRIPT)?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-    println!("{count} test programs: carry {} and run {}", folder.display(), script.display());
+    let run = folder.join("run.sh");
+    fs::write(&run, script(&names))?;
+    fs::set_permissions(&run, fs::Permissions::from_mode(0o755))?;
+    println!("{} test programs: carry {} and run {}", names.len(), folder.display(), run.display());
     Ok(())
 }
 
@@ -120,6 +125,12 @@ struct Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_is_of_the_tests_that_were_built() {
+        let text = script(&["ds-vulkan-unit".into(), "ds-vulkan-mutants".into()]);
+        assert!(text.contains("for test in ds-vulkan-unit ds-vulkan-mutants; do"), "{text}");
+    }
 
     #[test]
     fn test_programs_are_found_among_what_cargo_says() {

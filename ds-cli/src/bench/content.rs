@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ds_bench::classes::evenly;
 use ds_gdeflate::{CodecId, Decoder, StreamWriter, TILE_SIZE, TileStream};
 
 use crate::commands::{chunk_error, read_error};
@@ -53,12 +54,6 @@ fn stream_of(tiles: &[&Tile]) -> Result<(Vec<u8>, Vec<u8>)> {
     Ok((stream, content))
 }
 
-/// Some of so many, evenly spaced: all if there are no more.
-pub(super) fn evenly(all: usize, most: usize) -> impl Iterator<Item = usize> {
-    let some = all.min(most);
-    (0..some).map(move |n| n * all / some.max(1))
-}
-
 /// The class that an entry belongs to.
 pub(super) fn class_of(entry: &str) -> &str {
     let first = entry.split('/').next().unwrap_or_default();
@@ -75,17 +70,20 @@ pub(super) fn is_wanted(class: &str, wanted: &[String]) -> bool {
 pub(super) fn load(pack: &Pack, path: &Path, wanted: &[String], most: usize) -> Result<Vec<Class>> {
     let mut classes = BTreeMap::<&str, Vec<_>>::new();
     for entry in pack.index().entries() {
-        let name = class_of(entry.name());
-        if !is_wanted(name, wanted) {
-            continue;
-        }
         let chunks = entry.chunks().enumerate().map(|(number, chunk)| (entry.name(), number, chunk));
         let tiled = chunks.filter(|(.., chunk)| chunk.method == Method::GDeflate);
-        classes.entry(name).or_default().extend(tiled);
+        classes.entry(class_of(entry.name())).or_default().extend(tiled);
     }
-    if let Some(missing) = wanted.iter().find(|name| classes.get(name.as_str()).is_none_or(Vec::is_empty)) {
-        return Err(Error::usage(format!("there is no compressed content of class {missing:?}")));
+    classes.retain(|_, chunks| !chunks.is_empty());
+    if let Some(missing) = wanted.iter().find(|name| !classes.contains_key(name.as_str())) {
+        let error = Error::usage(format!("there is no compressed content of class {missing:?}"));
+        let there_are: Vec<_> = classes.into_keys().collect();
+        return Err(match there_are.is_empty() {
+            true => error,
+            false => error.hint(format!("there are: {}", there_are.join(", "))),
+        });
     }
+    classes.retain(|name, _| is_wanted(name, wanted));
     let (mut decoder, mut packed, mut content) = (Decoder::boxed(), Vec::new(), Vec::new());
     let mut loaded = Vec::new();
     for (name, chunks) in classes {
@@ -119,13 +117,6 @@ pub(super) fn load(pack: &Pack, path: &Path, wanted: &[String], most: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn some_of_many_are_evenly_spaced() {
-        assert_eq!(evenly(10, 4).collect::<Vec<_>>(), [0, 2, 5, 7]);
-        assert_eq!(evenly(3, 32).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(evenly(0, 32).count() + evenly(5, 0).count(), 0);
-    }
 
     #[test]
     fn streams_are_made_of_whole_tiles() {

@@ -9,8 +9,8 @@ use ds_runtime::vulkan::{
 };
 use ds_runtime::{CodecKind, Completion, Path, Queue, QueueOptions, Request, Runtime};
 
-use super::layout::POISON;
 use crate::error::{Error, Kind, Result};
+use crate::poison::overwrite;
 
 /// Bytes that one request moves, where it is up to us.
 const STEP: usize = 8 << 20;
@@ -85,13 +85,7 @@ impl Gpu {
 
     /// Overwrites all of it.
     pub(super) fn poison(&self, buffer: &GpuBuffer) -> Result<()> {
-        let mut poison = vec![POISON; STEP];
-        for (start, end) in steps(buffer.size() as usize) {
-            poison.truncate(end - start);
-            let request = Request::from_memory(poison).into_device(buffer.range(start as u64..end as u64));
-            poison = done(&self.queue, request)?.source;
-        }
-        Ok(())
+        overwrite(buffer, buffer.size(), |request| done(&self.queue, request))
     }
 
     /// Brings bytes to its beginning.

@@ -3,12 +3,10 @@
 use core::ops::Range;
 
 use super::content::Class;
+use crate::poison::POISON;
 
 /// Payloads and contents begin at multiples of this: what either contestant may ask for.
 const ALIGNMENT: usize = 16;
-
-/// What memory holds before it is written to.
-pub(super) const POISON: u8 = 0xA5;
 
 /// Where everything lies.
 pub(super) struct Layout {

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ds_bench::classes;
+use ds_bench::classes::{self, evenly};
 use ds_bench::gpu::{Results, Rival, SCHEMA};
 use ds_bench::machine;
 use ds_bench::progress::Progress;
@@ -32,7 +32,7 @@ use ds_gdeflate::Level;
 use ds_nvcomp::Nvcomp;
 use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
 
-use self::content::{Class, evenly, is_wanted};
+use self::content::{Class, is_wanted};
 use self::gpu::Gpu;
 use crate::assets::{self, Scale};
 use crate::commands::{open_pack, pack};
@@ -96,6 +96,9 @@ pub struct Options {
     pub quiet: bool,
 }
 
+/// Where packs go that are made to be measured.
+const PLACE: &str = "TMPDIR names the place for packs that are measured";
+
 /// How much to measure, on this device.
 #[derive(Clone, Copy, Debug)]
 struct Scope {
@@ -132,13 +135,13 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         true => rival(options.nvcomp.as_deref(), &gpu)?,
         false => (Rival::NotMeasured { why: "figure 1 was not asked for".to_owned() }, None),
     };
-    let folder = Scratch::new("ds-bench-").map_err(|error| {
-        Error::system("create a directory in", &std::env::temp_dir(), error)
-            .hint("TMPDIR names the place for packs that are measured")
-    })?;
-    let (path, content) = source(options, folder.path())?;
+    let folder = Scratch::new("ds-bench-")
+        .map_err(|error| Error::system("create a directory in", &std::env::temp_dir(), error).hint(PLACE))?;
+    let (path, content) = source(options, folder.path()).map_err(|error| error.elsewhere(PLACE))?;
     let pack = open_pack(&path)?;
-    let classes = content::load(&pack, &path, &options.classes, options.tiles)?;
+    // What a pack is made of here only for the time being, is called by its own name.
+    let known_as = options.corpus.as_deref().unwrap_or(&path);
+    let classes = content::load(&pack, known_as, &options.classes, options.tiles)?;
 
     let steps = options.figures.len() * classes.len();
     let progress = if options.quiet { Progress::hidden() } else { Progress::new("bench gpu", steps) };
@@ -179,7 +182,8 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         progress.begin("files");
         let decode = resident::rate_of_all(&results.resident);
         let long = folder.path().join("long.dspak");
-        file::lengthen((&pack, &path), &long, &options.classes, scope.size)?;
+        file::lengthen((&pack, &path), &long, &options.classes, scope.size)
+            .map_err(|error| error.elsewhere(PLACE))?;
         results.file = Some(file::measure(&gpu, &long, &scope, (bus, decode))?);
         progress.done();
     }

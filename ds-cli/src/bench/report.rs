@@ -58,6 +58,16 @@ fn giga(rate: f64) -> String {
     if rate < 1e8 { format!("{:.5}", rate / 1e9) } else { format!("{:.1}", rate / 1e9) }
 }
 
+/// How much faster one is than the other.
+fn times(factor: f64) -> String {
+    format!("{factor:.2}x")
+}
+
+/// A figure, or what stands where there is none.
+fn or_dash(figure: Option<f64>, show: impl FnOnce(f64) -> String) -> String {
+    figure.map_or_else(|| "-".to_owned(), show)
+}
+
 fn resident(out: &mut impl Write, results: &Results, mark: &str) -> io::Result<()> {
     if results.resident.is_empty() {
         return Ok(());
@@ -69,32 +79,29 @@ fn resident(out: &mut impl Write, results: &Results, mark: &str) -> io::Result<(
         "class", "ratio", "ours", "nvCOMP", "", "by wall"
     )?;
     for row in &results.resident {
-        let rival = row.rival.map_or_else(|| "-".to_owned(), |rival| giga(row.rate(&rival)));
         writeln!(
             out,
             "   {:<16} {:>6.2} {:>10} {:>10} {:>8}  {:>10}",
             row.class,
             row.bytes as f64 / row.packed.max(1) as f64,
             giga(row.rate(&row.ours)),
-            rival,
-            row.faster().map_or_else(|| "-".to_owned(), |faster| format!("{faster:.2}x")),
+            or_dash(row.rival.map(|rival| row.rate(&rival)), giga),
+            or_dash(row.faster(), times),
             giga(row.bytes as f64 / row.ours.wall),
         )?;
     }
     let rows = &results.resident;
-    let mean = |values: Option<f64>| values.map_or_else(|| "-".to_owned(), giga);
     let ours = mean_of_all(rows.iter().map(|row| Some(row.rate(&row.ours))));
     let theirs = mean_of_all(rows.iter().map(|row| row.rival.map(|rival| row.rate(&rival))));
     let faster = mean_of_all(rows.iter().map(|row| row.faster()));
-    let faster = faster.map_or_else(|| "-".to_owned(), |faster| format!("{faster:.2}x"));
     writeln!(
         out,
         "   {:<16} {:>6} {:>10} {:>10} {:>8}",
         "geometric mean",
         "",
-        mean(ours),
-        mean(theirs),
-        faster
+        or_dash(ours, giga),
+        or_dash(theirs, giga),
+        or_dash(faster, times)
     )?;
     if let Rival::NotMeasured { .. } = results.rival {
         writeln!(out, "   nvCOMP was NOT MEASURED: see above")?;

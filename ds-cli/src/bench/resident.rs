@@ -8,10 +8,11 @@ use ds_runtime::vulkan::{GpuBuffer, TileSpan, TimedDecode};
 
 use super::content::Class;
 use super::gpu::{Gpu, compare, failed};
-use super::layout::{Layout, POISON};
+use super::layout::Layout;
 use super::samples::Samples;
 use super::{Scope, of_class};
 use crate::error::{Error, Result};
+use crate::poison::POISON;
 
 /// Measures every class.
 pub(super) fn measure(

@@ -208,7 +208,7 @@ impl Class {
         let ratio = units::ratio(self.size, self.packed);
         let rate = match self.report.content {
             0 => "-".to_owned(),
-            content => format!("{:.0}", units::rate(content, self.report.wall)),
+            content => units::figure(units::rate(content, self.report.wall)),
         };
         writeln!(out, "{name:<width$} {:>6} {size:>10} {packed:>10} {ratio:>7} {rate:>7}", self.files)
     }

@@ -167,10 +167,10 @@ fn write_text(
     )?;
     writeln!(
         out,
-        "throughput  {:.0} MB/s of content, {:.0} MB/s read, {:.0} requests/s",
-        units::rate(report.content, report.wall),
-        units::rate(report.read, report.wall),
-        report.requests as f64 / seconds
+        "throughput  {} MB/s of content, {} MB/s read, {} requests/s",
+        units::figure(units::rate(report.content, report.wall)),
+        units::figure(units::rate(report.read, report.wall)),
+        units::figure(report.requests as f64 / seconds)
     )?;
     write!(out, "latency    ")?;
     for (name, share) in QUANTILES {

@@ -12,12 +12,7 @@ use super::pieces::Piece;
 use super::report::{Fault, Report, cpu_time};
 use super::{RunError, Streamer};
 use crate::pack::Chunk;
-
-/// What memory holds before it is filled: content that did not arrive must not look as if it had.
-const POISON: u8 = 0xA5;
-
-/// Bytes that one request moves where it is up to us.
-const STEP: u64 = 4 << 20;
+use crate::poison::overwrite;
 
 /// A chunk, and where in the window its content goes.
 struct Placed {
@@ -76,7 +71,7 @@ impl Streamer {
                 placed.push(Placed { number, chunk, start: end });
                 end += u64::from(chunk.raw_size);
             }
-            self.poison(&window, end)?;
+            overwrite(&window, end, |request| self.done(request))?;
             let paths_before = self.paths();
             let (start, cpu) = (Instant::now(), cpu_time());
             let failed = self.fill(file, &window, &placed, &mut report, &mut |bytes| {
@@ -95,18 +90,6 @@ impl Streamer {
         }
         report.verifying = Some(verifying);
         Ok(report)
-    }
-
-    /// Overwrites the window's first bytes.
-    fn poison(&mut self, window: &GpuBuffer, end: u64) -> Result<(), RunError> {
-        let mut poison = vec![POISON; STEP.min(end) as usize];
-        for start in (0..end).step_by(STEP as usize) {
-            let stop = end.min(start + STEP);
-            poison.truncate((stop - start) as usize);
-            let request = Request::from_memory(poison).into_device(window.range(start..stop));
-            poison = self.done(request)?.source;
-        }
-        Ok(())
     }
 
     /// One request, by itself.

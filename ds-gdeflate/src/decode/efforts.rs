@@ -24,12 +24,6 @@ struct Efforts {
 impl Watch for &mut Efforts {
     const SYMBOLS: bool = false;
 
-    fn stored(&mut self, _: usize) {}
-    fn static_codes(&mut self) {}
-    fn dynamic_codes(&mut self) {}
-    fn literal(&mut self) {}
-    fn copied(&mut self, _: usize, _: usize) {}
-
     fn built_tables(&mut self) {
         self.tables += 1;
     }

@@ -2,25 +2,25 @@
 
 use crate::inspect::TileReport;
 
-/// Told what a tile is made of, as the careful decoder meets it.
+/// Told what a tile is made of, as the careful decoder meets it. Passes over what it has no use for.
 pub(super) trait Watch {
     /// Wants every symbol and stored byte: the fast paths, which tell nothing, stay out of it.
     const SYMBOLS: bool;
 
     /// A block of `bytes` stored bytes.
-    fn stored(&mut self, bytes: usize);
+    fn stored(&mut self, _bytes: usize) {}
 
     /// A block with static codes.
-    fn static_codes(&mut self);
+    fn static_codes(&mut self) {}
 
     /// A block with codes of its own.
-    fn dynamic_codes(&mut self);
+    fn dynamic_codes(&mut self) {}
 
     /// A literal.
-    fn literal(&mut self);
+    fn literal(&mut self) {}
 
     /// A match.
-    fn copied(&mut self, len: usize, distance: usize);
+    fn copied(&mut self, _len: usize, _distance: usize) {}
 
     /// Tables are built for a block with codes of its own.
     fn built_tables(&mut self) {}
@@ -35,12 +35,6 @@ pub(super) struct Unwatched;
 
 impl Watch for Unwatched {
     const SYMBOLS: bool = false;
-
-    fn stored(&mut self, _: usize) {}
-    fn static_codes(&mut self) {}
-    fn dynamic_codes(&mut self) {}
-    fn literal(&mut self) {}
-    fn copied(&mut self, _: usize, _: usize) {}
 }
 
 impl Watch for &mut TileReport {

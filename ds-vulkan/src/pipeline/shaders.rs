@@ -14,7 +14,7 @@ pub(crate) static BUFFER_COPY: Shader = Shader {
     capabilities: &["Int64", "PhysicalStorageBufferAddresses", "Shader", "StorageBuffer8BitAccess"],
 };
 
-/// `gdeflate.comp`, of a source (with all includes) whose XXH3 is `07a535f3d2c7f870`.
+/// `gdeflate.comp`, of a source (with all includes) whose XXH3 is `f02f7cfbe3645810`.
 pub(crate) static GDEFLATE: Shader = Shader {
     name: "gdeflate",
     spirv: include_bytes!("../../shaders/spirv/gdeflate.spv"),
@@ -31,7 +31,6 @@ pub(crate) static GDEFLATE: Shader = Shader {
         (1, "", 1),
         (2, "DYNAMIC_BLOCKS_BASE", 8),
         (3, "BYTES_PER_DYNAMIC_BLOCK", 512),
-        (4, "ROOT_BITS", 9),
     ],
     local_size: [32, 1, 1],
     #[cfg(test)]

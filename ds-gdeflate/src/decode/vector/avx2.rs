@@ -12,6 +12,7 @@ use crate::decode::lanes::Deal;
 use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use crate::decode::tile::TileDecoder;
 use crate::format::{LANES, MIN_MATCH, WORD};
+use crate::x86::avx2::{self as x86, QUARTER, RANKS, bytes, load, negative, store};
 
 cpufeatures::new!(features, "avx2", "bmi1", "bmi2", "popcnt");
 
@@ -36,14 +37,6 @@ impl Avx2 {
         unsafe { run_stored(deal, out) }
     }
 }
-
-/// What vectors are loaded from: 4 bytes without padding.
-pub(super) trait Word {}
-impl Word for u32 {}
-impl Word for [u8; WORD] {}
-
-/// Lanes in a vector.
-const QUARTER: usize = LANES / 4;
 
 /// A quarter of the lanes.
 #[derive(Clone, Copy)]
@@ -85,22 +78,9 @@ fn permute(words: &[[u8; WORD]; LANES], order: &[u32; LANES]) -> [u32; LANES] {
     let words = quarters(words).map(|words| load(words));
     let mut dealt = [0; LANES];
     for (dealt, order) in dealt.as_chunks_mut().0.iter_mut().zip(quarters(order)) {
-        let order = load(order);
-        // The lower 3 bits of a place tell where it is in a quarter, those above in which.
-        let [a, b, c, d] = words.map(|words| _mm256_permutevar8x32_epi32(words, order));
-        let odd = _mm256_slli_epi32::<28>(order);
-        let upper = _mm256_slli_epi32::<27>(order);
-        store(choose(choose(a, b, odd), choose(c, d, odd), upper), dealt);
+        store(x86::look_up(words, load(order)), dealt);
     }
     dealt
-}
-
-/// Lanes of `one`, or of `other` where `which` is negative.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn choose(one: __m256i, other: __m256i, which: __m256i) -> __m256i {
-    let [one, other, which] = [one, other, which].map(|vector| _mm256_castsi256_ps(vector));
-    _mm256_castps_si256(_mm256_blendv_ps(one, other, which))
 }
 
 /// Takes the turns of one round.
@@ -147,9 +127,9 @@ fn decode(
         let length = _mm256_and_si256(values, _mm256_srai_epi32::<31>(is_length));
         lengths = _mm256_add_epi32(lengths, length);
         bytes[quarter] = _mm256_and_si256(turn, _mm256_set1_epi32(0xFF));
-        literal |= sign_bits(entries) << at;
-        matches |= sign_bits(is_length) << at;
-        far |= sign_bits(_mm256_cmpgt_epi32(values, near)) << at;
+        literal |= u32::from(negative(entries)) << at;
+        matches |= u32::from(negative(is_length)) << at;
+        far |= u32::from(negative(_mm256_cmpgt_epi32(values, near))) << at;
     }
     store_literals(&bytes, literal, &mut round.literals);
     round.literal = literal;
@@ -236,13 +216,6 @@ fn rest(shift: __m256i) -> __m256i {
     _mm256_sub_epi32(_mm256_set1_epi32(32), shift)
 }
 
-/// The highest bit of each element.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn sign_bits(vector: __m256i) -> u32 {
-    _mm256_movemask_ps(_mm256_castsi256_ps(vector)) as u32
-}
-
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 fn sum(vector: __m256i) -> usize {
@@ -267,34 +240,15 @@ fn drop_bits(
 
     // Where fewer bits are left than must be, all are in the lower part, and there are 32 more than `spare` says.
     let spare = _mm256_sub_epi32(quarter.spare, drop);
-    let needs = sign_bits(spare) as usize;
+    let needs = negative(spare);
     let words: &[[u8; WORD]; QUARTER] = words[dealt..].first_chunk().expect("a quarter of them or more");
-    let order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(EXPAND[needs % EXPAND.len()] as i64));
-    let words = _mm256_permutevar8x32_epi32(load(words), order);
+    let words = _mm256_permutevar8x32_epi32(load(words), bytes(RANKS[usize::from(needs)]));
     let words = _mm256_and_si256(words, _mm256_srai_epi32::<31>(spare));
     let spare = _mm256_and_si256(spare, _mm256_set1_epi32(31));
     let low = _mm256_or_si256(low, _mm256_sllv_epi32(words, spare));
     let high = _mm256_or_si256(high, _mm256_srlv_epi32(words, rest(spare)));
     (Quarter { low, high, spare }, dealt + needs.count_ones() as usize)
 }
-
-/// For each set of eight lanes in need, which of the next words each gets, a byte a lane.
-static EXPAND: [u64; 1 << QUARTER] = {
-    let mut orders = [0; 1 << QUARTER];
-    let mut needs = 0;
-    while needs < orders.len() {
-        let (mut lane, mut next) = (0, 0);
-        while lane < QUARTER {
-            if needs >> lane & 1 != 0 {
-                orders[needs] |= next << (8 * lane);
-                next += 1;
-            }
-            lane += 1;
-        }
-        needs += 1;
-    }
-    orders
-};
 
 /// Stores the literals among the turns' lowest bytes, one behind the other.
 #[inline]
@@ -344,21 +298,6 @@ pub(super) fn shuffle(bytes: [u8; 16], order: &[u8; 16]) -> [u8; 16] {
 fn load_16(from: &[u8; 16]) -> __m128i {
     // SAFETY: 16 bytes, from as many.
     unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn load<T: Word>(from: &[T; QUARTER]) -> __m256i {
-    const { assert!(size_of::<[T; QUARTER]>() == size_of::<__m256i>()) };
-    // SAFETY: as many bytes as a vector has, all initialised, as `Word` says.
-    unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn store(vector: __m256i, to: &mut [u32; QUARTER]) {
-    // SAFETY: 32 bytes, to 8 times 4.
-    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), vector) }
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]

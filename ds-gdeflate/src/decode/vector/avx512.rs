@@ -4,7 +4,7 @@
 
 use core::arch::x86_64::*;
 
-use super::avx2::{self, Word};
+use super::avx2;
 use super::wide::{self, Round, SplitLanes, Step};
 use super::{output, stored};
 use crate::decode::entry;
@@ -12,6 +12,7 @@ use crate::decode::lanes::Deal;
 use crate::decode::table::{DISTANCE_AT, ROOT_BITS, Tables};
 use crate::decode::tile::TileDecoder;
 use crate::format::{LANES, MIN_MATCH, WORD};
+use crate::x86::avx512::{HALF, load, store};
 
 cpufeatures::new!(features, "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "bmi1", "bmi2", "popcnt");
 
@@ -36,9 +37,6 @@ impl Avx512 {
         unsafe { run_stored(deal, out) }
     }
 }
-
-/// Lanes in a vector.
-const HALF: usize = LANES / 2;
 
 /// Half of the lanes.
 #[derive(Clone, Copy)]
@@ -234,21 +232,6 @@ fn store_literals(turns: __m512i, literal: __mmask16, literals: &mut [u8; HALF])
     let bytes = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(literal, turns));
     // SAFETY: 16 bytes, to as many.
     unsafe { _mm_storeu_si128(literals.as_mut_ptr().cast(), bytes) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
-fn load<T: Word>(from: &[T; HALF]) -> __m512i {
-    const { assert!(size_of::<[T; HALF]>() == size_of::<__m512i>()) };
-    // SAFETY: as many bytes as a vector has, all initialised, as `Word` says.
-    unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
-fn store(vector: __m512i, to: &mut [u32; HALF]) {
-    // SAFETY: 64 bytes, to 16 times 4.
-    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), vector) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]

@@ -11,15 +11,13 @@ use crate::encode::symbols::BlockCodes;
 use crate::encode::token::Token;
 use crate::encode::turns::Turns;
 use crate::format::{LANES, MIN_MATCH};
+use crate::x86::avx2::{QUARTER, RANKS, bytes, load, look_up, negative, store};
 
 /// Writes rounds for as long as there are tokens for all lanes.
 pub(super) fn write_rounds(_: Avx2, turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
     // SAFETY: there is no `Avx2` unless the features were detected.
     unsafe { run(turns, lanes) }
 }
-
-/// Lanes in a vector.
-const QUARTER: usize = LANES / 4;
 
 /// A quarter of the lanes.
 #[derive(Clone, Copy)]
@@ -72,7 +70,7 @@ fn run(turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
             });
             state.last = tokens;
             state.owing = matches;
-            now_owing |= u32::from(mask(matches)) << (quarter * QUARTER);
+            now_owing |= u32::from(negative(matches)) << (quarter * QUARTER);
         }
         turns.rest = &turns.rest[dealt..];
         turns.owing = now_owing;
@@ -105,7 +103,7 @@ impl Quarter {
         self.pending = _mm256_blendv_epi8(words, over, full);
         self.counts = _mm256_sub_epi32(counts, _mm256_and_si256(full, all));
 
-        let which = mask(full);
+        let which = negative(full);
         let fresh = _mm256_add_epi32(bytes(RANKS[usize::from(which)]), _mm256_set1_epi32(taken as i32));
         let next = _mm256_or_si256(_mm256_srli_epi32::<16>(self.places), _mm256_slli_epi32::<16>(fresh));
         self.places = _mm256_blendv_epi8(self.places, next, full);
@@ -157,7 +155,7 @@ impl Codes {
             _mm256_andnot_si256(owing, _mm256_cmpgt_epi32(index, least))
         };
         let (matches, long) = (above(MATCH), above(SHORT));
-        if mask(long) == 0 {
+        if negative(long) == 0 {
             return (QuarterBits { values, counts }, matches);
         }
         // Few are that long, so the branch is guessed right.
@@ -180,11 +178,7 @@ impl Codes {
         let symbols = _mm256_sub_epi32(_mm256_srli_epi32::<22>(floats), _mm256_set1_epi32(2 * 127));
         let symbols = _mm256_max_epi32(symbols, _mm256_min_epu32(offsets, _mm256_set1_epi32(1)));
 
-        // The lower 3 bits of a symbol tell where it is in a quarter, those above in which.
-        let [a, b, c, d] = self.distances.map(|codes| _mm256_permutevar8x32_epi32(codes, symbols));
-        let odd = _mm256_slli_epi32::<28>(symbols);
-        let upper = _mm256_slli_epi32::<27>(symbols);
-        let codes = choose(choose(a, b, odd), choose(c, d, odd), upper);
+        let codes = look_up(self.distances, symbols);
         let words = _mm256_and_si256(codes, _mm256_set1_epi32(0xFFFF));
         let lengths = _mm256_and_si256(_mm256_srli_epi32::<16>(codes), _mm256_set1_epi32(31));
         let counts = _mm256_srli_epi32::<24>(codes);
@@ -194,26 +188,11 @@ impl Codes {
     }
 }
 
-/// For each set of eight lanes, and for each lane, how many below it are in the set. A lane's count is a byte, the first the lowest.
-static RANKS: [u64; 256] = {
-    let mut ranks = [0; 256];
-    let mut set = 0_usize;
-    while set < 256 {
-        let mut lane = 0;
-        while lane < QUARTER {
-            ranks[set] |= ((set & ((1 << lane) - 1)).count_ones() as u64) << (8 * lane);
-            lane += 1;
-        }
-        set += 1;
-    }
-    ranks
-};
-
 /// For each set of eight lanes those that are in it, a byte each, the first the lowest.
-static MEMBERS: [u64; 256] = {
-    let mut members = [0; 256];
+static MEMBERS: [u64; 1 << QUARTER] = {
+    let mut members = [0; 1 << QUARTER];
     let mut set = 0_usize;
-    while set < 256 {
+    while set < members.len() {
         let mut lane = 0;
         while lane < QUARTER {
             if set >> lane & 1 != 0 {
@@ -227,52 +206,10 @@ static MEMBERS: [u64; 256] = {
     members
 };
 
-/// A vector of eight bytes, the lowest first.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn bytes(bytes: u64) -> __m256i {
-    _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes as i64))
-}
-
-/// Lanes of `one`, or of `other` where `which` is negative.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn choose(one: __m256i, other: __m256i, which: __m256i) -> __m256i {
-    let [one, other, which] = [one, other, which].map(|vector| _mm256_castsi256_ps(vector));
-    _mm256_castps_si256(_mm256_blendv_ps(one, other, which))
-}
-
-/// The lanes that are negative.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn mask(vector: __m256i) -> u8 {
-    _mm256_movemask_ps(_mm256_castsi256_ps(vector)) as u8
-}
-
 /// All ones for each of the eight lowest bits that is set.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 fn spread(mask: u32) -> __m256i {
     let bits = _mm256_set_epi32(128, 64, 32, 16, 8, 4, 2, 1);
     _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(mask as i32), bits), bits)
-}
-
-/// What vectors are loaded from: 4 bytes without padding.
-trait Word {}
-impl Word for u32 {}
-impl Word for Token {}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn load<T: Word>(from: &[T; QUARTER]) -> __m256i {
-    const { assert!(size_of::<[T; QUARTER]>() == size_of::<__m256i>()) };
-    // SAFETY: as many bytes as a vector has, all initialised, as `Word` says.
-    unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn store(vector: __m256i, to: &mut [u32; QUARTER]) {
-    // SAFETY: 32 bytes, to 8 times 4.
-    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), vector) }
 }

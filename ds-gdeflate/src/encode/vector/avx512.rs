@@ -11,15 +11,13 @@ use crate::encode::symbols::BlockCodes;
 use crate::encode::token::Token;
 use crate::encode::turns::Turns;
 use crate::format::{DISTANCES, LANES, MIN_MATCH};
+use crate::x86::avx512::{HALF, load, store};
 
 /// Writes rounds for as long as there are tokens for all lanes.
 pub(super) fn write_rounds(_: Avx512, turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
     // SAFETY: there is no `Avx512` unless the features were detected.
     unsafe { run(turns, lanes) }
 }
-
-/// Lanes in a vector.
-const HALF: usize = LANES / 2;
 
 /// Half of the lanes.
 #[derive(Clone, Copy)]
@@ -181,24 +179,4 @@ impl Codes {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
 fn not_below(tokens: __m512i, least: usize) -> __mmask16 {
     _mm512_cmpge_epu32_mask(tokens, _mm512_set1_epi32((least << 16) as i32))
-}
-
-/// What vectors are loaded from: 4 bytes without padding.
-trait Word {}
-impl Word for u32 {}
-impl Word for Token {}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
-fn load<T: Word>(from: &[T; HALF]) -> __m512i {
-    const { assert!(size_of::<[T; HALF]>() == size_of::<__m512i>()) };
-    // SAFETY: as many bytes as a vector has, all initialised, as `Word` says.
-    unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
-fn store(vector: __m512i, to: &mut [u32; HALF]) {
-    // SAFETY: 64 bytes, to 16 times 4.
-    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), vector) }
 }

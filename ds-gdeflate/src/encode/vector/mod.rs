@@ -14,6 +14,7 @@ use super::token::Token;
 use super::turns::Turns;
 use crate::format::{DISTANCE_SYMBOLS, DISTANCES, LANES};
 use crate::simd::{SimdLevel, Variant};
+use crate::x86::Word;
 
 /// Writes rounds for as long as there are tokens for all lanes, if the level has vectors here.
 pub(super) fn write_rounds(simd: SimdLevel, turns: &mut Turns<'_>, lanes: &mut LaneWriter<'_>) {
@@ -23,6 +24,10 @@ pub(super) fn write_rounds(simd: SimdLevel, turns: &mut Turns<'_>, lanes: &mut L
         Variant::Scalar | Variant::Neon(_) => {}
     }
 }
+
+// SAFETY: a transparent `u32`.
+#[allow(unsafe_code, reason = "see the trait")]
+unsafe impl Word for Token {}
 
 /// The first [`Token::index`] of a match.
 const MATCH: usize = 256;
