@@ -2,6 +2,7 @@
 //! do by itself.
 
 use core::num::NonZeroUsize;
+use std::collections::HashMap;
 use std::fs;
 use std::io::BufWriter;
 use std::path::Path;
@@ -135,14 +136,16 @@ fn read_alone(pack: &Pack, path: &Path, scope: &Scope, depth: usize, options: &O
     let how = QueueOptions::default().name("read").capacity(depth).auto_submit(false);
     let queue = runtime.queue(how.chunk_size(options.read_size)).map_err(failed)?;
     let file = File::from(pack.file().try_clone().map_err(|error| Error::system("read", path, error))?);
-    let (mut best, mut spare) = (f64::INFINITY, Vec::new());
+    // By length: a buffer of the length that is wanted is not even touched before it is read into.
+    let (mut best, mut spare) = (f64::INFINITY, HashMap::<_, Vec<Vec<u8>>>::new());
     for _ in 0..=scope.rounds.min(5) {
         let (mut chunks, mut in_flight, start) = (pack.index().chunks(), 0, Instant::now());
         loop {
             while in_flight < depth {
                 let Some(chunk) = chunks.next() else { break };
                 let request = Request::read(&file, chunk.offset, chunk.packed_size.into());
-                let request = request.into_buffer(spare.pop().unwrap_or_default());
+                let fitting = spare.get_mut(&(chunk.packed_size as usize)).and_then(Vec::pop);
+                let request = request.into_buffer(fitting.unwrap_or_default());
                 queue.post(request).map_err(failed)?;
                 in_flight += 1;
             }
@@ -153,7 +156,8 @@ fn read_alone(pack: &Pack, path: &Path, scope: &Scope, depth: usize, options: &O
             let _ = queue.wait_any(None);
             for completion in queue.take_completed(in_flight) {
                 in_flight -= 1;
-                spare.push(completion.check().map_err(failed)?.buffer);
+                let buffer = completion.check().map_err(failed)?.buffer;
+                spare.entry(buffer.len()).or_default().push(buffer);
             }
         }
         best = start.elapsed().as_secs_f64().min(best);

@@ -13,9 +13,6 @@ use super::flight::Flight;
 use super::plan::Work;
 use super::timeline::Reached;
 
-/// Submissions that keep a device busy: it has one, the bytes of the next are under way to it, and one is being answered or planned.
-pub(crate) const DEPTH: usize = 3;
-
 /// Jobs, and what it takes to submit them.
 #[derive(Default)]
 pub(crate) struct Line {
@@ -23,6 +20,8 @@ pub(crate) struct Line {
     changed: Condvar,
     /// How often jobs have come, for whoever looks out for them with nothing locked.
     arrivals: AtomicUsize,
+    /// Submissions that keep the device busy.
+    enough: usize,
 }
 
 #[derive(Default)]
@@ -56,10 +55,10 @@ struct Landed {
 }
 
 impl Line {
-    /// With so many submissions at once.
-    pub(crate) fn new(free: Vec<Flight>) -> Self {
+    /// With so many submissions at once, of which so many are `enough` to keep the device busy.
+    pub(crate) fn new(free: Vec<Flight>, enough: usize) -> Self {
         let sent = Vec::with_capacity(free.len());
-        Self { state: Mutex::new(Waiting { free, sent, ..Waiting::default() }), ..Self::default() }
+        Self { state: Mutex::new(Waiting { free, sent, ..Waiting::default() }), enough, ..Self::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -125,7 +124,7 @@ impl Line {
     /// Waits for a job and for what it takes to submit it, and counts a submission as begun; with it comes how many are over.
     /// `None` when nothing is left and nothing will come.
     ///
-    /// While [`DEPTH`] are under way, more to decode waits for one of them to end, or to be a `portion`: a device has more of few large
+    /// While enough are under way, more to decode waits for one of them to end, or to be a `portion`: a device has more of few large
     /// dispatches than of many small ones.
     pub(crate) fn begin(&self, patience: &mut Patience, portion: impl Fn() -> u64) -> Option<(Flight, u64)> {
         let (mut state, mut looked) = (self.lock(), false);
@@ -141,7 +140,7 @@ impl Line {
                     state = self.lock();
                     continue;
                 }
-            } else if state.has_enough(&portion) {
+            } else if state.had_better_wait(self.enough, &portion) {
                 // There is enough to do.
             } else if let Some(flight) = state.free.pop() {
                 state.flying += 1;
@@ -229,8 +228,8 @@ impl Line {
 
 impl Waiting {
     /// Whether so much is under way that what waits had better become more.
-    fn has_enough(&self, portion: impl Fn() -> u64) -> bool {
-        self.copies == 0 && self.flying >= DEPTH && self.content < portion()
+    fn had_better_wait(&self, enough: usize, portion: impl Fn() -> u64) -> bool {
+        self.copies == 0 && self.flying >= enough && self.content < portion()
     }
 
     fn count(&mut self, work: &Work) {
@@ -339,15 +338,18 @@ mod tests {
         CodecJob { id: id(1), transform, from, available: 0, cursor: 0, into }.into()
     }
 
+    const ENOUGH: usize = 2;
+
     /// So many submissions that could be under way at once.
     fn line(submissions: usize) -> Option<Line> {
         let device = testing::device()?;
-        Some(Line::new((0..submissions).map(|_| Flight::new(Slot::new(&device).unwrap())).collect()))
+        let free = (0..submissions).map(|_| Flight::new(Slot::new(&device).unwrap())).collect();
+        Some(Line::new(free, ENOUGH))
     }
 
     /// Begins a submission, if that need not wait.
     fn begin(line: &Line, portion: u64) -> Option<Flight> {
-        let waits = line.lock().has_enough(|| portion);
+        let waits = line.lock().had_better_wait(ENOUGH, || portion);
         if waits { None } else { line.begin(&mut Patience::default(), || portion).map(|begun| begun.0) }
     }
 
@@ -402,8 +404,8 @@ mod tests {
 
     #[test]
     fn what_is_little_waits_while_enough_is_under_way() {
-        let Some(line) = line(DEPTH + 2) else { return };
-        let flights: Vec<_> = (1..=DEPTH as u64).map(|value| send(&line, value)).collect();
+        let Some(line) = line(ENOUGH + 2) else { return };
+        let flights: Vec<_> = (1..=ENOUGH as u64).map(|value| send(&line, value)).collect();
         line.add(core::iter::once(step(60)));
         assert!(begin(&line, 100).is_none(), "60 bytes are no portion");
         line.add(core::iter::once(step(40)));

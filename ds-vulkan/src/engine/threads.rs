@@ -15,7 +15,7 @@ use ds_gdeflate::TILE_SIZE;
 
 use super::batch::Recorded;
 use super::flight::{Flight, State};
-use super::line::{DEPTH, Flights, Line};
+use super::line::{Flights, Line};
 use super::plan::{Means, Planned, fault_of};
 use super::slot::Slot;
 use super::timeline::{Reached, Timelines};
@@ -40,8 +40,8 @@ pub(crate) struct Core {
 const PORTION: core::ops::RangeInclusive<u64> = 16 << 20..=(Slot::TILES * TILE_SIZE) as u64;
 /// Most bytes that the thread which plans copies itself for a submission: the device waits meanwhile.
 const COPIED: u64 = 16 << 20;
-/// Most jobs in a submission.
-const BATCH_JOBS: usize = 1024;
+/// Most jobs in a submission: one for each tile.
+const BATCH_JOBS: usize = Slot::TILES;
 
 /// Submits until the engine stops and nothing is left.
 pub(crate) fn submit(core: &Core, means: &Means) {
@@ -155,10 +155,15 @@ impl Sender<'_> {
 }
 
 impl Core {
-    /// How much a submission takes on: of all that is to be decoded so much that [`DEPTH`] submissions are it. Each is as large as can
-    /// be, for few tiles leave most of a large device idle, and still one is uploaded while another is decoded.
+    /// Submissions that keep the device busy: each queue has one, and another's bytes are under way.
+    pub(crate) const fn enough(queues: usize) -> usize {
+        queues + 1
+    }
+
+    /// How much a submission takes on: of all that is to be decoded so much that those which are [enough](Self::enough) and one that is
+    /// being answered or planned are all of it. Each is as large as can be, for few tiles leave most of a large device idle.
     fn portion(&self) -> u64 {
-        let even = self.backlog.load(Ordering::Relaxed) / DEPTH as u64;
+        let even = self.backlog.load(Ordering::Relaxed) / (Self::enough(self.queues.len()) as u64 + 1);
         even.clamp(*PORTION.start(), *PORTION.end())
     }
 
