@@ -48,6 +48,7 @@ pub(super) fn measure(gpu: &Gpu, path: &Path, scope: &Scope, alone: (f64, f64)) 
     // The first round brings the file into the page cache, and maps memory.
     for round in 0..=scope.rounds.min(5) {
         for ((streamer, reports), (_, codec, _)) in streamers.iter_mut().zip(&mut reports).zip(WAYS) {
+            gpu.wake()?;
             let report = streamer.run(&pack, pack.index().entries(), |_| true);
             let report = report.map_err(|error| stream::run_error(path, error))?;
             stream::verdict(path, &pack, &report)?;

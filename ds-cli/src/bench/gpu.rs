@@ -1,6 +1,8 @@
 //! A device, what runs on it, and how its memory is written, read back and compared.
 
 use core::num::NonZeroUsize;
+use core::time::Duration;
+use std::time::Instant;
 
 use ds_bench::gpu::Device as Described;
 use ds_runtime::vulkan::{
@@ -14,6 +16,8 @@ use crate::poison::overwrite;
 
 /// Bytes that one request moves, where it is up to us.
 const STEP: usize = 8 << 20;
+/// About twice what the clock of an idle device takes to rise.
+const WAKING: Duration = Duration::from_millis(50);
 /// Requests that a queue holds.
 pub(super) const CAPACITY: usize = 1024;
 
@@ -86,6 +90,17 @@ impl Gpu {
     /// Overwrites all of it.
     pub(super) fn poison(&self, buffer: &GpuBuffer) -> Result<()> {
         overwrite(buffer, buffer.size(), |request| done(&self.queue, request))
+    }
+
+    /// Has the device do something until its clock is that of a device at work.
+    pub(super) fn wake(&self) -> Result<()> {
+        let (buffer, len) = (self.buffer(2 * STEP)?, STEP as u64);
+        let start = Instant::now();
+        while start.elapsed() < WAKING {
+            let from = Request::from_device(buffer.range(0..len));
+            done(&self.queue, from.into_device(buffer.range(len..2 * len)))?;
+        }
+        Ok(())
     }
 
     /// Brings bytes to its beginning.
