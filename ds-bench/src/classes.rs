@@ -121,17 +121,66 @@ mod tests {
 
     #[test]
     fn files_and_folders_are_classes() {
-        let corpus = std::env::temp_dir().join(format!("ds-bench-classes-{}", std::process::id()));
-        fs::create_dir_all(corpus.join("sound")).unwrap();
-        fs::create_dir_all(corpus.join("empty")).unwrap();
+        let corpus = tempfile::tempdir().unwrap();
+        for folder in ["sound", "empty"] {
+            fs::create_dir(corpus.path().join(folder)).unwrap();
+        }
         for (name, content) in
             [("mesh.bin", "m"), ("ktx2.bin", "k"), ("note.txt", "n"), ("sound/b", "2"), ("sound/a", "1")]
         {
-            fs::write(corpus.join(name), content).unwrap();
+            fs::write(corpus.path().join(name), content).unwrap();
         }
-        let classes = read(&corpus);
-        fs::remove_dir_all(&corpus).unwrap();
         let class = |name: &str, content: &[u8]| Class { name: name.into(), content: content.to_vec() };
-        assert_eq!(classes.unwrap(), [class("mesh", b"m"), class("sound", b"12")]);
+        assert_eq!(read(corpus.path()).unwrap(), [class("mesh", b"m"), class("sound", b"12")]);
+    }
+
+    fn of(corpus: &Path) -> Settings {
+        Settings { corpus: Some(corpus.to_owned()), ..Settings::from_env(&[9], 1) }
+    }
+
+    #[test]
+    fn a_stride_takes_every_so_many_tiles() {
+        let corpus = tempfile::tempdir().unwrap();
+        let tiles = [(1, TILE_SIZE), (2, TILE_SIZE), (3, TILE_SIZE), (4, TILE_SIZE), (5, 7)];
+        let content = tiles.map(|(byte, len)| vec![byte; len]).concat();
+        fs::write(corpus.path().join("mesh.bin"), content).unwrap();
+        let settings = Settings { stride: 2, ..of(corpus.path()) };
+        let expected = [vec![1; TILE_SIZE], vec![3; TILE_SIZE], vec![5; 7]].concat();
+        assert_eq!(load(&settings), [Class { name: "mesh".into(), content: expected }]);
+    }
+
+    #[test]
+    #[should_panic(expected = "neither .bin files nor folders with files")]
+    fn a_corpus_without_classes_is_none() {
+        let corpus = tempfile::tempdir().unwrap();
+        fs::write(corpus.path().join("note.txt"), "n").unwrap();
+        load(&of(corpus.path()));
+    }
+
+    #[test]
+    #[should_panic(expected = "no such folder: ")]
+    fn a_corpus_that_is_not_there_is_not_replaced() {
+        load(&of(Path::new("no such folder")));
+    }
+
+    #[test]
+    fn without_a_corpus_content_is_the_same_in_every_run() {
+        let settings = Settings { corpus: None, ..of(Path::new("")) };
+        let classes = load(&settings);
+        assert_eq!(classes, load(&settings));
+        assert!(classes.iter().all(|class| class.content.len() == 2 * TILE_SIZE));
+        // Bytes that occur: all, those with few bits set, all again.
+        let kinds = |class: &Class| class.content.iter().collect::<std::collections::BTreeSet<_>>().len();
+        let [noise, skewed, repetitive] = &classes[..] else { panic!("{} classes", classes.len()) };
+        assert_eq!((kinds(noise), kinds(repetitive)), (256, 256));
+        assert!(kinds(skewed) < 256);
+        // Where the pattern repeats, a byte is the one 256 * 11 before it.
+        let period = 11 * 256;
+        let again = |class: &Class| {
+            (period..class.content.len())
+                .filter(|&at| class.content[at] == class.content[at - period])
+                .count()
+        };
+        assert!(again(repetitive) * 2 > repetitive.content.len() && again(noise) * 50 < noise.content.len());
     }
 }

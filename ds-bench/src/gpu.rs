@@ -341,6 +341,17 @@ mod tests {
     }
 
     #[test]
+    fn the_clock_of_the_device_counts_where_there_is_one() {
+        let times = |device, wall| Times { device, device_best: device, wall };
+        let (ours, slower) = (times(Some(2.0), 9.0), times(None, 3.0));
+        assert_eq!((ours.seconds(), slower.seconds()), (2.0, 3.0));
+        let (class, rival) = ("mesh".into(), Some(slower));
+        let row = Resident { class, tiles: 1, copies: 1, bytes: 600, packed: 100, ours, rival };
+        assert_eq!((row.faster(), row.rate(&ours), row.rate(&slower)), (Some(1.5), 300.0, 200.0));
+        assert_eq!(Resident { rival: None, ..row }.faster(), None);
+    }
+
+    #[test]
     fn a_mean_with_a_gap_is_none() {
         assert_eq!(mean_of_all([Some(4.0), None]), None);
         assert_eq!(mean_of_all([]), None);

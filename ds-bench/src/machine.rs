@@ -74,6 +74,20 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_given_replaces_that_alone() {
+        let (ours, named) = (describe(None), describe(Some("the fast one")));
+        assert_eq!(named.name, "the fast one");
+        assert!(ours.name.contains(&ours.cpu), "{}", ours.name);
+        assert_eq!((named.cpu, named.cores, &named.system), (ours.cpu, ours.cores, &ours.system));
+        assert!(named.cores > 0 && named.system.len() > "Linux ".len(), "{}", named.system);
+    }
+
+    #[test]
+    fn today_is_after_this_was_written_and_sorts_as_text() {
+        assert!(("2025-01-01".into()..="9999-12-31".to_owned()).contains(&today()), "{}", today());
+    }
+
+    #[test]
     fn days_are_those_of_the_calendar() {
         for (days, text) in [
             (0, "1970-01-01"),

@@ -44,3 +44,30 @@ impl Drop for Progress {
         self.0.finish_and_clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_counted_and_the_bar_goes_with_its_owner() {
+        let progress = Progress::new("decode", 3);
+        let bar = progress.0.clone();
+        progress.begin("mesh");
+        assert_eq!((bar.prefix(), bar.message()), ("decode".into(), "mesh".into()));
+        assert_eq!((bar.position(), bar.length()), (0, Some(3)), "begun is not done");
+        progress.done();
+        progress.done();
+        assert_eq!((bar.position(), bar.is_finished()), (2, false));
+        drop(progress);
+        assert!(bar.is_finished(), "also of a bench that ended early");
+    }
+
+    #[test]
+    fn a_hidden_bar_counts_for_nobody() {
+        let progress = Progress::hidden();
+        progress.begin("mesh");
+        progress.done();
+        assert!(progress.0.is_hidden() && progress.0.length().is_none());
+    }
+}

@@ -261,6 +261,101 @@ pub fn geometric_mean(values: impl IntoIterator<Item = f64>) -> f64 {
 mod tests {
     use super::*;
 
+    fn run(packed: u64, seconds: f64) -> Run {
+        Run { packed, seconds }
+    }
+
+    fn decode() -> Decode {
+        let ours = |simd: &str, seconds| Simd { simd: simd.into(), run: run(60, seconds) };
+        Decode {
+            level: 9,
+            class: "mesh".into(),
+            bytes: 100,
+            refused: 0,
+            rival: run(60, 4.0),
+            ours: vec![ours("scalar", 8.0), ours("avx2", 1.0)],
+        }
+    }
+
+    fn bench(decode: Vec<Decode>) -> Bench {
+        let rival = Rival { version: "other 1.0".into(), flags: "-O2".into() };
+        Bench { rival, rounds: 3, decode, encode: vec![], threads: vec![] }
+    }
+
+    #[test]
+    fn who_takes_less_time_is_more_than_once_as_fast() {
+        assert_eq!(decode().faster().collect::<Vec<_>>(), [0.5, 4.0]);
+        let encode = Encode {
+            level: 9,
+            class: "mesh".into(),
+            bytes: 100,
+            refused: 0,
+            rival: run(60, 3.0),
+            ours: run(45, 2.0),
+        };
+        assert_eq!((encode.faster(), encode.relative_size()), (1.5, 0.75));
+        let (level, class, simd) = (9, "mesh".into(), "avx2".into());
+        let threads = Threads { level, class, simd, threads: 4, one: 6.0, several: 2.0 };
+        assert_eq!(threads.faster(), 3.0);
+    }
+
+    #[test]
+    fn a_stream_is_slower_than_its_codec_by_what_it_does_besides() {
+        let stream = Streaming {
+            level: 9,
+            threads: 2,
+            rounds: 3,
+            bytes: 8_000_000,
+            packed: 4_000_000,
+            codec: 1.5,
+            codec_cpu: 3.0,
+            stream: 2.0,
+            stream_cpu: 4.0,
+        };
+        assert_eq!((stream.share(), stream.speed(stream.stream)), (0.75, 4.0));
+    }
+
+    #[test]
+    fn levels_of_instructions_are_those_of_the_first_row() {
+        assert_eq!(bench(vec![decode()]).simd(), ["scalar", "avx2"]);
+        assert_eq!(bench(vec![]).simd(), [""; 0], "a bench of an encoder decodes nothing");
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("bench.json");
+        write(&bench(vec![decode()]), Some(&path));
+        let text: serde_json::Value = read(&path).unwrap();
+        assert_eq!(text["decode"][0]["ours"][1]["seconds"], 1.0, "a run has no object of its own");
+        assert!(text.get("encode").is_none(), "empty lists are left out: {text}");
+        let again: Bench = read(&path).unwrap();
+        assert_eq!(serde_json::to_value(&again).unwrap(), text);
+        assert_eq!((again.encode.len(), again.decode[0].rival.seconds), (0, 4.0));
+    }
+
+    #[test]
+    fn what_is_not_there_or_something_else_is_an_error() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("bench.json");
+        write(&1, None);
+        assert_eq!(read::<Bench>(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        for (text, kind) in [
+            ("{\"rounds\": 3}", io::ErrorKind::InvalidData),
+            ("{\"rounds\": 3", io::ErrorKind::UnexpectedEof),
+            ("no JSON", io::ErrorKind::InvalidData),
+        ] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(read::<Bench>(&path).unwrap_err().kind(), kind, "{text}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "no such folder/bench.json: ")]
+    fn results_that_cannot_be_written_are_not_lost_in_silence() {
+        write(&1, Some(Path::new("no such folder/bench.json")));
+    }
+
     #[test]
     fn a_mean_of_ratios_knows_no_direction() {
         assert!((geometric_mean([4.0, 0.25]) - 1.0).abs() < 1e-12);

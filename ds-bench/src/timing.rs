@@ -107,6 +107,23 @@ mod tests {
     }
 
     #[test]
+    fn instructions_count_as_nanoseconds() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("count");
+        let clock = Clock::Instructions(file.clone());
+        for count in [0_u64, 1_500_000_000] {
+            std::fs::write(&file, count.to_ne_bytes()).unwrap();
+            assert_eq!(clock.now(), Duration::from_nanos(count));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "DS_INSTRUCTIONS names a file of 8 bytes")]
+    fn a_counter_that_is_not_there_is_no_clock() {
+        Clock::Instructions("no such file".into()).now();
+    }
+
+    #[test]
     #[should_panic(expected = "the output is wrong")]
     fn a_decoder_that_does_nothing_is_found_out() {
         Fastest::new(&[7; 3]).round(&[7; 3], &mut [7; 3], |_, _| {});

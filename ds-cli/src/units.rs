@@ -1,4 +1,4 @@
-//! Numbers for people.
+//! Numbers for people, and sizes as people type them.
 
 use core::time::Duration;
 
@@ -15,6 +15,34 @@ pub fn bytes(count: u64) -> String {
         unit += 1;
     }
     format!("{} {}", figure(value), UNITS[unit])
+}
+
+/// The logarithm to base 2 of a size in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log2(pub u8);
+
+impl Log2 {
+    /// Reads `4096`, `64K`, `1M`, `1G` or `1T`: a power of two between two others, whose logarithms these are.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if it is something else or out of that range.
+    pub fn between(text: &str, least: u8, most: u8) -> Result<Self, String> {
+        let (digits, shift) = match text.char_indices().next_back() {
+            Some((at, 'k' | 'K')) => (&text[..at], 10),
+            Some((at, 'm' | 'M')) => (&text[..at], 20),
+            Some((at, 'g' | 'G')) => (&text[..at], 30),
+            Some((at, 't' | 'T')) => (&text[..at], 40),
+            _ => (text, 0),
+        };
+        let number: u64 =
+            digits.parse().map_err(|_| "not a number of bytes, like 4096, 64K, 1M, 1G or 1T".to_owned())?;
+        let size = number.checked_mul(1 << shift).filter(|size| size.is_power_of_two());
+        match size.map(|size| size.trailing_zeros() as u8) {
+            Some(log2) if (least..=most).contains(&log2) => Ok(Self(log2)),
+            _ => Err(format!("not a power of two from {} to {}", 1_u64 << least, 1_u64 << most)),
+        }
+    }
 }
 
 /// A measured value with three significant digits, or all before the point: `2.35`, `23.5`, `2350`.
@@ -54,6 +82,31 @@ mod tests {
             (u64::MAX, "16.0 EiB"),
         ] {
             assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn sizes_are_powers_of_two_in_range() {
+        for (text, log2) in [
+            ("16", 4),
+            ("4096", 12),
+            ("64K", 16),
+            ("4m", 22),
+            ("1024M", 30),
+            ("1G", 30),
+            ("1024g", 40),
+            ("1T", 40),
+            ("1024t", 50),
+        ] {
+            assert_eq!(Log2::between(text, 4, 50), Ok(Log2(log2)));
+        }
+        for text in ["", "K", "T", "-1", "1.5M", "64KiB", "1P", "\u{fc}", "99999999999999999999"] {
+            let error = Log2::between(text, 4, 50).unwrap_err();
+            assert_eq!(error, "not a number of bytes, like 4096, 64K, 1M, 1G or 1T", "{text}");
+        }
+        for text in ["0", "0T", "3", "8", "12K", "2G", "1T", "4294967295M", "17179869184G", "16777216T"] {
+            let error = Log2::between(text, 4, 30).unwrap_err();
+            assert_eq!(error, "not a power of two from 16 to 1073741824", "{text}");
         }
     }
 

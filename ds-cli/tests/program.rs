@@ -61,6 +61,8 @@ fn arguments_that_make_no_sense_are_code_2() {
         ("stream", "--workers", "1025", "1..=1024"),
         ("stream", "--request-size", "5M", "from 4096 to 4194304"),
         ("stream", "--read-size", "2G", "from 4096 to 1073741824"),
+        ("stream", "--read-size", "1T", "from 4096 to 1073741824"),
+        ("stream", "--vram", "2T", "from 4096 to 1099511627776"),
         ("pack", "--align", "8", "from 16 to 65536"),
         ("pack", "--align", "17", "from 16 to 65536"),
         ("pack", "--chunk", "8M", "from 65536 to 4194304"),

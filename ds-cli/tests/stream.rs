@@ -203,7 +203,7 @@ fn content_arrives_in_device_memory_whoever_decodes() {
     let (_place, pack) = packed_of(300_000);
     for (codec, path) in [("vulkan", "codec:vulkan"), ("cpu", "codec:cpu")] {
         // The largest chunk has all of the largest entry, so the window is used more than once.
-        for window in ["512K", "1G"] {
+        for window in ["512K", "1T"] {
             let target = ["--to", "vram", "--vram", window, "--device", "auto"];
             let output = run([&["stream", &pack, "--json", "--codec", codec][..], &target].concat());
             if lacks_vulkan(&output) {

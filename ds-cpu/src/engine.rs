@@ -37,6 +37,13 @@ impl Work for Task {
         }
     }
 
+    fn weight(&self) -> usize {
+        match self {
+            Self::Io(job) => job.weight(),
+            Self::Codec(task) => task.weight(),
+        }
+    }
+
     #[inline]
     fn run(self, tools: &Tools, by: Path) -> Turn<Self> {
         match self {
@@ -95,7 +102,8 @@ impl IoEngine for CpuEngine {
     }
 
     fn submit(&self, jobs: &mut Vec<IoJob>) {
-        self.pool.submit(jobs.drain(..).map(Task::Io));
+        self.pool.submit(jobs.iter().map(|&job| Task::Io(job)));
+        jobs.clear();
     }
 }
 

@@ -52,6 +52,10 @@ impl Work for FrontJob {
         self.0.is_short()
     }
 
+    fn weight(&self) -> usize {
+        self.0.weight()
+    }
+
     #[inline]
     fn run(self, behind: &Self::Tools, by: Path) -> Turn<Self> {
         let Self(job) = self;
@@ -146,7 +150,8 @@ impl IoEngine for CpuFront {
             self.behind().submit(&mut passed);
         }
         SPARE.set(passed);
-        self.pool.submit(jobs.drain(..).map(FrontJob));
+        self.pool.submit(jobs.iter().map(|&job| FrontJob(job)));
+        jobs.clear();
     }
 }
 

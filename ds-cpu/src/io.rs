@@ -13,8 +13,10 @@ use crate::direct;
 use crate::pool::{BATCH, Pool};
 use crate::work::{Turn, Work};
 
-/// Transfers up to this size are short tasks: from the page cache they take a few microseconds.
-const SHORT: usize = 16 * 1024;
+/// Transfers up to this size are short tasks: from the page cache they take some ten microseconds at most.
+const SHORT: usize = 64 * 1024;
+/// Those up to this size take a few microseconds, and as many of them are taken at once as ever.
+const SHORTEST: usize = 16 * 1024;
 
 impl Work for IoJob {
     type Tools = ();
@@ -28,6 +30,10 @@ impl Work for IoJob {
             IoOp::Read { .. } | IoOp::Write { .. } => self.op.len() <= SHORT,
             IoOp::Sync { .. } => false,
         }
+    }
+
+    fn weight(&self) -> usize {
+        self.op.len().div_ceil(SHORTEST).max(1)
     }
 
     #[inline]
@@ -132,6 +138,7 @@ impl IoEngine for CpuIo {
     }
 
     fn submit(&self, jobs: &mut Vec<IoJob>) {
-        self.pool.submit(jobs.drain(..));
+        self.pool.submit(jobs.iter().copied());
+        jobs.clear();
     }
 }

@@ -15,6 +15,11 @@ pub(crate) trait Work: Clone + Send + 'static {
     /// Whether it is likely to take a few microseconds only, so that a worker may take several at once.
     fn is_short(&self) -> bool;
 
+    /// How many of the shortest tasks it is as long as, if it is short. A worker takes a batch's worth at once.
+    fn weight(&self) -> usize {
+        1
+    }
+
     /// Does some of it. `by` is [`Path::INLINE`] where the thread is none of the pool's.
     fn run(self, tools: &Self::Tools, by: Path) -> Turn<Self>;
 }

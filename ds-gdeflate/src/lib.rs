@@ -57,6 +57,10 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+// Unit tests share files with integration tests, which know this crate by its name.
+#[cfg(test)]
+extern crate self as ds_gdeflate;
+
 mod decode;
 mod encode;
 mod error;

@@ -257,8 +257,8 @@ impl Builder {
         self
     }
 
-    /// How many threads do I/O. Unless told: as many as the machine runs at once; for io_uring asked for by name, as many as
-    /// [`uring`](Self::uring) says it has rings.
+    /// How many threads do I/O. Unless told: as many as the machine runs at once; for io_uring asked for by name, as many as its
+    /// configuration says it has rings.
     #[must_use]
     pub const fn workers(mut self, workers: NonZeroUsize) -> Self {
         self.workers = Some(workers);

@@ -22,7 +22,7 @@ Examples:
   cargo xtask test                    install what is missing, then run every check
   cargo xtask test --only test,nostd  run two of the steps
   cargo xtask test --no-install       change nothing on this machine; tell what is missing
-  cargo xtask lint                    formatting, clippy, docs and dependency rules alone
+  cargo xtask lint                    formatting, packages, clippy, docs and dependency rules alone
   cargo xtask coverage --html         line coverage, with pages to click through
   cargo xtask readme                  copy code excerpts and the crate list into README.md
   cargo xtask shaders                 compile the shaders of ds-vulkan

@@ -8,6 +8,7 @@
 //! - [`runner`]: runs named steps, times them, prints the table at the end;
 //! - [`steps`]: the steps themselves, in the order `cargo xtask test` takes them;
 //! - [`nightly`]: those of them that take a nightly Rust;
+//! - [`packages`]: the one that looks at what would be published;
 //! - [`features`]: the sets of features a crate is built with;
 //! - [`api`], [`coverage`] and [`readme`]: the steps that have a verb of their own;
 //! - [`shaders`]: compiles the shaders of ds-vulkan; [`gpu_tests`]: makes its tests ready to be carried away;
@@ -21,6 +22,7 @@ mod coverage;
 mod features;
 mod gpu_tests;
 mod nightly;
+mod packages;
 mod readme;
 mod runner;
 mod shaders;

@@ -7,6 +7,7 @@ use crate::api;
 use crate::coverage;
 use crate::features;
 use crate::nightly;
+use crate::packages;
 use crate::readme;
 use crate::runner::{Ending, Step};
 use crate::shaders;
@@ -37,7 +38,7 @@ const EMBEDDED_FOLDER: &str = "embedded";
 const MSRV_FOLDER: &str = "msrv";
 
 /// Steps that read the code without running it.
-pub(crate) const LINT: &[&str] = &["fmt", "readme", "clippy", "docs", "deny"];
+pub(crate) const LINT: &[&str] = &["fmt", "readme", "packages", "clippy", "docs", "deny"];
 
 /// What it takes to run the Vulkan engine where there is no device, with the validation layer looking on.
 const VULKAN_NEEDS: &[&Tool] = &[&MESA_VULKAN, &VULKAN_LOADER, &VULKAN_VALIDATION];
@@ -53,6 +54,13 @@ static STEPS: &[Step] = &[
         needs: &[],
         builds: &[],
         run: readme_in_sync,
+    },
+    Step {
+        name: "packages",
+        about: "what would be published leans on nothing that is not",
+        needs: &[],
+        builds: &[],
+        run: packages_hold,
     },
     Step {
         name: "clippy",
@@ -214,6 +222,11 @@ fn fmt(project: &Project) -> Result<Ending> {
 
 fn readme_in_sync(project: &Project) -> Result<Ending> {
     readme::check(project)?;
+    Ok(Ending::Passed)
+}
+
+fn packages_hold(project: &Project) -> Result<Ending> {
+    packages::check(project)?;
     Ok(Ending::Passed)
 }
 

@@ -55,6 +55,7 @@ pub(crate) struct Package {
     /// Each feature with what it switches on.
     pub(crate) features: BTreeMap<String, Vec<String>>,
     pub(crate) targets: Vec<Target>,
+    pub(crate) dependencies: Vec<Dependency>,
     /// Registries it may go to: `None` is any, an empty list is `publish = false`.
     publish: Option<Vec<String>>,
 }
@@ -66,6 +67,16 @@ pub(crate) struct Target {
     kind: Vec<String>,
     #[serde(default)]
     crate_types: Vec<String>,
+}
+
+/// A package that another one takes.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    /// `dev`, `build`, or none where it is part of what is built.
+    kind: Option<String>,
+    /// Versions that will do: `*` where none is named.
+    req: String,
 }
 
 impl Workspace {
@@ -141,9 +152,24 @@ impl Target {
     }
 }
 
+impl Dependency {
+    /// Whether the package of whoever takes it names it. Of what only tests need, Cargo leaves out what has no version.
+    pub(crate) fn is_packaged(&self) -> bool {
+        self.kind.as_deref() != Some("dev") || self.req != "*"
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    impl Package {
+        /// Adds a dependency, as Cargo tells of it.
+        pub(crate) fn depend_on(&mut self, name: &str, kind: Option<&str>, requirement: &str) {
+            let (name, kind, req) = (name.into(), kind.map(str::to_owned), requirement.into());
+            self.dependencies.push(Dependency { name, kind, req });
+        }
+    }
 
     /// A workspace of three crates: a library with features, a program, and one that is not published.
     pub(crate) fn sample() -> Workspace {

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
 
-use super::{LevelArg, Log2, device, log2_between};
+use super::{LevelArg, device};
 use crate::bench;
 use crate::commands::bench as commands;
 use crate::error::Result;
+use crate::units::Log2;
 
 /// Measure what this machine does, beside whom that is to be compared with
 #[derive(Debug, Args)]
@@ -72,7 +73,7 @@ struct BenchGpu {
     #[command(flatten)]
     level: LevelArg,
     /// Output of each measurement, a power of two, 4K to 16G [default: 1G; 1M on a device of software]
-    #[arg(long, value_name = "BYTES", value_parser = |text: &str| log2_between(text, 12, 34))]
+    #[arg(long, value_name = "BYTES", value_parser = |text: &str| Log2::between(text, 12, 34))]
     size: Option<Log2>,
     /// How often each thing is measured, 1 to 1000 [default: 15; 2 on a device of software]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]

@@ -11,13 +11,15 @@ use ds_engine::{AboutToDrive, Finished, JobId, Sink, StartError};
 
 use super::backlog::Backlog;
 use super::worker::Hands;
-use super::{Pool, Taken};
+use super::{BATCH, Pool, Taken, cancelled_answer};
 use crate::sync::lock;
 use crate::work::{Turn, Work};
 
 #[derive(Clone)]
 enum Test {
     Short(u64),
+    /// A quarter of a batch.
+    Quarter(u64),
     Long(u64),
     /// Waits for a word.
     Blocked(u64, Arc<Mutex<mpsc::Receiver<()>>>),
@@ -31,7 +33,7 @@ enum Test {
 impl Test {
     fn number(&self) -> u64 {
         match *self {
-            Self::Short(n) | Self::Long(n) | Self::Turns(n, _) | Self::Panics(n) => n,
+            Self::Short(n) | Self::Quarter(n) | Self::Long(n) | Self::Turns(n, _) | Self::Panics(n) => n,
             Self::Blocked(n, _) | Self::Stuck(n, _) => n,
         }
     }
@@ -45,13 +47,17 @@ impl Work for Test {
     }
 
     fn is_short(&self) -> bool {
-        matches!(self, Self::Short(_) | Self::Stuck(..))
+        matches!(self, Self::Short(_) | Self::Quarter(_) | Self::Stuck(..))
+    }
+
+    fn weight(&self) -> usize {
+        if matches!(self, Self::Quarter(_)) { BATCH / 4 } else { 1 }
     }
 
     fn run(self, tools: &AtomicUsize, by: Path) -> Turn<Self> {
         tools.fetch_add(1, Ordering::Relaxed);
         match &self {
-            Self::Short(_) => {}
+            Self::Short(_) | Self::Quarter(_) => {}
             Self::Long(_) => std::thread::sleep(Duration::from_micros(200)),
             Self::Blocked(_, word) | Self::Stuck(_, word) => lock(word).recv().unwrap(),
             Self::Turns(_, 0) => {}
@@ -289,6 +295,43 @@ fn a_task_that_goes_back_can_be_cancelled_and_keeps_its_number() {
         }
     }
     assert_eq!(order, [4, 5, 6, 0, 100, 2, 3, 7, 1]);
+}
+
+#[test]
+fn a_batch_has_room_for_fewer_of_the_longer_ones() {
+    for (weights, taken) in [("4444444444", 4), ("1111111111", 5), ("1444411111", 4), ("4L44444444", 1)] {
+        let mut backlog = Backlog::new(NonZeroUsize::MIN);
+        backlog.extend(weights.chars().zip(0..).map(|(weight, n)| match weight {
+            '4' => Test::Quarter(n),
+            'L' => Test::Long(n),
+            _ => Test::Short(n),
+        }));
+        let mut hands = Hands::default();
+        backlog.take(&mut hands, None);
+        assert_eq!(hands.batch.len(), taken, "{weights}");
+    }
+}
+
+#[test]
+fn what_is_left_to_a_driver_that_stays_away_is_given() {
+    let mut backlog = Backlog::new(NonZeroUsize::MIN);
+    backlog.extend((0..2).map(Test::Short));
+    let mut driver = Hands::default();
+    backlog.take(&mut driver, None);
+    backlog.begin(&mut driver, false);
+    backlog.collectors += 1;
+    driver.batch.clear();
+    backlog.performed(&mut driver);
+    backlog.collect(&mut driver);
+    assert!(backlog.driver_comes, "there is one task left");
+
+    let mut worker: Hands<Test> = Hands::default();
+    worker.finished.push(cancelled_answer(id(7)));
+    assert!(backlog.leave(&mut worker) && worker.finished.is_empty());
+    backlog.take(&mut worker, None);
+    assert_eq!(worker.batch.len(), 1);
+    assert_eq!(worker.finished.first().map(|answer| answer.id), Some(id(7)), "with the last task");
+    assert!(!backlog.driver_comes && !backlog.has_work());
 }
 
 #[test]
