@@ -276,7 +276,7 @@ struct Stream {
     #[arg(long, value_name = "MEMORY", value_enum, default_value = "host")]
     to: ToArg,
     /// Which Vulkan device: its number, its UUID, or part of its name; `ds doctor` lists them [default: the best]
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<DeviceChoice>,
     /// Device memory that content goes to, a power of two, 4K to 1T: when it is full, its content is verified and the next comes
     /// [default: 1G]
@@ -415,6 +415,15 @@ impl LevelArg {
     fn get(&self) -> Level {
         Level::new(self.level).unwrap_or_default()
     }
+}
+
+/// Which Vulkan device.
+fn device(text: &str) -> core::result::Result<DeviceChoice, String> {
+    if text.trim().is_empty() {
+        return Err("this is no device's number, UUID or name".to_owned());
+    }
+    let Ok(choice) = text.parse();
+    Ok(choice)
 }
 
 #[derive(Debug, Args)]

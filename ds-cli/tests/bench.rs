@@ -52,7 +52,7 @@ fn json_has_every_figure_and_tells_software_from_hardware() {
     }
     succeeds(&output);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["schema"], "ds-runtime/bench-gpu/1");
+    assert_eq!(report["schema"], "ds-runtime/bench-gpu/2");
     let kind = report["device"]["kind"].as_str().unwrap();
     assert_eq!(is_software(&report), kind == "software", "{report}");
     for key in ["name", "driver", "api", "uuid", "decoder"] {
@@ -70,7 +70,7 @@ fn json_has_every_figure_and_tells_software_from_hardware() {
     assert_eq!((&resident[0]["bytes"], &resident[0]["copies"]), (&4000.into(), &2.into()));
     let times = resident.iter().map(|row| row["ours"]["wall"].as_f64().unwrap());
     assert!(times.into_iter().all(|seconds| seconds > 0.0), "{report}");
-    assert_eq!(report["overhead"].as_array().unwrap().len(), 4);
+    assert_eq!(report["overhead"].as_array().unwrap().len(), 8);
     assert_eq!(report["upload"].as_array().unwrap().len(), 2);
     assert_eq!(report["crossover"].as_array().unwrap().len(), 1, "4 KiB, the whole size");
     let ways = report["file"]["ways"].as_array().unwrap();
@@ -198,6 +198,9 @@ fn what_makes_no_sense_is_refused() {
         &["--subgroup", "64"],
         &["--corpus", "x"],
         &["--tiles", "0"],
+        &["--level", "12"],
+        &["--device", ""],
+        &["--depth", "0"],
     ] {
         assert_eq!(run(with(&command, wrong)).status.code(), Some(2), "{wrong:?}");
     }
@@ -213,6 +216,7 @@ fn what_makes_no_sense_is_refused() {
         return;
     }
     fails(&output, 2, "no compressed content of class \"none\"");
+    fails(&run(with(&command, &["--device", "99"])), 1, "no Vulkan device is number 99; there are: 0: ");
     let nowhere = place.path().join("nowhere");
     fails(&run(["bench", "gpu", "--corpus", nowhere.to_str().unwrap()]), 1, "cannot read");
     assert!(stderr(&output).contains("hint: there are: other, text"), "{}", stderr(&output));

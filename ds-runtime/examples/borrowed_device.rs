@@ -116,6 +116,7 @@ impl Renderer {
             physical: self.physical,
             device: self.device.handle(),
             api_version: vk::API_VERSION_1_3,
+            more_compute: Vec::new(),
             compute: (self.queue, self.family),
             transfer: (self.queue, self.family),
             queue_lock: Some(Arc::clone(&self.queue_lock) as Arc<dyn QueueLock>),

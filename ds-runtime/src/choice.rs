@@ -7,10 +7,10 @@ use core::fmt;
 
 use ds_core::Processor;
 
-/// Bytes of output that the processor decodes while a submission goes to a device and back.
-pub(crate) const WORTHWHILE: u64 = 32 << 10;
-/// How many times as fast as one core of the processor a device decodes.
-const DEVICE_CORES: u64 = 64;
+/// Bytes of output that a core of the processor decodes while a device decodes a tile, which takes as long as many at once do.
+const WORTHWHILE: u64 = 640 << 10;
+/// How many times as fast as one core of the processor a device decodes that is kept busy.
+const DEVICE_CORES: u64 = 128;
 
 /// Who computes a transform, and why; counted by [`Queue::choices`](crate::Queue::choices).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ pub enum Choice {
     DeviceIsHost,
     /// The processor: the device is lost.
     DeviceLost,
-    /// The processor: a submission would take as long as the decoding.
+    /// The processor: it is through with this and what waits before a device that has nothing else to do would be.
     Small,
     /// The processor: the device has so much to do that it would be later.
     DeviceBusy,
@@ -36,7 +36,7 @@ pub enum Choice {
     DeviceOnly,
     /// The device: the result goes to its memory, and the packed bytes cross the bus in its place.
     DeviceMemory,
-    /// The device: small, but one of so many that they are worth a submission together.
+    /// The device: alone it would be small, but with what waits it is worth a submission.
     Together,
 }
 
@@ -126,10 +126,9 @@ pub(crate) struct Situation {
 
 /// Who is to compute a transform that both can.
 ///
-/// To device memory it is whoever is through with it first. The device needs a submission's time, in which a core decodes
-/// [`WORTHWHILE`] bytes, and the time of what it has to do before: it is as fast as [`DEVICE_CORES`] cores. The processor has what
-/// waits in the queue to do as well, of which we take each to be as large as this one, on all of its cores; the device does all of
-/// that in one submission.
+/// To device memory it is whoever is through with it first. The device needs a tile's time, in which a core decodes [`WORTHWHILE`]
+/// bytes, and the time of what it has to do before: it is as fast as [`DEVICE_CORES`] cores. The processor has to do, on all of its
+/// cores, what waits in the queue and the device does not have; of what waits we take each to be as large as this one.
 pub(crate) const fn choose(situation: &Situation) -> Choice {
     let Situation { to_device, bytes, waiting, backlog, cores, device_is_host, device_is_lost } = *situation;
     if !to_device {
@@ -142,13 +141,17 @@ pub(crate) const fn choose(situation: &Situation) -> Choice {
         return Choice::DeviceLost;
     }
     let cores = if cores == 0 { 1 } else { cores };
-    let by_host = bytes.saturating_mul(1 + waiting / cores);
+    let before = bytes.saturating_mul(waiting).saturating_sub(backlog);
+    let by_host = before.saturating_add(bytes) / cores;
     let by_device = WORTHWHILE.saturating_add(backlog / DEVICE_CORES);
-    match (by_host < by_device, bytes < WORTHWHILE) {
-        (true, true) => Choice::Small,
-        (true, false) => Choice::DeviceBusy,
-        (false, true) => Choice::Together,
-        (false, false) => Choice::DeviceMemory,
+    if by_host < WORTHWHILE {
+        Choice::Small
+    } else if by_host < by_device {
+        Choice::DeviceBusy
+    } else if bytes / cores < WORTHWHILE {
+        Choice::Together
+    } else {
+        Choice::DeviceMemory
     }
 }
 
@@ -165,21 +168,23 @@ mod tests {
         // Bytes, requests that wait, bytes that the device has to make.
         for (bytes, waiting, backlog, expected) in [
             (0, 0, 0, Choice::Small),
-            (32 * KIB - 1, 0, 0, Choice::Small),
-            (32 * KIB, 0, 0, Choice::DeviceMemory),
+            // Eight cores: each has an eighth to do.
+            (5 * MIB - 8, 0, 0, Choice::Small),
+            (5 * MIB, 0, 0, Choice::DeviceMemory),
             (GIB, 0, 0, Choice::DeviceMemory),
-            // Eight cores: sixteen more requests are two more for each.
-            (16 * KIB, 7, 0, Choice::Small),
-            (16 * KIB, 8, 0, Choice::Together),
-            (4 * KIB, 55, 0, Choice::Small),
-            (4 * KIB, 56, 0, Choice::Together),
+            (MIB, 3, 0, Choice::Small),
+            (MIB, 4, 0, Choice::Together),
+            (64 * KIB, 78, 0, Choice::Small),
+            (64 * KIB, 79, 0, Choice::Together),
             (0, u64::MAX, 0, Choice::Small),
-            // A device with a gigabyte to do is later than the processor with anything below 16 MiB.
-            (16 * MIB, 0, GIB, Choice::DeviceBusy),
-            (17 * MIB, 0, GIB, Choice::DeviceMemory),
-            (4 * KIB, 56, GIB, Choice::Small),
-            // But the processor has a line as well.
-            (MIB, 1000, GIB, Choice::DeviceMemory),
+            // A device with a gigabyte to do is later than eight cores with anything below 69 MiB.
+            (68 * MIB, 0, GIB, Choice::DeviceBusy),
+            (69 * MIB, 0, GIB, Choice::DeviceMemory),
+            (64 * KIB, 78, GIB, Choice::Small),
+            // What the device has of what waits the processor has not.
+            (MIB, 1000, 900 * MIB, Choice::Together),
+            (MIB, 1000, 950 * MIB, Choice::DeviceBusy),
+            (MIB, 1000, GIB, Choice::Small),
             (u64::MAX, u64::MAX, u64::MAX, Choice::DeviceMemory),
         ] {
             let situation = Situation {

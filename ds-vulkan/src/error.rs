@@ -85,7 +85,11 @@ impl fmt::Display for OpenError {
             Self::NoLoader(why) => write!(f, "there is no Vulkan loader (libvulkan.so.1): {why}"),
             Self::NoDevice => f.write_str("no Vulkan driver offers a device"),
             Self::NoSuchDevice { wanted, found } => {
-                write!(f, "no Vulkan device is {wanted}; there are: {}", found.join(", "))
+                write!(f, "no Vulkan device is {wanted}; there are: ")?;
+                found.iter().enumerate().try_for_each(|(number, name)| {
+                    let comma = if number > 0 { ", " } else { "" };
+                    write!(f, "{comma}{number}: {name}")
+                })
             }
             Self::Unsuitable { device, lacks } => write!(f, "{device} lacks {}", lacks.join(", ")),
             Self::NoValidation => {
@@ -102,5 +106,17 @@ impl core::error::Error for OpenError {
             Self::Call(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_a_device_that_is_not_there_reads_which_are() {
+        let found = vec!["llvmpipe".to_owned(), "GeForce".to_owned()];
+        let error = OpenError::NoSuchDevice { wanted: "number 7".to_owned(), found };
+        assert_eq!(error.to_string(), "no Vulkan device is number 7; there are: 0: llvmpipe, 1: GeForce");
     }
 }

@@ -22,8 +22,8 @@
 //!
 //! # What callers can rely on
 //!
-//! * Every job is answered exactly once, in the order of submissions, with nothing of the engine's locked; and only when the device
-//!   is through with its memory.
+//! * Every job is answered exactly once, with nothing of the engine's locked, and only when the device is through with its memory;
+//!   those that went to one queue in the order of its submissions.
 //! * Memory is bounded, and a job that finds none waits for others to end; none waits for ever.
 //! * Whatever a stream holds, shaders touch its bytes and its output alone, and come to an end.
 //! * What was borrowed is not destroyed. Nothing waits for a whole device or queue, but for its own submissions.
@@ -56,6 +56,7 @@ pub use engine::VulkanEngine;
 pub use engine::config::{DecoderPath, Upload, VulkanConfig};
 pub use error::{CallError, OpenError};
 pub use memory::gpu_buffer::GpuBuffer;
+pub use memory::host_buffer::HostBuffer;
 pub use timed::decode::{TileSpan, TimedDecode};
 pub use timed::upload::TimedUpload;
 pub use timed::{TimedError, Timing};

@@ -8,12 +8,13 @@ mod jobs;
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use ds_core::{Done, Transform};
+use ds_core::{Done, Location, Transform};
 use ds_engine::{
-    CodecEngine, CodecJob, CopyEngine, CopyJob, Engine, Finished, Place, Sink, StagingPool, StartContext,
+    CodecEngine, CodecJob, CopyEngine, CopyJob, DeviceRange, Engine, Finished, Place, Sink, StagingPool,
+    StartContext,
 };
 use ds_gdeflate::{CodecId, Level, compress};
-use ds_vulkan::{GpuBuffer, VulkanConfig, VulkanEngine, vk};
+use ds_vulkan::{Device, GpuBuffer, HostBuffer, VulkanConfig, VulkanEngine, vk};
 
 use common::bench::{at, host};
 use common::{open, options};
@@ -52,7 +53,14 @@ const JOBS: usize = 12;
 #[test]
 fn a_warm_engine_allocates_nothing() {
     let Some(device) = open(&options().validation(false)) else { return };
-    let (engine, tally) = (VulkanEngine::new(&device, VulkanConfig::default()), Arc::new(Tally::default()));
+    // With one queue, and with several.
+    for as_card in [false, true] {
+        warm_up(&device, VulkanConfig::default().as_card(as_card));
+    }
+}
+
+fn warm_up(device: &Device, config: VulkanConfig) {
+    let (engine, tally) = (VulkanEngine::new(device, config), Arc::new(Tally::default()));
     let staging = StagingPool::new(1 << 20).unwrap();
     let context = StartContext::new(tally.clone());
     // SAFETY: the pool outlives the engine, which is stopped below.
@@ -61,20 +69,22 @@ fn a_warm_engine_allocates_nothing() {
 
     let stream = compress(&text(LEN), Level::FASTEST, CodecId::default()).unwrap();
     let (source, target) = (Memory::of(&stream), Memory::new(LEN));
-    let buffer = |len: usize| GpuBuffer::new(&device, len as u64).unwrap();
+    let buffer = |len: usize| GpuBuffer::new(device, len as u64).unwrap();
     let (packed, again) = (buffer(stream.len()), buffer(stream.len()));
     let (raw, other, copied) = (buffer(LEN), buffer(LEN), buffer(LEN));
     let transfers = vk::BufferUsageFlags::TRANSFER_SRC | vk::BufferUsageFlags::TRANSFER_DST;
     // SAFETY: the buffer is kept beside it, and all of its families are those of the device.
-    let unaddressed = unsafe { GpuBuffer::borrow(&device, other.raw(), LEN as u64, transfers) };
+    let unaddressed = unsafe { GpuBuffer::borrow(device, other.raw(), LEN as u64, transfers) };
     let whole = |buffer: &GpuBuffer| at(buffer, 0, buffer.size());
 
-    let copies = [
-        (host(source.lend()), whole(&again)),
-        (whole(&raw), host(target.lend())),
-        (whole(&raw), whole(&copied)),
-    ];
-    let steps = [host(source.lend()), whole(&packed)]
+    let mut pinned = HostBuffer::new(device, stream.len() as u64).unwrap();
+    pinned.bytes().unwrap().copy_from_slice(&stream);
+    let range = DeviceRange::from(&pinned);
+    let Location::Device { device, handle, offset, len } = range.location() else { unreachable!() };
+    let seen = Place::Device { device, handle, offset, len };
+
+    let copies = [(seen, whole(&again)), (whole(&raw), host(target.lend())), (whole(&raw), whole(&copied))];
+    let steps = [host(source.lend()), whole(&packed), seen]
         .map(|from| [host(target.lend()), whole(&raw), whole(&unaddressed)].map(|into| (from, into)));
     let (mut copy_jobs, mut steps_jobs) = (Vec::with_capacity(16), Vec::with_capacity(16));
     engine.submit_copies(&mut vec![CopyJob { id: id(99), from: host(source.lend()), into: whole(&packed) }]);
@@ -95,7 +105,7 @@ fn a_warm_engine_allocates_nothing() {
         let before = allocations::by_all_threads();
         for _ in 0..rounds {
             for n in 0..JOBS {
-                let (from, into) = if n % 2 == 0 { copies[n / 2 % 3] } else { steps[n % 3 % 2][n / 2 % 3] };
+                let (from, into) = if n % 2 == 0 { copies[n / 2 % 3] } else { steps[n % 3][n / 2 % 3] };
                 submit(into, from, n % 2 == 1, n);
             }
             ended += JOBS;

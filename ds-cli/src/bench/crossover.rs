@@ -1,6 +1,7 @@
 //! Who is sooner done with requests of which size, from packed bytes in host memory to content in device memory: the processor, which
 //! decodes and has the result copied, or the device. Where the lines cross, `auto` should change from one to the other.
 
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ use crate::error::Result;
 const SIZES: core::ops::RangeInclusive<u64> = 4 << 10..=4 << 20;
 /// Requests in flight where there are many.
 const MANY: usize = 32;
+/// How long at least requests go first whose times do not count.
+const WARM_UP: Duration = Duration::from_millis(200);
 
 /// Measures every size that is no larger than a measurement is to be.
 pub(super) fn measure(
@@ -54,6 +57,8 @@ fn one(gpu: &Gpu, cpu: &Queue, classes: &[Class], size: usize, scope: &Scope) ->
         gpu.poison(&output)?;
         *alone = work.alone(queue, path)?;
         gpu.compare(&output, &image, places / streams.len())?;
+        // What comes after a comparison finds the device asleep: the first does not count.
+        work.busy(queue, path)?;
         gpu.poison(&output)?;
         *busy = work.busy(queue, path)?;
         gpu.compare(&output, &image, places / streams.len())?;
@@ -84,33 +89,46 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn request(&self, place: usize) -> Request {
+    /// The stream for a place.
+    fn stream(&self, place: usize) -> Vec<u8> {
+        self.streams[place % self.streams.len()].0.clone()
+    }
+
+    fn request(&self, place: usize, stream: Vec<u8>) -> Request {
         let start = place as u64 * self.size;
         let into = self.output.range(start..start + self.size);
-        let stream = self.streams[place % self.streams.len()].0.clone();
         Request::from_memory(stream).gdeflate(self.size).into_device(into).tag(place as u64)
     }
 
     /// One at a time: the median.
     fn alone(&self, queue: &Queue, path: Path) -> Result<f64> {
         let mut samples = Samples::default();
-        for place in 0..self.streams.len() {
-            latency(queue, path, self.request(place))?;
+        // A device that had nothing to do while the processor was measured takes its time to wake.
+        let start = Instant::now();
+        for place in (0..self.streams.len()).cycle() {
+            latency(queue, path, self.request(place, self.stream(place)))?;
+            if place + 1 == self.streams.len() && start.elapsed() > WARM_UP {
+                break;
+            }
         }
         for number in 0..self.count {
-            samples.push(latency(queue, path, self.request(number % self.places))?);
+            let place = number % self.places;
+            samples.push(latency(queue, path, self.request(place, self.stream(place)))?);
         }
         Ok(samples.median())
     }
 
     /// Many at a time: the time of all over their number.
     fn busy(&self, queue: &Queue, path: Path) -> Result<f64> {
+        // A stream for each place, which requests take with them and bring back: copies of them would be timed as well.
+        let mut streams: Vec<_> = (0..self.places).map(|place| self.stream(place)).collect();
         let mut free: VecDeque<_> = (0..self.places).collect();
         let (mut next, mut in_flight, start) = (0, 0, Instant::now());
         loop {
             while next < self.count && in_flight < self.depth {
                 let Some(place) = free.pop_front() else { break };
-                queue.post(self.request(place)).map_err(failed)?;
+                let stream = core::mem::take(&mut streams[place]);
+                queue.post(self.request(place, stream)).map_err(failed)?;
                 (next, in_flight) = (next + 1, in_flight + 1);
             }
             if in_flight == 0 {
@@ -120,7 +138,10 @@ impl Work<'_> {
             let _ = queue.wait_any(None);
             for completion in queue.take_completed(in_flight) {
                 in_flight -= 1;
-                free.push_back(by(path, completion)?.tag as usize);
+                let completion = by(path, completion)?;
+                let place = completion.tag as usize;
+                streams[place] = completion.source;
+                free.push_back(place);
             }
         }
     }

@@ -2,6 +2,7 @@
 //! do by itself.
 
 use core::num::NonZeroUsize;
+use std::collections::HashMap;
 use std::fs;
 use std::io::BufWriter;
 use std::path::Path;
@@ -22,10 +23,14 @@ use crate::stream::{Options, Report, Streamer, Target};
 const WAYS: [(CodecKind, &str, bool); 3] =
     [(CodecKind::Vulkan, "vulkan", true), (CodecKind::Cpu, "cpu", true), (CodecKind::Cpu, "cpu", false)];
 
+/// Requests in flight unless told: more than the runtime's staging memory has room for at once.
+const DEPTH: usize = 128;
+
 /// Measures; `alone` is what bus and decoder do by themselves, in bytes of packed data and of content per second.
 pub(super) fn measure(gpu: &Gpu, path: &Path, scope: &Scope, alone: (f64, f64)) -> Result<Figure> {
     let pack = open_pack(path)?;
     let (bytes, packed) = (pack.index().raw_size(), pack.index().packed_size());
+    let depth = scope.depth.unwrap_or(DEPTH);
     let io =
         if ds_runtime::probe_uring(UringFeatures::DEFAULT).is_ok() { IoKind::Uring } else { IoKind::Cpu };
     let options = |codec, vram: bool| Options {
@@ -33,7 +38,7 @@ pub(super) fn measure(gpu: &Gpu, path: &Path, scope: &Scope, alone: (f64, f64)) 
         codec,
         target: if vram { Target::Vram(bytes) } else { Target::Host },
         stage_times: true,
-        depth: NonZeroUsize::new(scope.depth),
+        depth: NonZeroUsize::new(depth),
         ..Options::default()
     };
     let start =
@@ -43,6 +48,7 @@ pub(super) fn measure(gpu: &Gpu, path: &Path, scope: &Scope, alone: (f64, f64)) 
     // The first round brings the file into the page cache, and maps memory.
     for round in 0..=scope.rounds.min(5) {
         for ((streamer, reports), (_, codec, _)) in streamers.iter_mut().zip(&mut reports).zip(WAYS) {
+            gpu.wake()?;
             let report = streamer.run(&pack, pack.index().entries(), |_| true);
             let report = report.map_err(|error| stream::run_error(path, error))?;
             stream::verdict(path, &pack, &report)?;
@@ -55,13 +61,13 @@ pub(super) fn measure(gpu: &Gpu, path: &Path, scope: &Scope, alone: (f64, f64)) 
     let io = streamers[0].selection().io.to_owned();
     let ways = WAYS.into_iter().zip(reports).map(|((_, codec, vram), reports)| way(codec, vram, reports));
     let (ways, ratio) = (ways.collect(), bytes as f64 / packed.max(1) as f64);
-    let read = read_alone(&pack, path, scope, &options(CodecKind::Cpu, false))?;
+    let read = read_alone(&pack, path, scope, depth, &options(CodecKind::Cpu, false))?;
     // What is stored as it is needs no decoder.
     let coded = pack.index().chunks().filter(|chunk| chunk.method == Method::GDeflate);
     let coded: u64 = coded.map(|chunk| u64::from(chunk.raw_size)).sum();
     let decode = alone.1 * bytes as f64 / coded.max(1) as f64;
     let bounds = Bounds { read: read * ratio, bus: alone.0 * ratio, decode };
-    Ok(Figure { bytes, packed, io, depth: scope.depth, ways, bounds })
+    Ok(Figure { bytes, packed, io, depth, ways, bounds })
 }
 
 /// A figure must not be another engine's: every request that was decoded was decoded by this one.
@@ -126,19 +132,21 @@ pub(super) fn lengthen(
 }
 
 /// Bytes per second of the same reads with nothing done to what comes.
-fn read_alone(pack: &Pack, path: &Path, scope: &Scope, options: &Options) -> Result<f64> {
+fn read_alone(pack: &Pack, path: &Path, scope: &Scope, depth: usize, options: &Options) -> Result<f64> {
     let runtime = Runtime::builder().io(options.io).codec(CodecKind::Cpu).build().map_err(failed)?;
-    let how = QueueOptions::default().name("read").capacity(scope.depth).auto_submit(false);
+    let how = QueueOptions::default().name("read").capacity(depth).auto_submit(false);
     let queue = runtime.queue(how.chunk_size(options.read_size)).map_err(failed)?;
     let file = File::from(pack.file().try_clone().map_err(|error| Error::system("read", path, error))?);
-    let (mut best, mut spare) = (f64::INFINITY, Vec::new());
+    // By length: a buffer of the length that is wanted is not even touched before it is read into.
+    let (mut best, mut spare) = (f64::INFINITY, HashMap::<_, Vec<Vec<u8>>>::new());
     for _ in 0..=scope.rounds.min(5) {
         let (mut chunks, mut in_flight, start) = (pack.index().chunks(), 0, Instant::now());
         loop {
-            while in_flight < scope.depth {
+            while in_flight < depth {
                 let Some(chunk) = chunks.next() else { break };
                 let request = Request::read(&file, chunk.offset, chunk.packed_size.into());
-                let request = request.into_buffer(spare.pop().unwrap_or_default());
+                let fitting = spare.get_mut(&(chunk.packed_size as usize)).and_then(Vec::pop);
+                let request = request.into_buffer(fitting.unwrap_or_default());
                 queue.post(request).map_err(failed)?;
                 in_flight += 1;
             }
@@ -149,7 +157,8 @@ fn read_alone(pack: &Pack, path: &Path, scope: &Scope, options: &Options) -> Res
             let _ = queue.wait_any(None);
             for completion in queue.take_completed(in_flight) {
                 in_flight -= 1;
-                spare.push(completion.check().map_err(failed)?.buffer);
+                let buffer = completion.check().map_err(failed)?.buffer;
+                spare.entry(buffer.len()).or_default().push(buffer);
             }
         }
         best = start.elapsed().as_secs_f64().min(best);

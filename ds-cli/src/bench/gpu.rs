@@ -1,5 +1,9 @@
 //! A device, what runs on it, and how its memory is written, read back and compared.
 
+use core::num::NonZeroUsize;
+use core::time::Duration;
+use std::time::Instant;
+
 use ds_bench::gpu::Device as Described;
 use ds_runtime::vulkan::{
     DecoderPath, Device, DeviceChoice, DeviceInfo, DeviceKind, DeviceOptions, GpuBuffer, VulkanConfig,
@@ -12,8 +16,10 @@ use crate::poison::overwrite;
 
 /// Bytes that one request moves, where it is up to us.
 const STEP: usize = 8 << 20;
+/// About twice what the clock of an idle device takes to rise.
+const WAKING: Duration = Duration::from_millis(50);
 /// Requests that a queue holds.
-const CAPACITY: usize = 1024;
+pub(super) const CAPACITY: usize = 1024;
 
 /// The device, and a runtime that has it decode.
 pub(super) struct Gpu {
@@ -24,8 +30,10 @@ pub(super) struct Gpu {
 }
 
 impl Gpu {
-    pub(super) fn open(choice: &DeviceChoice, path: DecoderPath) -> Result<Self> {
-        let device = Device::open(&DeviceOptions::default().choice(choice.clone())).map_err(|error| {
+    /// Opens a device, with so many queues at most that compute.
+    pub(super) fn open(choice: &DeviceChoice, queues: NonZeroUsize, path: DecoderPath) -> Result<Self> {
+        let options = DeviceOptions::default().choice(choice.clone()).compute_queues(queues);
+        let device = Device::open(&options).map_err(|error| {
             Error::new(Kind::System, format!("vulkan: {error}"))
                 .hint("`ds doctor` lists the devices, and what is missing where there are none")
         })?;
@@ -82,6 +90,17 @@ impl Gpu {
     /// Overwrites all of it.
     pub(super) fn poison(&self, buffer: &GpuBuffer) -> Result<()> {
         overwrite(buffer, buffer.size(), |request| done(&self.queue, request))
+    }
+
+    /// Has the device do something until its clock is that of a device at work.
+    pub(super) fn wake(&self) -> Result<()> {
+        let (buffer, len) = (self.buffer(2 * STEP)?, STEP as u64);
+        let start = Instant::now();
+        while start.elapsed() < WAKING {
+            let from = Request::from_device(buffer.range(0..len));
+            done(&self.queue, from.into_device(buffer.range(len..2 * len)))?;
+        }
+        Ok(())
     }
 
     /// Brings bytes to its beginning.
@@ -193,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_wrong_byte_in_device_memory_is_found() {
-        let gpu = match Gpu::open(&DeviceChoice::Auto, DecoderPath::Auto) {
+        let gpu = match Gpu::open(&DeviceChoice::Auto, NonZeroUsize::MIN, DecoderPath::Auto) {
             Ok(gpu) => gpu,
             Err(error) => {
                 assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");

@@ -19,6 +19,7 @@ mod resident;
 mod samples;
 mod upload;
 
+use core::num::NonZeroUsize;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,8 +86,10 @@ pub struct Options {
     pub size: Option<u64>,
     /// How often each thing is measured. Unless told: 15 times, on a device of software twice.
     pub rounds: Option<usize>,
-    /// Requests in flight.
-    pub depth: usize,
+    /// Requests in flight. Unless told: as many as keep a large device busy.
+    pub depth: Option<usize>,
+    /// Most queues of the device to compute on at once.
+    pub queues: NonZeroUsize,
     /// nvCOMP's library, if it is not where the system's loader looks.
     pub nvcomp: Option<PathBuf>,
     /// No progress bar.
@@ -103,7 +106,9 @@ struct Scope {
     rounds: usize,
     /// Requests of which each one's time is taken.
     samples: usize,
-    depth: usize,
+    /// How often output is filled for one time that is taken, where it is taken of many requests.
+    passes: usize,
+    depth: Option<usize>,
     path: DecoderPath,
 }
 
@@ -113,13 +118,15 @@ struct Scope {
 ///
 /// No such device, content or library; what the driver says; and output that is not the content.
 pub fn run(options: &Options, command: String) -> Result<Results> {
-    let gpu = Gpu::open(&options.device, options.path)?;
+    let gpu = Gpu::open(&options.device, options.queues, options.path)?;
     // Software decodes about 1 MB/s, and is measured only to see that measuring works.
-    let (size, rounds, samples) = if gpu.is_software() { (1 << 20, 2, 2) } else { (1 << 30, 15, 1000) };
+    let (size, rounds, samples, passes) =
+        if gpu.is_software() { (1 << 20, 2, 2, 1) } else { (1 << 30, 15, 1000, 4) };
     let scope = Scope {
         size: options.size.unwrap_or(size),
         rounds: options.rounds.unwrap_or(rounds),
         samples,
+        passes,
         depth: options.depth,
         path: options.path,
     };

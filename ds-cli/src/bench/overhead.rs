@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::time::Instant;
 
 use ds_bench::gpu::Overhead;
-use ds_gdeflate::{CodecId, Level, TILE_SIZE, compress};
-use ds_runtime::vulkan::TimedDecode;
+use ds_gdeflate::{CodecId, Level, TILE_SIZE, TileStream, compress};
+use ds_runtime::vulkan::{GpuBuffer, HostBuffer, TileSpan, TimedDecode};
 use ds_runtime::{Path, Queue, Request};
 
 use super::Scope;
@@ -14,36 +14,109 @@ use super::gpu::{Gpu, by, failed};
 use super::samples::Samples;
 use crate::error::Result;
 
-/// Whose work is measured.
-const BY: Path = Path::CODEC_VULKAN;
-
-/// Measures an empty submission, and requests of no bytes and of one tile.
+/// Measures an empty submission, and requests: of no bytes, of one tile's bytes as they are, and of one tile.
 pub(super) fn measure(gpu: &Gpu, classes: &[Class], scope: &Scope) -> Result<Vec<Overhead>> {
     let content = one_tile(classes);
     let pack = |content: &[u8]| compress(content, Level::DEFAULT, CodecId::Reference).map_err(failed);
-    let (nothing, stream) = (pack(&[])?, pack(&content)?);
-    let (empty, packed) = (gpu.buffer(nothing.len())?, gpu.buffer(stream.len())?);
-    gpu.put(&empty, &nothing)?;
-    gpu.put(&packed, &stream)?;
-    let output = gpu.poisoned(content.len())?;
+    let ends = Ends::new(gpu, &content, &pack(&[])?, &pack(&content)?)?;
+    let mut decode = TimedDecode::new(&ends.packed, &ends.output, &[], scope.path).map_err(failed)?;
+    let mut rows =
+        vec![row("empty submission, no queue", scope, None, || Ok(decode.run().map_err(failed)?.wall))?];
+    let tile = ends.tile_alone(scope)?;
+    for (what, path, make) in REQUESTS {
+        gpu.poison(&ends.output)?;
+        let device = if path == Path::CODEC_VULKAN && what != EMPTY { tile } else { None };
+        rows.push(row(what, scope, device, || latency(&gpu.queue, path, make(&ends)))?);
+        if what != EMPTY {
+            gpu.compare(&ends.output, &content, 1)?;
+        }
+    }
+    Ok(rows)
+}
 
-    let mut decode = TimedDecode::new(&packed, &output, &[], scope.path).map_err(failed)?;
-    let bare = row("empty submission, no queue", scope, || Ok(decode.run().map_err(failed)?.wall))?;
-    let no_bytes = row("empty request, in device memory", scope, || {
-        latency(&gpu.queue, BY, Request::from_device(&empty).gdeflate(0).into_device(output.range(0..0)))
-    })?;
-    let resident = row("64 KiB request, in device memory", scope, || {
-        let request = Request::from_device(&packed).gdeflate(content.len() as u64);
-        latency(&gpu.queue, BY, request.into_device(&output))
-    })?;
-    gpu.compare(&output, &content, 1)?;
-    gpu.poison(&output)?;
-    let uploaded = row("64 KiB request, from host memory", scope, || {
-        let request = Request::from_memory(stream.clone()).gdeflate(content.len() as u64);
-        latency(&gpu.queue, BY, request.into_device(&output))
-    })?;
-    gpu.compare(&output, &content, 1)?;
-    Ok(vec![bare, no_bytes, resident, uploaded])
+const EMPTY: &str = "empty request, in device memory";
+
+/// A kind of request: what it is called, who does its work, and one of it.
+type Kind = (&'static str, Path, fn(&Ends) -> Request);
+
+const REQUESTS: [Kind; 7] = [
+    (EMPTY, Path::CODEC_VULKAN, |ends| {
+        Request::from_device(&ends.nothing).gdeflate(0).into_device(ends.output.range(0..0))
+    }),
+    ("64 KiB raw, within device memory", Path::COPY_VULKAN, |ends| {
+        Request::from_device(&ends.raw).into_device(&ends.output)
+    }),
+    ("64 KiB raw, pinned host memory", Path::COPY_VULKAN, |ends| {
+        Request::from_device(&ends.raw_pinned).into_device(&ends.output)
+    }),
+    ("64 KiB raw, plain host memory", Path::COPY_VULKAN, |ends| {
+        Request::from_memory(ends.content.clone()).into_device(&ends.output)
+    }),
+    ("64 KiB packed, in device memory", Path::CODEC_VULKAN, |ends| {
+        Request::from_device(&ends.packed).gdeflate(ends.output.size()).into_device(&ends.output)
+    }),
+    ("64 KiB packed, pinned host memory", Path::CODEC_VULKAN, |ends| {
+        Request::from_device(&ends.packed_pinned).gdeflate(ends.output.size()).into_device(&ends.output)
+    }),
+    ("64 KiB packed, plain host memory", Path::CODEC_VULKAN, |ends| {
+        Request::from_memory(ends.stream.clone()).gdeflate(ends.output.size()).into_device(&ends.output)
+    }),
+];
+
+/// Where bytes come from and go to.
+struct Ends {
+    content: Vec<u8>,
+    stream: Vec<u8>,
+    nothing: GpuBuffer,
+    raw: GpuBuffer,
+    packed: GpuBuffer,
+    raw_pinned: HostBuffer,
+    packed_pinned: HostBuffer,
+    output: GpuBuffer,
+}
+
+impl Ends {
+    fn new(gpu: &Gpu, content: &[u8], nothing: &[u8], stream: &[u8]) -> Result<Self> {
+        let put = |bytes: &[u8]| {
+            let buffer = gpu.buffer(bytes.len())?;
+            gpu.put(&buffer, bytes).map(|()| buffer)
+        };
+        let pinned = |bytes: &[u8]| {
+            let mut buffer = HostBuffer::new(&gpu.device, bytes.len() as u64).map_err(failed)?;
+            buffer.bytes().unwrap_or_default().copy_from_slice(bytes);
+            Ok(buffer)
+        };
+        Ok(Self {
+            nothing: put(nothing)?,
+            raw: put(content)?,
+            packed: put(stream)?,
+            raw_pinned: pinned(content)?,
+            packed_pinned: pinned(stream)?,
+            output: gpu.poisoned(content.len())?,
+            content: content.to_vec(),
+            stream: stream.to_vec(),
+        })
+    }
+
+    /// What the device takes to decode the tile alone, by its clock, if it has one.
+    fn tile_alone(&self, scope: &Scope) -> Result<Option<f64>> {
+        let payload = self.stream.len() as u64 - payload_len(&self.stream)?;
+        let span = TileSpan { payload: payload..self.stream.len() as u64, content: 0..self.output.size() };
+        let mut decode = TimedDecode::new(&self.packed, &self.output, &[span], scope.path).map_err(failed)?;
+        let mut samples = Samples::default();
+        for _ in 0..scope.samples.min(100) {
+            let Some(device) = decode.run().map_err(failed)?.device else { return Ok(None) };
+            samples.push(device);
+        }
+        decode.verdict().map_err(failed)?;
+        Ok(Some(samples.median()))
+    }
+}
+
+/// Bytes of the payload of a stream of one tile, with which it ends.
+fn payload_len(stream: &[u8]) -> Result<u64> {
+    let tiles = TileStream::parse(stream).map_err(failed)?;
+    Ok(tiles.tiles().map(|tile| tile.payload().len() as u64).sum())
 }
 
 /// A tile of the first class's content.
@@ -53,7 +126,12 @@ fn one_tile(classes: &[Class]) -> Vec<u8> {
 }
 
 /// Measures one thing; the first few times do not count.
-fn row(what: &str, scope: &Scope, mut once: impl FnMut() -> Result<Duration>) -> Result<Overhead> {
+fn row(
+    what: &str,
+    scope: &Scope,
+    device: Option<f64>,
+    mut once: impl FnMut() -> Result<Duration>,
+) -> Result<Overhead> {
     let mut samples = Samples::default();
     for _ in 0..scope.samples / 10 + 1 {
         once()?;
@@ -66,6 +144,7 @@ fn row(what: &str, scope: &Scope, mut once: impl FnMut() -> Result<Duration>) ->
         samples: samples.len(),
         p50: samples.median(),
         p99: samples.quantile(0.99),
+        device,
     })
 }
 

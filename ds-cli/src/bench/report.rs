@@ -114,9 +114,17 @@ fn overhead(out: &mut impl Write, results: &Results, mark: &str) -> io::Result<(
         return Ok(());
     }
     writeln!(out, "\n2. From submit until completion was seen, us{mark}, one at a time")?;
-    writeln!(out, "   {:<34} {:>10} {:>10}", "", "p50", "p99")?;
+    writeln!(out, "   {:<34} {:>10} {:>10} {:>12} {:>10}", "", "p50", "p99", "computing", "the rest")?;
     for row in &results.overhead {
-        writeln!(out, "   {:<34} {:>10.1} {:>10.1}", row.what, row.p50 * 1e6, row.p99 * 1e6)?;
+        let computing = row.device.map_or_else(|| "-".to_owned(), |device| format!("{:.1}", device * 1e6));
+        writeln!(
+            out,
+            "   {:<34} {:>10.1} {:>10.1} {computing:>12} {:>10.1}",
+            row.what,
+            row.p50 * 1e6,
+            row.p99 * 1e6,
+            row.rest() * 1e6
+        )?;
     }
     Ok(())
 }
@@ -125,30 +133,31 @@ fn upload(out: &mut impl Write, results: &Results, mark: &str) -> io::Result<()>
     let Some(first) = results.upload.first() else { return Ok(()) };
     writeln!(
         out,
-        "\n3. Packed data in host memory to content in device memory, GB/s{mark} of content; {} requests of {} in flight",
+        "\n3. Packed data in host memory that the device sees to content in device memory, GB/s{mark} of content; {} requests of {} in flight",
         first.depth,
         units::bytes(first.request)
     )?;
     writeln!(out, "   The bus copies {} GB/s{mark}", giga(first.bus))?;
     writeln!(
         out,
-        "   {:<16} {:>6} {:>10} {:>12} {:>10} {:>10}",
-        "class", "ratio", "queue", "bus x ratio", "decoder", "of both"
+        "   {:<16} {:>6} {:>10} {:>12} {:>10} {:>10} {:>12}",
+        "class", "ratio", "queue", "bus x ratio", "decoder", "of both", "plain memory"
     )?;
     for row in &results.upload {
         let ratio = row.bytes as f64 / row.packed.max(1) as f64;
         writeln!(
             out,
-            "   {:<16} {:>6.2} {:>10} {:>12} {:>10} {:>8.0} %",
+            "   {:<16} {:>6.2} {:>10} {:>12} {:>10} {:>8.0} % {:>12}",
             row.class,
             ratio,
-            giga(row.rate()),
+            giga(row.rate(row.pinned)),
             giga(row.bus * ratio),
             giga(row.decode),
-            100.0 * row.rate() / row.bound()
+            100.0 * row.rate(row.pinned) / row.bound(),
+            giga(row.rate(row.plain))
         )?;
     }
-    let share = mean_of_all(results.upload.iter().map(|row| Some(row.rate() / row.bound())));
+    let share = mean_of_all(results.upload.iter().map(|row| Some(row.rate(row.pinned) / row.bound())));
     let (name, gap) = ("geometric mean", "");
     writeln!(
         out,

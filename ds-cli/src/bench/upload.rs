@@ -1,16 +1,18 @@
 //! Figure 3: packed data from host memory to device memory, decoded there, through the runtime's queue; beside what bus and decoder can
-//! do by themselves.
+//! do by themselves. The host memory is such as the device sees, and any: the latter is copied by the processor first.
 
+use core::ops::Range;
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use ds_bench::gpu::{Resident, Upload};
 use ds_bench::progress::Progress;
-use ds_runtime::vulkan::{GpuBuffer, TimedUpload};
-use ds_runtime::{Path, Queue, Request};
+use ds_runtime::vulkan::{GpuBuffer, HostBuffer, TimedUpload};
+use ds_runtime::{Completion, Path, Queue, Request};
 
 use super::content::Class;
-use super::gpu::{Gpu, by, failed};
+use super::gpu::{CAPACITY, Gpu, by, failed};
 use super::samples::Samples;
 use super::{Scope, of_class};
 use crate::assets::random::Random;
@@ -58,80 +60,141 @@ fn one(gpu: &Gpu, class: &Class, scope: &Scope, bus: f64, decode: f64) -> Result
     let streams = class.streams(REQUEST)?;
     let image: Vec<u8> = streams.iter().flat_map(|(_, content)| content).copied().collect();
     let copies = (scope.size as usize / image.len()).max(1);
+    let places = Places::new(&streams, copies);
+    let count = places.contents.len();
+    let depth = scope.depth.unwrap_or(CAPACITY).min(count);
     let output = gpu.poisoned(image.len() * copies)?;
-    let packed: usize = streams.iter().map(|(stream, _)| stream.len()).sum();
-    let mut samples = Samples::default();
-    let mut buffers = Buffers::new(&streams, scope.depth);
-    // The first round finds memory that nobody has touched.
-    pass(&gpu.queue, &output, &mut buffers, copies, scope.depth)?;
+    let mut sources: [Box<dyn Source>; 2] = [
+        Box::new(Pinned::new(gpu, &streams, copies)?),
+        Box::new(Plain(streams.iter().map(|(stream, _)| stream.clone()).cycle().take(count).collect())),
+    ];
+    let mut samples = [Samples::default(), Samples::default()];
     for _ in 0..scope.rounds.min(5) {
-        gpu.poison(&output)?;
-        samples.push(pass(&gpu.queue, &output, &mut buffers, copies, scope.depth)?);
-        gpu.compare(&output, &image, copies)?;
+        for (source, samples) in sources.iter_mut().zip(&mut samples) {
+            let mut pass = || places.pass(&gpu.queue, &output, &mut **source, scope.passes, depth);
+            // While the host compares a device idles, and its clock takes some time to come back: the first does not count.
+            pass()?;
+            gpu.poison(&output)?;
+            samples.push(pass()?);
+            gpu.compare(&output, &image, copies)?;
+        }
     }
+    let packed: usize = streams.iter().map(|(stream, _)| stream.len()).sum();
+    let times = copies * scope.passes;
     Ok(Upload {
         class: class.name.clone(),
-        bytes: (image.len() * copies) as u64,
-        packed: (packed * copies) as u64,
+        bytes: (image.len() * times) as u64,
+        packed: (packed * times) as u64,
         request: REQUEST.min(image.len()) as u64,
-        depth: scope.depth,
-        seconds: samples.median(),
+        depth,
+        pinned: samples[0].median(),
+        plain: samples[1].median(),
         bus,
         decode,
     })
 }
 
-/// Streams that requests take with them and bring back: of each as many as may be under way.
-struct Buffers {
-    spare: Vec<Vec<Vec<u8>>>,
-    contents: Vec<u64>,
+/// Where requests find their streams: one of its own for each place in the output.
+trait Source {
+    /// A request for the stream of a place.
+    fn request(&mut self, place: usize) -> Request;
+
+    /// That request has ended.
+    fn give_back(&mut self, place: usize, completion: Completion);
 }
 
-impl Buffers {
-    fn new(streams: &[(Vec<u8>, Vec<u8>)], depth: usize) -> Self {
-        let each = depth.div_ceil(streams.len()) + 1;
-        Self {
-            spare: streams.iter().map(|(stream, _)| vec![stream.clone(); each]).collect(),
-            contents: streams.iter().map(|(_, content)| content.len() as u64).collect(),
-        }
-    }
+/// In memory that the device sees.
+struct Pinned {
+    memory: HostBuffer,
+    streams: Vec<Range<u64>>,
+}
 
-    fn take(&mut self, index: usize) -> Vec<u8> {
-        let spare = &mut self.spare[index];
-        // Completions come in any order: the last one is copied rather than given away.
-        if spare.len() > 1 { spare.pop().unwrap_or_default() } else { spare[0].clone() }
+impl Pinned {
+    fn new(gpu: &Gpu, streams: &[(Vec<u8>, Vec<u8>)], copies: usize) -> Result<Self> {
+        let packed: Vec<u8> = streams.iter().flat_map(|(stream, _)| stream).copied().collect();
+        let mut memory = HostBuffer::new(&gpu.device, (packed.len() * copies) as u64)
+            .map_err(|error| failed(error).hint("a smaller --size takes less memory"))?;
+        let bytes = memory.bytes().unwrap_or_default();
+        bytes.chunks_exact_mut(packed.len()).for_each(|copy| copy.copy_from_slice(&packed));
+        Ok(Self { memory, streams: in_a_row(streams.iter().map(|(stream, _)| stream.len()), copies) })
     }
 }
 
-/// Decodes all streams, so many times, to places of their own.
-fn pass(
-    queue: &Queue,
-    output: &GpuBuffer,
-    buffers: &mut Buffers,
-    copies: usize,
-    depth: usize,
-) -> Result<Duration> {
-    let count = buffers.contents.len();
-    let (mut next, mut at, mut in_flight) = (0, 0, 0);
-    let start = Instant::now();
-    loop {
-        while in_flight < depth && next < copies * count {
-            let index = next % count;
-            let end = at + buffers.contents[index];
-            let request = Request::from_memory(buffers.take(index)).gdeflate(end - at);
-            let request = request.into_device(output.range(at..end)).tag(index as u64);
-            queue.post(request).map_err(failed)?;
-            (next, at, in_flight) = (next + 1, end, in_flight + 1);
-        }
-        if in_flight == 0 {
-            return Ok(start.elapsed());
-        }
-        queue.submit();
-        let _ = queue.wait_any(None);
-        for completion in queue.take_completed(in_flight) {
-            in_flight -= 1;
-            let completion = by(Path::CODEC_VULKAN, completion)?;
-            buffers.spare[completion.tag as usize].push(completion.source);
+impl Source for Pinned {
+    fn request(&mut self, place: usize) -> Request {
+        Request::from_device(self.memory.range(self.streams[place].clone()))
+    }
+
+    fn give_back(&mut self, _place: usize, _completion: Completion) {}
+}
+
+/// In vectors, which requests take with them and bring back.
+struct Plain(Vec<Vec<u8>>);
+
+impl Source for Plain {
+    fn request(&mut self, place: usize) -> Request {
+        Request::from_memory(core::mem::take(&mut self.0[place]))
+    }
+
+    fn give_back(&mut self, place: usize, completion: Completion) {
+        self.0[place] = completion.source;
+    }
+}
+
+/// Where in the output the content of each request goes.
+struct Places {
+    contents: Vec<Range<u64>>,
+}
+
+impl Places {
+    fn new(streams: &[(Vec<u8>, Vec<u8>)], copies: usize) -> Self {
+        Self { contents: in_a_row(streams.iter().map(|(_, content)| content.len()), copies) }
+    }
+
+    /// Decodes everything so many times. No two requests in flight have the same place.
+    fn pass(
+        &self,
+        queue: &Queue,
+        output: &GpuBuffer,
+        source: &mut dyn Source,
+        passes: usize,
+        depth: usize,
+    ) -> Result<Duration> {
+        let mut free: VecDeque<_> = (0..self.contents.len()).collect();
+        let (mut left, mut in_flight) = (self.contents.len() * passes, 0);
+        let start = Instant::now();
+        loop {
+            while in_flight < depth && left > 0 {
+                let Some(place) = free.pop_front() else { break };
+                let Range { start, end } = self.contents[place];
+                let request = source.request(place).gdeflate(end - start);
+                let request = request.into_device(output.range(start..end)).tag(place as u64);
+                queue.post(request).map_err(failed)?;
+                (left, in_flight) = (left - 1, in_flight + 1);
+            }
+            if in_flight == 0 {
+                return Ok(start.elapsed());
+            }
+            queue.submit();
+            let _ = queue.wait_any(None);
+            for completion in queue.take_completed(in_flight) {
+                let completion = by(Path::CODEC_VULKAN, completion)?;
+                let place = completion.tag as usize;
+                source.give_back(place, completion);
+                free.push_back(place);
+                in_flight -= 1;
+            }
         }
     }
+}
+
+/// Ranges of these lengths, one behind the other, so many times.
+fn in_a_row(lengths: impl ExactSizeIterator<Item = usize> + Clone, copies: usize) -> Vec<Range<u64>> {
+    let (count, mut end) = (lengths.len() * copies, 0);
+    let ranges = lengths.cycle().take(count).map(|len| {
+        let start = end;
+        end += len as u64;
+        start..end
+    });
+    ranges.collect()
 }

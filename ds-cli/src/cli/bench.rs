@@ -1,11 +1,12 @@
 //! Arguments of `ds bench`.
 
+use core::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
 
-use super::LevelArg;
+use super::{LevelArg, device};
 use crate::bench;
 use crate::commands::bench as commands;
 use crate::error::Result;
@@ -52,13 +53,13 @@ Examples:
   ds bench gpu --device llvmpipe --size 64K --rounds 1     see that it works, without a GPU")]
 struct BenchGpu {
     /// A pack with the content, measured as it was packed; entries go by their name's first part
-    #[arg(value_name = "PACK", conflicts_with = "corpus")]
+    #[arg(value_name = "PACK", conflicts_with_all = ["corpus", "level"])]
     pack: Option<PathBuf>,
     /// A folder with the content: each .bin file in it is a class, and so is each folder [default: generated assets]
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
     /// Which Vulkan device: its number, its UUID, or part of its name; `ds doctor` lists them [default: the best]
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<DeviceChoice>,
     /// Which figure; may be given several times [default: all]
     #[arg(long, value_name = "FIGURE", value_enum)]
@@ -77,9 +78,12 @@ struct BenchGpu {
     /// How often each thing is measured, 1 to 1000 [default: 15; 2 on a device of software]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
-    /// Requests in flight, 1 to 1024, where there are many
-    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    depth: u16,
+    /// Requests in flight, 1 to 1024, in figures 3 and 4 [default: all of --size, up to 1024; 128]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    depth: Option<u16>,
+    /// Queues of the device to compute on at once, 1 to 4, if it has so many
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=4))]
+    queues: u8,
     /// Which way through the decoder's shader
     #[arg(long, value_name = "LANES", value_enum, default_value = "32")]
     subgroup: SubgroupArg,
@@ -125,7 +129,8 @@ impl BenchGpu {
             level: self.level.get(),
             size: self.size.map(|size| 1 << size.0),
             rounds: self.rounds.map(usize::from),
-            depth: self.depth.into(),
+            depth: self.depth.map(usize::from),
+            queues: NonZeroUsize::new(self.queues.into()).unwrap_or(NonZeroUsize::MIN),
             nvcomp: self.nvcomp,
             quiet,
         }

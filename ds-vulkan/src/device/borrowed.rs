@@ -7,8 +7,8 @@ use ash::vk;
 
 use super::info::{Features, inspect};
 use super::messages::Messages;
-use super::queues::{Queue, QueueLock};
-use super::{Parts, PipelineCache, Queues};
+use super::queues::{MOST_COMPUTE, Queue, QueueLock, Queues};
+use super::{Parts, PipelineCache};
 use crate::error::OpenError;
 
 /// An application's handles, lent to [`Device::borrow`](crate::Device::borrow).
@@ -25,6 +25,9 @@ pub struct BorrowedDevice {
     pub api_version: u32,
     /// A queue that computes, and its family.
     pub compute: (vk::Queue, u32),
+    /// Further queues of that family which compute, if there are any to lend: submissions go to each in turn, so that a large device has
+    /// several at once. The first three are used.
+    pub more_compute: Vec<vk::Queue>,
     /// A queue for uploads, and its family; may be the same one.
     pub transfer: (vk::Queue, u32),
     /// Who may use the queues now. Without one, nobody but this device does.
@@ -91,10 +94,15 @@ pub(super) unsafe fn parts(handles: BorrowedDevice) -> Result<Parts, OpenError> 
         Some(lock) => Queue::with_lock(raw, family, Arc::clone(lock)),
         None => Queue::own(raw, family),
     };
-    let compute = queue(handles.compute);
-    // One queue has one lock.
-    let transfer =
-        if handles.transfer.0 == handles.compute.0 { compute.clone() } else { queue(handles.transfer) };
+    let mut compute = vec![queue(handles.compute)];
+    for raw in handles.more_compute {
+        // One queue is one, and has one lock.
+        if compute.len() < MOST_COMPUTE && compute.iter().all(|known| known.raw != raw) {
+            compute.push(queue((raw, handles.compute.1)));
+        }
+    }
+    let shared = compute.iter().find(|known| known.raw == handles.transfer.0).cloned();
+    let transfer = shared.unwrap_or_else(|| queue(handles.transfer));
     Ok(Parts {
         entry,
         instance,
@@ -117,6 +125,7 @@ impl fmt::Debug for BorrowedDevice {
             .field("physical", &self.physical)
             .field("device", &self.device)
             .field("compute", &self.compute)
+            .field("more_compute", &self.more_compute)
             .field("transfer", &self.transfer)
             .field("features", &self.features)
             .finish_non_exhaustive()

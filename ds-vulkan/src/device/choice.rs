@@ -33,7 +33,8 @@ impl DeviceChoice {
         match self {
             Self::Auto => true,
             Self::Index(index) => device.index == *index,
-            Self::Name(part) => device.name.to_lowercase().contains(&part.to_lowercase()),
+            // No name is no part of one.
+            Self::Name(part) => !part.is_empty() && device.name.to_lowercase().contains(&part.to_lowercase()),
             Self::Uuid(uuid) => device.uuid == *uuid,
         }
     }
@@ -119,6 +120,7 @@ mod tests {
         let devices =
             [sample(0, DeviceKind::Software, "llvmpipe"), sample(1, DeviceKind::Discrete, "GeForce")];
         for (text, index) in [
+            ("", None),
             ("0", Some(0)),
             ("1", Some(1)),
             ("2", None),

@@ -11,8 +11,11 @@ pub(crate) mod info;
 pub(crate) mod messages;
 mod owned;
 pub(crate) mod queues;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use core::fmt;
+use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use self::borrowed::{BorrowedDevice, BorrowedFeatures};
 use self::choice::DeviceChoice;
 use self::info::DeviceInfo;
 use self::messages::{Messages, Messenger};
-use self::queues::{Locks, Queue};
+use self::queues::{Locks, Queues};
 use crate::error::{CallError, OpenError};
 use crate::memory::registry::Registry;
 use crate::memory::types::MemoryTypes;
@@ -50,6 +53,7 @@ pub struct DeviceOptions {
     validation: bool,
     cache: PipelineCache,
     driver_decompression: bool,
+    compute_queues: Option<NonZeroUsize>,
 }
 
 impl DeviceOptions {
@@ -77,6 +81,15 @@ impl DeviceOptions {
         self
     }
 
+    /// The most queues to compute on at once: 1 unless told, 4 at most, and never more than the device has of one kind. What is
+    /// submitted to one need not wait for what another has, if the device does the work of several at once; an H200 gains nothing by
+    /// it.
+    #[must_use]
+    pub const fn compute_queues(mut self, most: NonZeroUsize) -> Self {
+        self.compute_queues = Some(most);
+        self
+    }
+
     /// Where compiled pipelines are kept.
     #[must_use]
     pub fn pipeline_cache(mut self, cache: PipelineCache) -> Self {
@@ -98,24 +111,6 @@ impl DeviceOptions {
 #[derive(Clone)]
 pub struct Device {
     pub(crate) inner: Arc<Inner>,
-}
-
-/// The queues there are.
-pub(crate) struct Queues {
-    pub(crate) compute: Queue,
-    /// Of another family, or the same queue.
-    pub(crate) transfer: Queue,
-}
-
-impl Queues {
-    /// The families that our own buffers are shared between.
-    pub(crate) fn families(&self) -> Vec<u32> {
-        let mut families = vec![self.compute.family];
-        if self.transfer.family != self.compute.family {
-            families.push(self.transfer.family);
-        }
-        families
-    }
 }
 
 /// The functions of `synchronization2`, as the core or as the extension has them.
@@ -292,7 +287,7 @@ impl Device {
     #[must_use]
     pub fn lend(&self) -> BorrowedDevice {
         let inner = &self.inner;
-        let (compute, transfer) = (&inner.queues.compute, &inner.queues.transfer);
+        let (compute, transfer) = (inner.queues.main(), &inner.queues.transfer);
         let features = inner.info.features;
         // From 1.3 on a device of ours has `synchronization2` from the core; a borrowed one as it was lent.
         let core_sync2 = matches!(inner.sync2, Sync2::Core);
@@ -302,8 +297,9 @@ impl Device {
             device: inner.raw.handle(),
             api_version: if core_sync2 { vk::API_VERSION_1_3 } else { vk::API_VERSION_1_2 },
             compute: (compute.raw, compute.family),
+            more_compute: inner.queues.compute[1..].iter().map(|queue| queue.raw).collect(),
             transfer: (transfer.raw, transfer.family),
-            queue_lock: Some(Arc::new(Locks(vec![compute.clone(), transfer.clone()]))),
+            queue_lock: Some(Arc::new(Locks(inner.queues.all().cloned().collect()))),
             features: BorrowedFeatures {
                 host_import: features.host_import.is_some(),
                 subgroup_size_control: features.subgroup_size_control,

@@ -6,8 +6,8 @@ use ash::vk;
 
 use super::info::{DeviceInfo, Supported, inspect};
 use super::messages::{Messages, Messenger};
-use super::queues::{Queue, families};
-use super::{DeviceOptions, Owned, Parts, Queues};
+use super::queues::{MOST_COMPUTE, Queue, Queues, families};
+use super::{DeviceOptions, Owned, Parts};
 use crate::error::{CallError, OpenError};
 
 const LAYER: &CStr = c"VK_LAYER_KHRONOS_validation";
@@ -101,14 +101,17 @@ pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
     let physical = handles[info.index];
     let families = families(fresh.instance(), physical);
     let compute = families.compute.ok_or(OpenError::NoDevice)?;
+    let most = options.compute_queues.map_or(1, |most| most.get().min(MOST_COMPUTE));
+    let count = families.compute_count.min(most as u32);
     let decompression = options.driver_decompression;
-    let raw = create(fresh.instance(), physical, &info, decompression, (compute, families.transfer))?;
-    let queue = |family| {
-        // SAFETY: the device was made with one queue of each of these families.
-        Queue::own(unsafe { raw.get_device_queue(family, 0) }, family)
+    let wanted = [Some((compute, count)), families.transfer.map(|family| (family, 1))];
+    let raw = create(fresh.instance(), physical, &info, decompression, wanted)?;
+    let queue = |family, number| {
+        // SAFETY: the device was made with as many queues of these families.
+        Queue::own(unsafe { raw.get_device_queue(family, number) }, family)
     };
-    let compute = queue(compute);
-    let transfer = families.transfer.map_or_else(|| compute.clone(), queue);
+    let compute: Vec<_> = (0..count).map(|number| queue(compute, number)).collect();
+    let transfer = families.transfer.map_or_else(|| compute[0].clone(), |family| queue(family, 0));
     let messages = Messages::default();
     let messenger = match options.validation {
         true => Some(Messenger::new(&fresh.entry, fresh.instance(), &messages)),
@@ -148,13 +151,13 @@ fn choose<'a>(options: &DeviceOptions, infos: &'a [DeviceInfo]) -> Result<&'a De
     if lacks.is_empty() { Ok(info) } else { Err(OpenError::Unsuitable { device: info.name.clone(), lacks }) }
 }
 
-/// A device with every feature that shaders of ours, or of the application's, may make use of.
+/// A device with so many queues of these families, and every feature that shaders of ours, or of the application's, may make use of.
 fn create(
     instance: &ash::Instance,
     physical: vk::PhysicalDevice,
     info: &DeviceInfo,
     decompression: bool,
-    (compute, transfer): (u32, Option<u32>),
+    queues: [Option<(u32, u32)>; 2],
 ) -> Result<ash::Device, CallError> {
     let features = info.features;
     let is_1_3 = info.api >= (1, 3, 0);
@@ -189,10 +192,12 @@ fn create(
     if decompression {
         extensions.push(ash::nv::memory_decompression::NAME.as_ptr());
     }
-    let priority = [1.0];
-    let queue =
-        |family| vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&priority);
-    let queues: Vec<_> = [Some(compute), transfer].into_iter().flatten().map(queue).collect();
+    let priorities = [1.0; MOST_COMPUTE];
+    let queues = queues.into_iter().flatten().map(|(family, count)| {
+        let priorities = &priorities[..count as usize];
+        vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(priorities)
+    });
+    let queues: Vec<_> = queues.collect();
     let create = vk::DeviceCreateInfo::default()
         .queue_create_infos(&queues)
         .enabled_extension_names(&extensions)

@@ -32,6 +32,8 @@ pub trait QueueLock: Send + Sync {
 pub(crate) struct Families {
     /// Computes and transfers.
     pub(crate) compute: Option<u32>,
+    /// Queues that it has.
+    pub(crate) compute_count: u32,
     /// Transfers, and neither draws nor computes: the copy engines of a discrete device.
     pub(crate) transfer: Option<u32>,
 }
@@ -40,14 +42,14 @@ pub(crate) struct Families {
 pub(crate) fn families(instance: &ash::Instance, physical: vk::PhysicalDevice) -> Families {
     // SAFETY: the handle was given by this instance, which is alive.
     let all = unsafe { instance.get_physical_device_queue_family_properties(physical) };
-    let flags: Vec<_> = all.iter().map(|family| family.queue_flags).collect();
-    choose(&flags)
+    let each: Vec<_> = all.iter().map(|family| (family.queue_flags, family.queue_count)).collect();
+    choose(&each)
 }
 
-fn choose(families: &[vk::QueueFlags]) -> Families {
+fn choose(families: &[(vk::QueueFlags, u32)]) -> Families {
     use vk::QueueFlags as Flags;
     let find = |has: Flags, not: Flags| {
-        let at = families.iter().position(|flags| flags.contains(has) && !flags.intersects(not));
+        let at = families.iter().position(|(flags, _)| flags.contains(has) && !flags.intersects(not));
         at.map(|at| at as u32)
     };
     let compute = find(Flags::COMPUTE, Flags::GRAPHICS).or_else(|| find(Flags::COMPUTE, Flags::empty()));
@@ -57,7 +59,40 @@ fn choose(families: &[vk::QueueFlags]) -> Families {
         | Flags::VIDEO_DECODE_KHR
         | Flags::VIDEO_ENCODE_KHR
         | Flags::OPTICAL_FLOW_NV;
-    Families { compute, transfer: find(Flags::TRANSFER, others) }
+    let compute_count = compute.map_or(0, |family| families[family as usize].1);
+    Families { compute, compute_count, transfer: find(Flags::TRANSFER, others) }
+}
+
+/// The most queues that an engine computes on. Each has a thread that answers for it.
+pub(crate) const MOST_COMPUTE: usize = 4;
+
+/// The queues there are.
+pub(crate) struct Queues {
+    /// Of one family, one at least and [`MOST_COMPUTE`] at most.
+    pub(crate) compute: Vec<Queue>,
+    /// Of another family, or the first of those.
+    pub(crate) transfer: Queue,
+}
+
+impl Queues {
+    /// The first that computes.
+    pub(crate) fn main(&self) -> &Queue {
+        &self.compute[0]
+    }
+
+    /// Each that there is; the one for transfers may come twice.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Queue> {
+        self.compute.iter().chain([&self.transfer])
+    }
+
+    /// The families that our own buffers are shared between.
+    pub(crate) fn families(&self) -> Vec<u32> {
+        let mut families = vec![self.main().family];
+        if self.transfer.family != self.main().family {
+            families.push(self.transfer.family);
+        }
+        families
+    }
 }
 
 /// A queue, and its lock.
@@ -133,7 +168,9 @@ mod tests {
             (vec![video, all], Some(1), None),
             (vec![Flags::TRANSFER], None, Some(0)),
         ] {
-            assert_eq!(choose(&flags), Families { compute, transfer });
+            let families: Vec<_> = flags.iter().copied().zip(1..).collect();
+            let compute_count = compute.map_or(0, |family| family + 1);
+            assert_eq!(choose(&families), Families { compute, compute_count, transfer });
         }
     }
 

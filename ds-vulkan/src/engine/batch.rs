@@ -6,12 +6,15 @@ use ash::vk;
 use ds_core::{DecodeStep, Done, Fault, Path};
 use ds_engine::{Finished, HostBytes, JobId};
 
+use super::arena::Arena;
 use super::commands::{BufferCopy, Commands, scope};
 use super::plan::Work;
 use super::slot::Slot;
 use crate::error::CallError;
 use crate::gdeflate::trusted::Region;
 use crate::gdeflate::{self, Decoder, HostStream, StreamTable, Tile, UNTOUCHED};
+use crate::memory::allocation::View;
+use crate::memory::host_buffer::Hold;
 use crate::memory::pool::Piece;
 use crate::pipeline::constants::{CopyBytes, Whole};
 
@@ -39,15 +42,28 @@ pub(crate) struct Batch {
     pub(crate) words: Vec<u32>,
     /// Memory that is in use until the submission is over.
     pub(crate) pieces: Vec<Piece>,
+    /// Those of them that host bytes are copied to, and that packed bytes are uploaded to.
+    pub(crate) staged: Arena,
+    pub(crate) packed: Arena,
+    /// The application's, likewise.
+    pub(crate) holds: Vec<Hold>,
     pub(crate) parts: Vec<Part>,
     /// Bytes moved or made.
     pub(crate) bytes: u64,
+    /// Bytes that the thread which plans has copied.
+    pub(crate) copied: u64,
+    /// Bytes that are uploaded for shaders.
+    pub(crate) uploaded: u64,
+    /// The last submission that has an earlier part of a job that is in this one.
+    pub(crate) behind: u64,
 }
 
 /// How much is in a batch.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
     uploads: usize,
+    /// The length of the last of them.
+    last_upload: u64,
     transfers: usize,
     copies: usize,
     shader_copies: usize,
@@ -58,8 +74,13 @@ pub(crate) struct Mark {
     wholes: usize,
     words: usize,
     pieces: usize,
+    holds: usize,
     parts: usize,
+    staged: Arena,
+    packed: Arena,
     bytes: u64,
+    copied: u64,
+    uploaded: u64,
 }
 
 /// A job's part in a submission.
@@ -101,9 +122,10 @@ pub(crate) enum Stream {
 
 impl Batch {
     /// How much is in it now.
-    pub(crate) const fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         Mark {
             uploads: self.uploads.len(),
+            last_upload: self.uploads.last().map_or(0, |copy| copy.len),
             transfers: self.transfers.len(),
             copies: self.copies.len(),
             shader_copies: self.shader_copies.len(),
@@ -114,14 +136,22 @@ impl Batch {
             wholes: self.wholes.len(),
             words: self.words.len(),
             pieces: self.pieces.len(),
+            holds: self.holds.len(),
             parts: self.parts.len(),
+            staged: self.staged,
+            packed: self.packed,
             bytes: self.bytes,
+            copied: self.copied,
+            uploaded: self.uploaded,
         }
     }
 
     /// Takes out what has been put in since; its memory goes back to the pools.
     pub(crate) fn back_to(&mut self, mark: Mark) {
         self.uploads.truncate(mark.uploads);
+        if let Some(last) = self.uploads.last_mut() {
+            last.len = mark.last_upload;
+        }
         self.transfers.truncate(mark.transfers);
         self.copies.truncate(mark.copies);
         self.shader_copies.truncate(mark.shader_copies);
@@ -132,18 +162,35 @@ impl Batch {
         self.wholes.truncate(mark.wholes);
         self.words.truncate(mark.words);
         self.pieces.truncate(mark.pieces);
+        self.holds.truncate(mark.holds);
         self.parts.truncate(mark.parts);
-        self.bytes = mark.bytes;
+        (self.staged, self.packed) = (mark.staged, mark.packed);
+        (self.bytes, self.copied, self.uploaded) = (mark.bytes, mark.copied, mark.uploaded);
     }
 
     /// Takes out everything; its memory goes back to the pools. The device is through with it.
     pub(crate) fn clear(&mut self) {
         self.back_to(Self::default().mark());
+        self.behind = 0;
     }
 
     /// Whether nothing is in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.is_empty()
+    }
+
+    /// Has the last upload go on to `len` more bytes that lie `between` bytes behind it on the host, at most, if there is room behind it
+    /// on the device. Returns their address.
+    pub(crate) fn lengthen_upload(&mut self, from: View, len: u64, between: u64) -> Option<u64> {
+        let last = self.uploads.last_mut().filter(|last| last.from.0 == from.buffer)?;
+        let gap = from.offset.checked_sub(last.from.1 + last.len).filter(|&gap| gap <= between)?;
+        let piece = self.pieces.get(self.packed.piece)?.view();
+        if (piece.buffer, piece.offset + self.packed.used) != (last.into.0, last.into.1 + last.len) {
+            return None;
+        }
+        let start = self.packed.follow(gap, len)?;
+        last.len += gap + len;
+        Some(piece.from(start).address)
     }
 
     /// Answers a job without the device.
@@ -177,6 +224,7 @@ impl Batch {
 
     /// Records everything, for the queue for transfers and for the one that computes. Returns which of the two have anything to do.
     pub(crate) fn record(&self, slot: &mut Slot, pipelines: &Pipelines) -> Result<Recorded, CallError> {
+        slot.reserve_scratch(self.tiles.len())?;
         slot.write_tiles(&self.tiles);
         slot.write_words(self.tiles.len(), UNTOUCHED, &self.words);
         let recorded = self.lanes();
@@ -209,15 +257,18 @@ impl Batch {
     }
 
     fn record_transfer(&self, transfer: &mut Commands) {
+        transfer.barrier(scope::ALL, scope::ALL);
         // Shaders wait for uploads: these go first.
-        self.uploads.iter().chain(&self.transfers).for_each(|copy| transfer.copy(copy));
+        transfer.copy(&self.uploads);
+        transfer.copy(&self.transfers);
         if !self.transfers.is_empty() {
             transfer.barrier(scope::COPY_WRITE, scope::HOST_READ);
         }
     }
 
     fn record_main(&self, main: &mut Commands, pipelines: &Pipelines, dispatch: &gdeflate::Dispatch) {
-        self.copies.iter().for_each(|copy| main.copy(copy));
+        main.barrier(scope::ALL, scope::ALL);
+        main.copy(&self.copies);
         for table in &self.tables {
             main.dispatch(pipelines.table, table, table.workgroups());
         }
@@ -230,7 +281,7 @@ impl Batch {
         }
         if !self.regions.is_empty() {
             main.decompress(&self.regions);
-            main.barrier(scope::DECOMPRESSION, scope::both(scope::COPY_READ, scope::HOST_READ));
+            main.barrier(scope::ALL, scope::both(scope::COPY_READ, scope::HOST_READ));
         }
         for (pipeline, whole, groups) in &self.wholes {
             main.dispatch(*pipeline, whole, *groups);
@@ -240,7 +291,7 @@ impl Batch {
         }
         if !self.results.is_empty() {
             main.barrier(scope::SHADER_WRITE, scope::COPY_READ);
-            self.results.iter().for_each(|copy| main.copy(copy));
+            main.copy(&self.results);
         }
         main.barrier(scope::both(scope::SHADER_WRITE, scope::COPY_WRITE), scope::HOST_READ);
     }

@@ -16,6 +16,9 @@ pub(crate) struct BufferCopy {
     pub(crate) len: u64,
 }
 
+/// Most regions of a command.
+const REGIONS: usize = 64;
+
 /// What comes before a barrier, or after it.
 pub(crate) type Scope = (vk::PipelineStageFlags2, vk::AccessFlags2);
 
@@ -28,8 +31,8 @@ pub(crate) mod scope {
         (vk::PipelineStageFlags2::COMPUTE_SHADER, vk::AccessFlags2::SHADER_STORAGE_READ);
     pub(crate) const COPY_READ: Scope = (vk::PipelineStageFlags2::COPY, vk::AccessFlags2::TRANSFER_READ);
     pub(crate) const COPY_WRITE: Scope = (vk::PipelineStageFlags2::COPY, vk::AccessFlags2::TRANSFER_WRITE);
-    /// What the driver's decompression reads and writes: its extension names no stage of its own.
-    pub(crate) const DECOMPRESSION: Scope = (
+    /// Whatever a queue does. The driver's decompression is this: its extension names no stage of its own.
+    pub(crate) const ALL: Scope = (
         vk::PipelineStageFlags2::ALL_COMMANDS,
         vk::AccessFlags2::from_raw(
             vk::AccessFlags2::MEMORY_READ.as_raw() | vk::AccessFlags2::MEMORY_WRITE.as_raw(),
@@ -49,22 +52,21 @@ pub(crate) mod scope {
 /// with what it recorded before.
 pub(crate) struct Commands {
     device: Device,
-    queue: Queue,
     pool: vk::CommandPool,
     raw: vk::CommandBuffer,
 }
 
 impl Commands {
-    pub(crate) fn new(device: &Device, queue: &Queue) -> Result<Self, CallError> {
+    /// For the queues of a family that the device has queues of.
+    pub(crate) fn new(device: &Device, family: u32) -> Result<Self, CallError> {
         let raw = &device.inner.raw;
         let create = vk::CommandPoolCreateInfo::default()
-            .queue_family_index(queue.family)
+            .queue_family_index(family)
             .flags(vk::CommandPoolCreateFlags::TRANSIENT);
         // SAFETY: the device has queues of this family.
         let pool = unsafe { raw.create_command_pool(&create, None) };
         let pool = pool.map_err(CallError::of("making a command pool"))?;
-        let mut made =
-            Self { device: device.clone(), queue: queue.clone(), pool, raw: vk::CommandBuffer::null() };
+        let mut made = Self { device: device.clone(), pool, raw: vk::CommandBuffer::null() };
         let allocate = vk::CommandBufferAllocateInfo::default().command_pool(pool).command_buffer_count(1);
         // SAFETY: the pool is the one just made.
         let buffers = unsafe { raw.allocate_command_buffers(&allocate) };
@@ -84,11 +86,20 @@ impl Commands {
         begun.map_err(CallError::of("beginning a command buffer"))
     }
 
-    /// Records a copy. Both ranges lie in their buffers and do not overlap, as whoever plans copies has seen to.
-    pub(crate) fn copy(&mut self, copy: &BufferCopy) {
-        let region = [vk::BufferCopy { src_offset: copy.from.1, dst_offset: copy.into.1, size: copy.len }];
-        // SAFETY: recording has begun; the ranges are as said, and not empty.
-        unsafe { self.device.inner.raw.cmd_copy_buffer(self.raw, copy.from.0, copy.into.0, &region) };
+    /// Records copies, those between the same buffers as one. All ranges lie in their buffers and do not overlap, as whoever plans
+    /// copies has seen to.
+    pub(crate) fn copy(&mut self, copies: &[BufferCopy]) {
+        let run = copies.chunk_by(|a, b| (a.from.0, a.into.0) == (b.from.0, b.into.0));
+        for copies in run.flat_map(|run| run.chunks(REGIONS)) {
+            let mut regions = [vk::BufferCopy::default(); REGIONS];
+            for (region, copy) in regions.iter_mut().zip(copies) {
+                *region = vk::BufferCopy { src_offset: copy.from.1, dst_offset: copy.into.1, size: copy.len };
+            }
+            let (from, into) = (copies[0].from.0, copies[0].into.0);
+            let regions = &regions[..copies.len()];
+            // SAFETY: recording has begun; the ranges are as said, and not empty.
+            unsafe { self.device.inner.raw.cmd_copy_buffer(self.raw, from, into, regions) };
+        }
     }
 
     /// Records a dispatch of so many workgroups.
@@ -149,9 +160,10 @@ impl Commands {
         }
     }
 
-    /// Ends recording and submits.
+    /// Ends recording and submits to a queue of the family that this is for.
     pub(crate) fn submit(
         &mut self,
+        queue: &Queue,
         waits: &[vk::SemaphoreSubmitInfo<'_>],
         signal: vk::SemaphoreSubmitInfo<'_>,
     ) -> Result<(), CallError> {
@@ -165,7 +177,7 @@ impl Commands {
             .wait_semaphore_infos(waits)
             .command_buffer_infos(&buffers)
             .signal_semaphore_infos(&signals)];
-        let submitted = self.queue.locked(|queue| match &inner.sync2 {
+        let submitted = queue.locked(|queue| match &inner.sync2 {
             // SAFETY: the queue's lock is held; the buffer is recorded for its family; the semaphores are alive and count up.
             Sync2::Core => unsafe { inner.raw.queue_submit2(queue, &submit, vk::Fence::null()) },
             // SAFETY: as above, by the extension.

@@ -11,6 +11,8 @@ use super::timeline::{Reached, Timelines};
 pub(crate) struct Flight {
     pub(crate) slot: Slot,
     pub(crate) batch: Batch,
+    /// What it is called, from when it is sent: later ones have higher numbers. Timelines reach this value when it is over.
+    pub(crate) value: u64,
     pub(crate) state: State,
 }
 
@@ -28,7 +30,7 @@ pub(crate) enum State {
 impl Flight {
     /// One that has nothing to do.
     pub(crate) fn new(slot: Slot) -> Self {
-        Self { slot, batch: Batch::default(), state: State::Idle }
+        Self { slot, batch: Batch::default(), value: 0, state: State::Idle }
     }
 
     /// Whether its end need not be waited for.
@@ -39,14 +41,9 @@ impl Flight {
         }
     }
 
-    /// Waits for its end, and says what to answer; then the next submission can use it. `lost` is asked once the device is through.
-    pub(crate) fn finish(
-        &mut self,
-        timelines: &Timelines,
-        lost: impl FnOnce() -> bool,
-        answers: &mut Vec<Finished>,
-    ) {
-        let fault = match self.state {
+    /// Waits for its end, and says what went wrong with all of it. `lost` is asked once the device is through.
+    pub(crate) fn wait(&self, timelines: &Timelines, lost: impl FnOnce() -> bool) -> Option<Fault> {
+        match self.state {
             State::Submitted(reached) => match timelines.wait(reached) {
                 Ok(()) if lost() => Some(Fault::DeviceLost),
                 Ok(()) => None,
@@ -55,17 +52,21 @@ impl Flight {
             },
             State::Idle => None,
             State::Failed(fault) => Some(fault),
-        };
+        }
+    }
+
+    /// Says what to answer, now that it is over and this came of it; then the next submission can use it.
+    pub(crate) fn answer(&mut self, fault: Option<Fault>, answers: &mut Vec<Finished>) {
         let words = self.slot.words();
         answers.extend(self.batch.parts.drain(..).filter_map(|part| part.finish(fault, words)));
         self.batch.clear();
     }
 
     /// How far the timelines have come when it is over, by its doing.
-    pub(crate) const fn reached(&self) -> Reached {
+    pub(crate) fn reached(&self) -> Reached {
         match self.state {
             State::Submitted(reached) => reached,
-            State::Idle | State::Failed(_) => Reached { transfer: 0, main: 0 },
+            State::Idle | State::Failed(_) => Reached::default(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The engine: copies and transforms on one device.
 //!
 //! 1. `config`: how much memory, which shaders;
-//! 2. `line`: jobs that wait; `threads`: those who submit and answer;
-//! 3. `plan`: from jobs to what a submission does; `lane`: by which queue; `batch`: that, and its recording; `commands`, `slot`: into what;
+//! 2. `line`: jobs that wait; `threads`: those who submit, and those who answer;
+//! 3. `plan`: from jobs to what a submission does; `lane`: by which queue; `batch`: that, and its recording; `arena`: its memory; `commands`, `slot`: into what;
 //! 4. `flight`: a submission from its beginning to its end; `timeline`: how that is waited for.
 
+mod arena;
 mod batch;
 pub(crate) mod commands;
 pub(crate) mod config;
@@ -35,12 +36,14 @@ use self::threads::Core;
 use self::timeline::Timelines;
 use crate::device::Device;
 use crate::device::info::DeviceKind;
+use crate::device::queues::MOST_COMPUTE;
 use crate::error::{CallError, OpenError};
 use crate::gdeflate::{Decoder, table_pipeline, trusted};
 use crate::pipeline::shader::Shader;
 use crate::pipeline::shaders;
 
-/// The codec and copy engine on a Vulkan device, threads `ds-vulkan-in` and `ds-vulkan-out`.
+/// The codec and copy engine on a Vulkan device, threads `ds-vulkan-in` and, for each queue,
+/// `ds-vulkan-out`.
 ///
 /// It copies between host memory and the device's buffers, and decodes from either into either. Several engines may share a
 /// device; each serves one runtime, once. Dropping it stops it, which waits until the device is through with every job's memory.
@@ -56,7 +59,7 @@ struct Closes(Arc<Core>);
 
 impl Drop for Closes {
     fn drop(&mut self) {
-        self.0.flights.close();
+        self.0.lanes.iter().for_each(Flights::close);
     }
 }
 
@@ -76,12 +79,20 @@ impl VulkanEngine {
     fn make(&self, context: &StartContext) -> Result<(Arc<Core>, Means), OpenError> {
         let device = &self.device;
         trusted::check(device, self.config.path)?;
-        let flights = (0..self.config.submissions.get()).map(|_| Slot::new(device).map(Flight::new));
+        let submissions = self.config.submissions.get();
+        let flights = (0..submissions).map(|_| Slot::new(device).map(Flight::new));
+        let mut queues = device.inner.queues.compute.clone();
+        if self.config.as_card {
+            // The same queue twice is two lanes all the same.
+            queues = queues.iter().cycle().take(MOST_COMPUTE).cloned().collect();
+        }
+        let lanes = queues.len() + usize::from(plan::is_separate(device, &self.config));
         let core = Core {
             device: device.clone(),
-            line: Line::new(flights.collect::<Result<_, CallError>>()?),
-            flights: Flights::default(),
-            timelines: Timelines::new(device)?,
+            line: Line::new(flights.collect::<Result<_, CallError>>()?, Core::enough(queues.len())),
+            lanes: (0..lanes).map(|_| Flights::default()).collect(),
+            timelines: Timelines::new(device, queues.len())?,
+            queues,
             backlog: AtomicU64::new(0),
         };
         let inner = &device.inner;
@@ -109,20 +120,22 @@ impl VulkanEngine {
             drop(closes);
             drop(member);
         })?;
-        let (core, sink) = (Arc::clone(core), Arc::clone(sink));
-        self.crew.spawn("ds-vulkan-out".to_owned(), move |member| {
-            threads::answer(engine, core, Arc::clone(&sink));
-            // Counted as ended before the sink goes: if the sink's owner goes with it, and the engine with that, it may be
-            // stopped from here.
-            drop(member);
-            drop(sink);
+        (0..core.lanes.len()).try_for_each(|lane| {
+            let (core, sink) = (Arc::clone(core), Arc::clone(sink));
+            self.crew.spawn("ds-vulkan-out".to_owned(), move |member| {
+                threads::answer(engine, lane, core, Arc::clone(&sink));
+                // Counted as ended before the sink goes: if the sink's owner goes with it, and the engine with that, it may be
+                // stopped from here.
+                drop(member);
+                drop(sink);
+            })
         })
     }
 }
 
-// SAFETY: a job's memory is named by what is recorded for a submission, or copied to or from by the two threads: by the one that
-// plans before that, by the one that answers after the device is through, and a job is answered after the last submission it is
-// part of. One that is cancelled or refused is answered in its place in that order. What is answered is what the device's words
+// SAFETY: a job's memory is named by what is recorded for a submission, or copied to or from by the threads: by the one that
+// plans before that, by one that answers after the device is through, and a job is answered when every submission it is part of is
+// over: the one that answers it waits for those before (`Batch::behind`). One that is cancelled or refused is answered likewise. What is answered is what the device's words
 // say; words that no shader has written say that.
 unsafe impl Engine for VulkanEngine {
     fn name(&self) -> &'static str {
@@ -143,7 +156,7 @@ unsafe impl Engine for VulkanEngine {
         }
     }
 
-    /// The device does the work. But the thread that answers may be the one that waits, within an answer.
+    /// The device does the work. But a thread that answers may be the one that waits, within an answer.
     fn drive(&self, sink: &dyn Sink, _queue: Option<u64>) -> bool {
         threads::drive(self.crew.number(), sink)
     }
@@ -154,7 +167,7 @@ unsafe impl Engine for VulkanEngine {
             core.line.stop();
         }
         if threads::finish_all(self.crew.number()) {
-            // This is the thread that answers, within its last answer: it ends by itself.
+            // This is a thread that answers, within its last answer: it ends by itself.
             self.crew.wait_within();
         } else {
             self.crew.wait();
@@ -189,7 +202,7 @@ impl CodecEngine for VulkanEngine {
     }
 
     fn submit(&self, jobs: &mut Vec<CodecJob>) {
-        self.give(jobs.drain(..).map(|job| Work::Step { job, cancelled: false }));
+        self.give(jobs.drain(..).map(Work::from));
     }
 }
 
@@ -199,7 +212,7 @@ impl CopyEngine for VulkanEngine {
     }
 
     fn submit_copies(&self, jobs: &mut Vec<CopyJob>) {
-        self.give(jobs.drain(..).map(|job| Work::Copy { job, done: 0, cancelled: false }));
+        self.give(jobs.drain(..).map(Work::from));
     }
 }
 

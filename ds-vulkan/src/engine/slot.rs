@@ -14,31 +14,46 @@ use crate::memory::types::Purpose;
 /// Two command buffers, the tiles that shaders read, the words that they write. Whoever has it knows that the device is through
 /// with it.
 pub(crate) struct Slot {
+    device: Device,
     /// For the transfer queue.
     pub(crate) transfer: Commands,
-    /// For the queue that computes.
+    /// For any of the queues that compute.
     pub(crate) main: Commands,
     tiles: Allocation,
     words: Allocation,
+    /// As much as the largest submission so far wanted.
     scratch: Option<Allocation>,
 }
 
 impl Slot {
-    /// Most tiles in a submission: 256 MiB of output.
-    pub(crate) const TILES: usize = 4096;
+    /// Most tiles in a submission: 512 MiB of output.
+    pub(crate) const TILES: usize = 8192;
     /// Most words beside the one of each tile.
     const FURTHER: usize = 1024;
 
     pub(crate) fn new(device: &Device) -> Result<Self, CallError> {
         let allocate = |size, purpose| Allocation::new(device, size, vk::BufferUsageFlags::empty(), purpose);
-        let scratch = scratch_bytes(Self::TILES as u32);
         Ok(Self {
-            transfer: Commands::new(device, &device.inner.queues.transfer)?,
-            main: Commands::new(device, &device.inner.queues.compute)?,
+            device: device.clone(),
+            transfer: Commands::new(device, device.inner.queues.transfer.family)?,
+            main: Commands::new(device, device.inner.queues.main().family)?,
             tiles: allocate(Self::TILES as u64 * Tile::SIZE, Purpose::Upload)?,
             words: allocate((Self::TILES + Self::FURTHER) as u64 * 4, Purpose::Readback)?,
-            scratch: (scratch > 0).then(|| allocate(scratch, Purpose::Device)).transpose()?,
+            scratch: None,
         })
+    }
+
+    /// Has memory for shaders to remember things in, for so many tiles: [`Self::TILES`] at most.
+    pub(crate) fn reserve_scratch(&mut self, tiles: usize) -> Result<(), CallError> {
+        let wanted = scratch_bytes(tiles as u32);
+        if wanted > self.scratch.as_ref().map_or(0, |scratch| scratch.size) {
+            // The old one goes first: there may be no room for both.
+            self.scratch = None;
+            let size = scratch_bytes((tiles.next_power_of_two()) as u32);
+            let usage = vk::BufferUsageFlags::empty();
+            self.scratch = Some(Allocation::new(&self.device, size, usage, Purpose::Device)?);
+        }
+        Ok(())
     }
 
     pub(crate) const fn tiles_address(&self) -> u64 {

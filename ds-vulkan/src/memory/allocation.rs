@@ -28,6 +28,13 @@ pub(crate) struct View {
     pub(crate) address: u64,
 }
 
+impl View {
+    /// What lies `bytes` behind it.
+    pub(crate) const fn from(self, bytes: u64) -> Self {
+        Self { buffer: self.buffer, offset: self.offset + bytes, address: self.address + bytes }
+    }
+}
+
 // SAFETY: handles and addresses; the memory they name goes with this object, and nothing about it is tied to a thread.
 unsafe impl Send for Allocation {}
 // SAFETY: as above; nothing here writes through the pointer.

@@ -71,7 +71,7 @@ impl GpuBuffer {
         usage: vk::BufferUsageFlags,
     ) -> Self {
         let families = &device.inner.queues;
-        let shared = families.transfer.family == families.compute.family;
+        let shared = families.transfer.family == families.main().family;
         // SAFETY: the caller's promise is the one asked for, and where there are two families more is not claimed.
         unsafe { Self::borrow_any(device, buffer, size, usage, shared) }
     }

@@ -68,7 +68,7 @@ impl TimedDecode {
         let mut before = new(table_len + words_len, Purpose::Upload)?;
         fill(&mut before, &tiles);
         let mut this = Self {
-            work: Work::new(device, &device.inner.queues.compute)?,
+            work: Work::new(device, device.inner.queues.main())?,
             decoder,
             tiles: tiles.len(),
             before,
@@ -88,7 +88,7 @@ impl TimedDecode {
         }
         let len = self.table.size;
         let all = BufferCopy { from: (self.before.buffer, 0), into: (self.table.buffer, 0), len };
-        self.work.run(|commands| commands.copy(&all))
+        self.work.run(|commands| commands.copy(&[all]))
     }
 
     /// Its device.
@@ -133,7 +133,7 @@ impl TimedDecode {
             len: words_len(self.tiles),
         };
         self.work.run(|commands| {
-            commands.copy(&words);
+            commands.copy(&[words]);
             commands.barrier(scope::COPY_WRITE, scope::HOST_READ);
         })?;
         let Some(start) = self.statuses.mapped else { return Ok(()) };

@@ -23,7 +23,7 @@ impl Queries {
 
     /// `None` if the queue has no clock, or is one that only transfers: such a queue cannot make queries ready.
     pub(super) fn new(device: &Device, queue: &Queue) -> Result<Option<Self>, CallError> {
-        if queue.family != device.inner.queues.compute.family {
+        if queue.family != device.inner.queues.main().family {
             return Ok(None);
         }
         let bits = device.inner.timestamp_bits(queue.family);

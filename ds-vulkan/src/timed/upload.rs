@@ -51,7 +51,7 @@ impl TimedUpload {
         };
         self.work.time(|commands| {
             if copy.len > 0 {
-                commands.copy(&copy);
+                commands.copy(&[copy]);
             }
         })
     }

@@ -14,6 +14,7 @@ use crate::error::CallError;
 /// Submits to a queue and waits, each time.
 pub(super) struct Work {
     device: Device,
+    queue: Queue,
     commands: Commands,
     done: Timeline,
     submitted: u64,
@@ -24,7 +25,8 @@ impl Work {
     pub(super) fn new(device: &Device, queue: &Queue) -> Result<Self, CallError> {
         Ok(Self {
             device: device.clone(),
-            commands: Commands::new(device, queue)?,
+            queue: queue.clone(),
+            commands: Commands::new(device, queue.family)?,
             done: Timeline::new(device)?,
             submitted: 0,
             queries: Queries::new(device, queue)?,
@@ -61,7 +63,7 @@ impl Work {
         let before = [self.done.at(self.submitted)];
         let after = self.done.at(self.submitted + 1);
         let start = Instant::now();
-        self.commands.submit(&before, after)?;
+        self.commands.submit(&self.queue, &before, after)?;
         self.submitted += 1;
         self.done.wait(self.submitted)?;
         Ok(start.elapsed())

@@ -1,11 +1,11 @@
 //! Steps of transforms.
 
 use ds_core::{Corrupt, CorruptReason, DecodeStep, Done, Fault, Path, Transform};
+use ds_engine::CodecJob;
 use ds_engine::gdeflate::{Plan, Tiles, plan as next_step};
-use ds_engine::{CodecJob, HostBytes};
 use ds_gdeflate::TILE_SIZE;
 
-use super::{DeviceSpot, Means, Obstacle, Spot, Work};
+use super::{DeviceSpot, HostSpot, Means, Obstacle, Spot, Work};
 use crate::engine::batch::{Batch, Part, Readback, Stream, Verdict};
 use crate::engine::slot::Slot;
 use crate::gdeflate::trusted::region;
@@ -18,7 +18,7 @@ const MOST: u64 = 32 << 20;
 
 /// Plans a step.
 pub(super) fn plan(means: &Means, batch: &mut Batch, slot: &Slot, job: CodecJob) -> Result<(), Obstacle> {
-    let (from, into) = (means.spot(job.from)?, means.spot(job.into)?);
+    let (from, into) = (means.spot(job.from, batch)?, means.spot(job.into, batch)?);
     let step = match (job.transform, from) {
         (Transform::GDeflate, Spot::Host(from)) => gdeflate(means, batch, &job, from, into),
         (Transform::GDeflate, from) => resident(means, batch, slot, &job, from, into),
@@ -26,7 +26,7 @@ pub(super) fn plan(means: &Means, batch: &mut Batch, slot: &Slot, job: CodecJob)
         (Transform::Custom(number), from) => custom(means, batch, slot, &job, number, from, into),
         (Transform::None, _) => Err(Fault::Unsupported("a codec step without a transform").into()),
     }?;
-    let work = Work::Step { job, cancelled: false };
+    let work = Work::from(job);
     let (readback, verdict, beside) = match step {
         Step::Answer(step) => {
             batch.answer(&work, Ok(Done::Decoded(step)));
@@ -52,16 +52,16 @@ enum Step {
     Trusted(Option<Readback>, DecodeStep),
 }
 
-/// A step of a stream that the host sees.
+/// A step of a stream that the host sees: as many tiles as there is memory for.
 fn gdeflate(
     means: &Means,
     batch: &mut Batch,
     job: &CodecJob,
-    from: HostBytes,
+    from: HostSpot,
     into: Spot,
 ) -> Result<Step, Obstacle> {
-    let whole = from.len() as u64;
-    let arrived = from.part(0, job.available.min(whole)).unwrap_or(HostBytes::EMPTY);
+    let whole = from.bytes.len() as u64;
+    let arrived = from.part(0, job.available.min(whole)).bytes;
     // SAFETY: the job has not been answered, and these bytes have arrived, so nobody writes them.
     let prefix = unsafe { arrived.as_slice() };
     let tiles = match next_step(prefix, whole, job.into.len(), job.cursor, Slot::TILES) {
@@ -69,18 +69,68 @@ fn gdeflate(
         Ok(Plan::Tiles(tiles)) => tiles,
         Err(corrupt) => return Err(Fault::Corrupt(corrupt).into()),
     };
-    let end = fitting(&tiles, means.share(), means.output_share(into), batch.room_for_tiles());
-    let numbers = tiles.numbers().start..end;
-    if numbers.is_empty() {
+    let numbers = tiles.numbers();
+    let words = batch.tiles.len();
+    let mut made = share(means, batch, &tiles, numbers.start, from, into)?;
+    // A quarter of a block at a time, for as long as there are any and the host need not bring the output together.
+    while !made.trusted
+        && made.readback.is_none()
+        && made.end < numbers.end
+        && batch.uploaded < means.most_uploaded
+    {
+        let mark = batch.mark();
+        match share(means, batch, &tiles, made.end, from, into) {
+            Ok(more) if !more.trusted => made = more,
+            Ok(_) | Err(Obstacle::NoRoom) => {
+                batch.back_to(mark);
+                break;
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    let good = tiles.answer(made.end);
+    if made.trusted {
+        return Ok(Step::Trusted(made.readback, good));
+    }
+    let verdict = Verdict::Tiles {
+        words,
+        count: made.end - numbers.start,
+        first: numbers.start,
+        stream: Stream::Host(HostStream { prefix: arrived, whole, content: job.into.len() }),
+        good,
+    };
+    Ok(Step::Part(made.readback, verdict))
+}
+
+/// Tiles in a row whose payloads lie in one piece of memory.
+struct Share {
+    /// The tile behind them.
+    end: usize,
+    readback: Option<Readback>,
+    /// Whether the driver decodes them.
+    trusted: bool,
+}
+
+/// Puts the tiles from `start` on into the batch, as many as fit into a share of the memory.
+fn share(
+    means: &Means,
+    batch: &mut Batch,
+    tiles: &Tiles<'_>,
+    start: usize,
+    from: HostSpot,
+    into: Spot,
+) -> Result<Share, Obstacle> {
+    let most = (means.input_share(from), means.output_share(into));
+    let end = fitting(tiles, start, most, batch.room_for_tiles());
+    if start == end {
         return Err(Obstacle::NoRoom);
     }
-    let (payload_start, content_start) =
-        (tiles.payload(numbers.start).start, tiles.content(numbers.start).start);
+    let (payload_start, content_start) = (tiles.payload(start).start, tiles.content(start).start);
     let payload = tiles.payload(end - 1).end - payload_start;
     let content = tiles.content(end - 1).end - content_start;
-    let source = means.shader_input(from.part(payload_start, payload).unwrap_or(HostBytes::EMPTY), batch)?;
+    let source = means.shader_input(from, payload_start, payload, batch)?;
     let (destination, readback) = means.shader_output(into, content_start, content, batch)?;
-    let made = numbers.clone().map(|tile| {
+    let made = (start..end).map(|tile| {
         let (payload, content) = (tiles.payload(tile), tiles.content(tile));
         // Both fit: a payload is 128 KiB at most, and a tile 64.
         Tile::new(
@@ -91,30 +141,22 @@ fn gdeflate(
         )
     });
     batch.bytes += content;
-    if means.trusted && made.clone().all(|tile| region(&tile).is_some()) {
+    let trusted = means.trusted && made.clone().all(|tile| region(&tile).is_some());
+    if trusted {
         batch.regions.extend(made.filter_map(|tile| region(&tile)));
-        return Ok(Step::Trusted(readback, tiles.answer(end)));
+    } else {
+        batch.tiles.extend(made);
     }
-    let words = batch.tiles.len();
-    batch.tiles.extend(made);
-    let verdict = Verdict::Tiles {
-        words,
-        count: numbers.len(),
-        first: numbers.start,
-        stream: Stream::Host(HostStream { prefix: arrived, whole, content: job.into.len() }),
-        good: tiles.answer(end),
-    };
-    Ok(Step::Part(readback, verdict))
+    Ok(Share { end, readback, trusted })
 }
 
-/// Where the tiles end whose payloads and contents are no longer than this, and which there is room for.
-fn fitting(tiles: &Tiles<'_>, payloads: u64, contents: u64, room: usize) -> usize {
-    let numbers = tiles.numbers();
-    let (payload, content) = (tiles.payload(numbers.start).start, tiles.content(numbers.start).start);
+/// Where the tiles from `start` on end whose payloads and contents are no longer than this, and which there is room for.
+fn fitting(tiles: &Tiles<'_>, start: usize, (payloads, contents): (u64, u64), room: usize) -> usize {
+    let (payload, content) = (tiles.payload(start).start, tiles.content(start).start);
     let fits = |&tile: &usize| {
         tiles.payload(tile).end - payload <= payloads && tiles.content(tile).end - content <= contents
     };
-    numbers.start + numbers.clone().take(room).take_while(fits).count()
+    start + (start..tiles.numbers().end).take(room).take_while(fits).count()
 }
 
 /// A step of a stream that only the device sees.
@@ -243,10 +285,7 @@ impl Dispatch {
         let (source_len, destination_len) =
             (self.source.end - self.source.start, self.destination.end - self.destination.start);
         let source = match self.from {
-            Spot::Host(bytes) => {
-                let bytes = bytes.part(self.source.start, source_len).unwrap_or(HostBytes::EMPTY);
-                means.shader_input(bytes, batch)?
-            }
+            Spot::Host(from) => means.shader_input(from, self.source.start, source_len, batch)?,
             Spot::Device(DeviceSpot { address: Some(address), .. }) => address + self.source.start,
             Spot::Device(_) => {
                 return Err(Fault::Unsupported("input in a buffer without a device address").into());

@@ -1,36 +1,36 @@
 //! Copies between host and device, and within the device.
 
 use ds_core::{Done, Fault, Path};
-use ds_engine::{CopyJob, HostBytes};
+use ds_engine::CopyJob;
 
-use super::{DeviceSpot, Means, Obstacle, Spot, Work};
+use super::{DeviceSpot, Means, Obstacle, Spot};
 use crate::engine::batch::{Batch, Part, Readback, Verdict};
 use crate::engine::commands::BufferCopy;
 use crate::engine::lane::{Lane, lane};
 use crate::pipeline::constants::CopyBytes;
 
-/// Plans the next part, from `done` on. Gives back what is left.
+/// Plans the next part, from `done` on. Gives back the job, and how much has been planned, if that is not all.
 pub(super) fn plan(
     means: &Means,
     batch: &mut Batch,
     job: CopyJob,
     done: u64,
-) -> Result<Option<Work>, Obstacle> {
+) -> Result<Option<(CopyJob, u64)>, Obstacle> {
     let (whole, path) = (job.into.len(), Path::COPY_VULKAN);
     if job.from.len() != whole {
         return Err(Fault::Unsupported("a copy between places of different lengths").into());
     }
     if whole == 0 {
-        batch.answer(&Work::Copy { job, done, cancelled: false }, Ok(Done::Moved(0)));
+        batch.answer(&job.into(), Ok(Done::Moved(0)));
         return Ok(None);
     }
-    let ends = (means.spot(job.from)?, means.spot(job.into)?);
+    let ends = (means.spot(job.from, batch)?, means.spot(job.into, batch)?);
     let (len, readback) = part(means, batch, ends, done, whole - done)?;
     let done = done + len;
     batch.bytes += len;
     let verdict = Verdict::Known(Ok(Done::Moved(whole)));
     batch.parts.push(Part { id: job.id, path, verdict, readback, last: done == whole, content: 0 });
-    Ok((done < whole).then_some(Work::Copy { job, done, cancelled: false }))
+    Ok((done < whole).then_some((job, done)))
 }
 
 /// Plans the next part of a copy, of what is `left` of it from `start` on. Its length, and what the host is to do in the end.
@@ -42,19 +42,18 @@ fn part(
     left: u64,
 ) -> Result<(u64, Option<Readback>), Obstacle> {
     let mut readback = None;
-    let (len, from, into) = match (from, into) {
+    let (len, from, into) = match seen(from, into) {
         (Spot::Host(_), Spot::Host(_)) => {
             return Err(Fault::Unsupported("the vulkan engine copies to and from devices only").into());
         }
         (Spot::Host(from), Spot::Device(into)) => {
-            let len = left.min(means.share());
-            let bytes = from.part(start, len).unwrap_or(HostBytes::EMPTY);
-            (len, DeviceSpot::of_host(means.host_source(bytes, batch)?, len), into.from(start))
+            let len = left.min(means.copy_share(from));
+            let view = means.host_source(from.part(start, len), batch)?;
+            (len, DeviceSpot::of_host(view, len), into.from(start))
         }
         (Spot::Device(from), Spot::Host(into)) => {
-            let len = left.min(means.share());
-            let bytes = into.part(start, len).unwrap_or(HostBytes::EMPTY);
-            let (view, then) = means.host_target(bytes)?;
+            let len = left.min(means.copy_share(into));
+            let (view, then) = means.host_target(into.part(start, len))?;
             readback = then;
             (len, from.from(start), DeviceSpot::of_host(view, len))
         }
@@ -65,6 +64,16 @@ fn part(
     };
     put(means, batch, from, into, len)?;
     Ok((len, readback))
+}
+
+/// Of two ends on the host those that the device sees count as its own.
+fn seen(from: Spot, into: Spot) -> (Spot, Spot) {
+    match (from, into) {
+        (Spot::Host(a), Spot::Host(b)) => {
+            (a.seen().map_or(from, Spot::Device), b.seen().map_or(into, Spot::Device))
+        }
+        ends => ends,
+    }
 }
 
 /// Puts a copy into the batch: as a command where there are buffers, by a shader where there are addresses.

@@ -9,29 +9,43 @@ use core::ptr::NonNull;
 use std::sync::Arc;
 
 use ash::vk;
-use ds_core::{DeviceId, Fault, Path, Transform};
+use ds_core::{Fault, Path, Transform};
 use ds_engine::{CodecJob, CopyJob, HostBytes, JobId, Place};
 
+use super::arena::Arena;
 use super::batch::{Batch, Pipelines, Readback};
 use super::commands::BufferCopy;
 use super::config::{DecoderPath, Upload, VulkanConfig};
+use super::flight::Flight;
 use super::lane::End;
-use super::slot::Slot;
 use crate::device::Device;
 use crate::device::info::DeviceKind;
 use crate::error::CallError;
 use crate::memory::allocation::View;
 use crate::memory::import::Import;
 use crate::memory::pool::{Piece, Pool};
+use crate::memory::registry::Object;
 use crate::memory::types::Purpose;
 
 /// A job, and how far it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Work {
-    /// A copy, of which so many bytes have been planned.
-    Copy { job: CopyJob, done: u64, cancelled: bool },
+    /// A copy, of which so many bytes have been planned, the last of them in that submission.
+    Copy { job: CopyJob, done: u64, last: u64, cancelled: bool },
     /// A step of a transform.
     Step { job: CodecJob, cancelled: bool },
+}
+
+impl From<CopyJob> for Work {
+    fn from(job: CopyJob) -> Self {
+        Self::Copy { job, done: 0, last: 0, cancelled: false }
+    }
+}
+
+impl From<CodecJob> for Work {
+    fn from(job: CodecJob) -> Self {
+        Self::Step { job, cancelled: false }
+    }
 }
 
 impl Work {
@@ -65,6 +79,14 @@ impl Work {
                 Path::CODEC_VULKAN | Path::CODEC_CUSTOM
             }
             Self::Step { .. } => Path::CODEC_VULKAN,
+        }
+    }
+
+    /// The last submission that has a part of it, or 0.
+    const fn last(&self) -> u64 {
+        match self {
+            Self::Copy { last, .. } => *last,
+            Self::Step { .. } => 0,
         }
     }
 
@@ -125,6 +147,9 @@ pub(crate) struct Means {
     memory: Arc<Pool>,
     /// The device's memory that the host writes, if it is to.
     direct: Option<Arc<Pool>>,
+    /// The most bytes that a submission uploads for shaders: then there is memory for another's uploads while this one is decoded, and for
+    /// a third that is planned.
+    pub(crate) most_uploaded: u64,
     /// Whether shaders may as well read and write what the host sees: there is but one memory.
     unified: bool,
     /// Whether transfers have a queue of their own.
@@ -133,14 +158,42 @@ pub(crate) struct Means {
     trusted: bool,
 }
 
+/// The most bytes of one copy that takes no memory of ours: others are to have their turn.
+const COPY: u64 = 64 << 20;
+
+/// Most bytes that are uploaded for nothing, so that two copies are one: a stream's header and table.
+const MOST_BETWEEN: u64 = 4 << 10;
+
 /// The address of no bytes.
 const NOWHERE: u64 = 0;
 
 /// Where a job's bytes are, on this device.
 #[derive(Clone, Copy)]
 enum Spot {
-    Host(HostBytes),
+    Host(HostSpot),
     Device(DeviceSpot),
+}
+
+/// Bytes that the host has, and where the device finds them if it sees them as they lie.
+#[derive(Clone, Copy)]
+struct HostSpot {
+    bytes: HostBytes,
+    view: Option<View>,
+}
+
+impl HostSpot {
+    /// `len` of these bytes, from `start` on, or none if they are not all inside.
+    fn part(self, start: u64, len: u64) -> Self {
+        match self.bytes.part(start, len) {
+            Some(bytes) => Self { bytes, view: self.view.map(|view| view.from(start)) },
+            None => Self { bytes: HostBytes::EMPTY, view: None },
+        }
+    }
+
+    /// What the device sees of them, if it does.
+    fn seen(self) -> Option<DeviceSpot> {
+        self.view.map(|view| DeviceSpot::of_host(view, self.bytes.len() as u64))
+    }
 }
 
 /// Bytes that the device has, or has a view of.
@@ -172,6 +225,12 @@ impl DeviceSpot {
     }
 }
 
+/// Whether transfers have a queue of their own.
+pub(crate) fn is_separate(device: &Device, config: &VulkanConfig) -> bool {
+    let queues = &device.inner.queues;
+    config.as_card || queues.transfer.raw != queues.main().raw
+}
+
 impl Means {
     /// # Safety
     /// The staging memory stays mapped where it is until this is dropped.
@@ -181,7 +240,6 @@ impl Means {
         pipelines: Pipelines,
         staging: NonNull<[u8]>,
     ) -> Self {
-        let queues = &device.inner.queues;
         let pool =
             |purpose, block, blocks: core::num::NonZeroUsize| Pool::new(device, purpose, block, blocks.get());
         let staged = |purpose| pool(purpose, config.staging_block, config.staging_blocks);
@@ -197,7 +255,8 @@ impl Means {
             unified: !config.as_card
                 && matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated),
             trusted: config.path == DecoderPath::Trusted,
-            separate: config.as_card || queues.transfer.raw != queues.compute.raw,
+            most_uploaded: (config.device_block as u64).saturating_mul(config.device_blocks.get() as u64) / 3,
+            separate: is_separate(device, &config),
             pipelines,
             device: device.clone(),
             config,
@@ -205,18 +264,22 @@ impl Means {
     }
 
     /// Plans a job.
-    pub(crate) fn plan(&self, batch: &mut Batch, slot: &Slot, work: Work) -> Planned {
+    pub(crate) fn plan(&self, flight: &mut Flight, work: Work) -> Planned {
+        let Flight { slot, batch, value, .. } = flight;
         let mark = batch.mark();
         let planned = match work {
             _ if self.device.is_lost() => Err(Obstacle::Fault(Fault::DeviceLost)),
-            // What of it was submitted before is over when this is: submissions end in order.
             _ if work.is_cancelled() => Err(Obstacle::Fault(Fault::Cancelled)),
             Work::Copy { job, done, .. } => copy::plan(self, batch, job, done),
             Work::Step { job, .. } => codec::plan(self, batch, slot, job).map(|()| None),
         };
+        if !matches!(planned, Err(Obstacle::NoRoom)) && work.last() < *value {
+            // It is not answered before what of it was submitted earlier is over.
+            batch.behind = batch.behind.max(work.last());
+        }
         match planned {
             Ok(None) => Planned::All,
-            Ok(Some(rest)) => Planned::Some(rest),
+            Ok(Some((job, done))) => Planned::Some(Work::Copy { job, done, last: *value, cancelled: false }),
             Err(Obstacle::NoRoom) => {
                 batch.back_to(mark);
                 Planned::None(work)
@@ -229,9 +292,23 @@ impl Means {
         }
     }
 
-    /// The most bytes that one plan has of either memory: a quarter of a block, so that what an idle engine has is always enough.
+    /// The most bytes that one plan has of either memory at once: a quarter of a block, so that what an idle engine has is always enough.
     pub(crate) fn share(&self) -> u64 {
         self.uploads.longest().min(self.memory.longest()) / 4
+    }
+
+    /// The most bytes that one plan copies to or from there.
+    fn copy_share(&self, host: HostSpot) -> u64 {
+        if host.view.is_some() { COPY } else { self.share() }
+    }
+
+    /// The most bytes that one plan has shaders read from there at once.
+    fn input_share(&self, from: HostSpot) -> u64 {
+        match from.view {
+            Some(_) if self.unified => u64::MAX,
+            Some(_) if self.direct.is_none() => self.memory.longest() / 4,
+            _ => self.share(),
+        }
     }
 
     /// The most bytes that one plan has shaders write there.
@@ -242,21 +319,32 @@ impl Means {
         }
     }
 
-    fn spot(&self, place: Place) -> Result<Spot, Fault> {
+    fn spot(&self, place: Place, batch: &mut Batch) -> Result<Spot, Fault> {
         match place {
-            Place::Host(bytes) => Ok(Spot::Host(bytes)),
-            Place::Device { device, handle, offset, len } => self.device_spot(device, handle, offset, len),
+            Place::Host(bytes) => Ok(Spot::Host(HostSpot { bytes, view: self.imported(bytes) })),
+            Place::Device { device, handle, offset, len } if device == self.device.id() => {
+                let gone = Fault::Unsupported("a device buffer that is not there any more");
+                self.named(self.device.inner.buffers.find(handle).ok_or(gone)?, offset, len, batch)
+            }
+            Place::Device { .. } => Err(Fault::Unsupported("memory of another device")),
         }
     }
 
-    fn device_spot(&self, device: DeviceId, name: u64, offset: u64, len: u64) -> Result<Spot, Fault> {
-        if device != self.device.id() {
-            return Err(Fault::Unsupported("memory of another device"));
-        }
-        let known = self.device.inner.buffers.find(name);
-        let known = known.ok_or(Fault::Unsupported("a device buffer that is not there any more"))?;
+    /// A range of something that has a name.
+    fn named(&self, object: Object, offset: u64, len: u64, batch: &mut Batch) -> Result<Spot, Fault> {
+        let outside = Fault::Unsupported("a range outside of the device buffer");
+        let known = match object {
+            Object::Device(known) => known,
+            Object::Host(memory) => {
+                let unlent = Fault::Unsupported("host memory that no request has");
+                let hold = memory.hold().ok_or(unlent)?;
+                let (bytes, view) = hold.part(offset, len).ok_or(outside)?;
+                batch.holds.push(hold);
+                return Ok(Spot::Host(HostSpot { bytes, view: Some(view) }));
+            }
+        };
         if offset.checked_add(len).is_none_or(|end| end > known.size) {
-            return Err(Fault::Unsupported("a range outside of the device buffer"));
+            return Err(outside);
         }
         let address = known.address.map(|address| address + offset);
         let end = End::Device { shared: known.shared };
@@ -267,32 +355,56 @@ impl Means {
         pool.take(len)?.ok_or(Obstacle::NoRoom)
     }
 
-    /// Copies host bytes to where the device sees them: to a piece of this pool.
-    fn stage(&self, bytes: HostBytes, pool: &Arc<Pool>) -> Result<Piece, Obstacle> {
-        let piece = self.piece(pool, bytes.len() as u64)?;
-        if let Some(mapped) = piece.mapped() {
-            debug_assert!(bytes.len() <= piece.len());
-            // SAFETY: the job has not been answered and these bytes have arrived, so they are there and nobody writes them; the
-            // piece is as long, ours alone, and not the application's memory.
-            unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), mapped.as_ptr(), bytes.len()) };
+    /// Takes memory of one of the batch's arenas, and says where in its piece that begins. When one is full there is another.
+    fn take(
+        &self,
+        pool: &Arc<Pool>,
+        arena: impl Fn(&mut Batch) -> &mut Arena,
+        len: u64,
+        batch: &mut Batch,
+    ) -> Result<u64, Obstacle> {
+        if let Some(start) = arena(batch).take(len) {
+            return Ok(start);
         }
-        Ok(piece)
+        let chunk = Arena::CHUNK.min(self.share()).max(len);
+        let piece = match pool.take(chunk)? {
+            Some(piece) => piece,
+            None => self.piece(pool, len)?,
+        };
+        *arena(batch) = Arena { piece: batch.pieces.len(), used: len, len: piece.len() as u64 };
+        batch.pieces.push(piece);
+        Ok(0)
+    }
+
+    /// Copies host bytes to where the device sees them: into a piece, from `start` on.
+    fn fill(&self, bytes: HostBytes, piece: &Piece, start: u64, copied: &mut u64) {
+        *copied += bytes.len() as u64;
+        let into = piece.mapped().filter(|_| start + bytes.len() as u64 <= piece.len() as u64);
+        debug_assert!(into.is_some());
+        if let Some(mapped) = into {
+            // SAFETY: the piece is longer than that.
+            let into = unsafe { mapped.add(start as usize) };
+            // SAFETY: the job has not been answered and these bytes have arrived, so they are there and nobody writes them; the
+            // piece has room for them, is ours alone there, and not the application's memory.
+            unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), into.as_ptr(), bytes.len()) };
+        }
     }
 
     /// Where the device finds these host bytes: in place, or in a copy, which then belongs to the batch.
-    fn host_source(&self, bytes: HostBytes, batch: &mut Batch) -> Result<View, Obstacle> {
-        if let Some(view) = self.imported(bytes) {
+    fn host_source(&self, HostSpot { bytes, view }: HostSpot, batch: &mut Batch) -> Result<View, Obstacle> {
+        if let Some(view) = view {
             return Ok(view);
         }
-        let piece = self.stage(bytes, &self.uploads)?;
-        let view = piece.view();
-        batch.pieces.push(piece);
-        Ok(view)
+        let len = bytes.len() as u64;
+        let start = self.take(&self.uploads, |batch| &mut batch.staged, len, batch)?;
+        let piece = &batch.pieces[batch.staged.piece];
+        self.fill(bytes, piece, start, &mut batch.copied);
+        Ok(piece.view().from(start))
     }
 
     /// Where the device can write what is to go to these host bytes: in place, or elsewhere, to be read back.
-    fn host_target(&self, bytes: HostBytes) -> Result<(View, Option<Readback>), Obstacle> {
-        if let Some(view) = self.imported(bytes) {
+    fn host_target(&self, HostSpot { bytes, view }: HostSpot) -> Result<(View, Option<Readback>), Obstacle> {
+        if let Some(view) = view {
             return Ok((view, None));
         }
         let piece = self.piece(&self.readbacks, bytes.len() as u64)?;
@@ -303,26 +415,38 @@ impl Means {
         self.import.as_ref().and_then(|import| import.find(bytes))
     }
 
-    /// Brings host bytes to where shaders read them well, and says where that is.
-    fn shader_input(&self, bytes: HostBytes, batch: &mut Batch) -> Result<u64, Obstacle> {
-        if bytes.is_empty() {
+    /// Brings `len` bytes of a source, from `start` on, to where shaders read them well, and says where that is.
+    fn shader_input(
+        &self,
+        source: HostSpot,
+        start: u64,
+        len: u64,
+        batch: &mut Batch,
+    ) -> Result<u64, Obstacle> {
+        let from = source.part(start, len);
+        if from.bytes.is_empty() {
             return Ok(NOWHERE);
         }
         if let (Some(direct), false) = (&self.direct, self.unified) {
-            let piece = self.stage(bytes, direct)?;
+            let piece = self.piece(direct, len)?;
+            self.fill(from.bytes, &piece, 0, &mut batch.copied);
             let View { address, .. } = piece.view();
             batch.pieces.push(piece);
             return Ok(address);
         }
-        let host = self.host_source(bytes, batch)?;
+        let host = self.host_source(from, batch)?;
         if self.unified {
             return Ok(host.address);
         }
-        let len = bytes.len() as u64;
-        let piece = self.piece(&self.memory, len)?;
-        let View { buffer, offset, address } = piece.view();
+        batch.uploaded += len;
+        // What the job has before, or in a copy of ours lies between.
+        let between = if from.view.is_some() { start } else { Arena::ALIGN };
+        if let Some(address) = batch.lengthen_upload(host, len, between.min(MOST_BETWEEN)) {
+            return Ok(address);
+        }
+        let start = self.take(&self.memory, |batch| &mut batch.packed, len, batch)?;
+        let View { buffer, offset, address } = batch.pieces[batch.packed.piece].view().from(start);
         batch.uploads.push(BufferCopy { from: (host.buffer, host.offset), into: (buffer, offset), len });
-        batch.pieces.push(piece);
         Ok(address)
     }
 
@@ -341,9 +465,8 @@ impl Means {
         let (into, readback) = match into {
             Spot::Device(DeviceSpot { address: Some(address), .. }) => return Ok((address + start, None)),
             Spot::Device(spot) => ((spot.buffer, spot.offset + start), None),
-            Spot::Host(bytes) => {
-                let (host, readback) =
-                    self.host_target(bytes.part(start, len).unwrap_or(HostBytes::EMPTY))?;
+            Spot::Host(spot) => {
+                let (host, readback) = self.host_target(spot.part(start, len))?;
                 if self.unified {
                     return Ok((host.address, readback));
                 }
