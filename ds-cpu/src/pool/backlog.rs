@@ -19,6 +19,15 @@ pub(super) struct Numbered<W> {
     pub(super) task: W,
 }
 
+/// Whether a worker sees to it that the others get on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watch {
+    Nobody,
+    /// The worker that has been called is to.
+    Called,
+    Watches,
+}
+
 pub(super) struct Backlog<W> {
     pub(super) tasks: VecDeque<Numbered<W>>,
     /// The next task's number.
@@ -31,10 +40,8 @@ pub(super) struct Backlog<W> {
     pub(super) called: usize,
     /// Whether some worker is on its way to look for work.
     pub(super) scout: bool,
-    /// Whether some worker sees to it that tasks left to those at work do not stay where they are, or is called to.
-    pub(super) watched: bool,
-    /// Whether the worker that has been called is to do that.
-    pub(super) watchman_called: bool,
+    /// Who sees to it that tasks left to those at work do not stay where they are.
+    pub(super) watch: Watch,
 
     /// Threads that hold tasks they have not answered.
     pub(super) busy: usize,
@@ -76,8 +83,7 @@ impl<W: Work> Backlog<W> {
             asleep: 0,
             called: 0,
             scout: false,
-            watched: false,
-            watchman_called: false,
+            watch: Watch::Nobody,
             busy: 0,
             performing: 0,
             driver_comes: false,
@@ -200,6 +206,13 @@ impl<W: Work> Backlog<W> {
         self.tasks.len() == 1
     }
 
+    /// A thread begins with what it has taken; `own` says whether it has put it here for itself, which is of no concern to others.
+    pub(super) fn begin(&mut self, hands: &mut Hands<W>, own: bool) {
+        self.busy += 1;
+        hands.is_batch = hands.are_short() && !own;
+        self.performing += usize::from(hands.is_batch);
+    }
+
     /// A thread is through with what it has taken, and will answer it next. Takes the answers that were left to it.
     pub(super) fn performed(&mut self, hands: &mut Hands<W>) {
         self.performing -= usize::from(hands.is_batch);
@@ -248,9 +261,10 @@ impl<W: Work> Backlog<W> {
 
     /// Calls the worker that watches off, if there is work for it and nobody else to call. Returns whether to wake it up.
     pub(super) fn call_off(&mut self) -> bool {
-        let watches = self.watched && !self.watchman_called;
-        let wanted = watches && self.has_work() && !self.scout && !self.are_enough();
-        self.watched &= !wanted;
+        let wanted = self.watch == Watch::Watches && self.has_work() && !self.scout && !self.are_enough();
+        if wanted {
+            self.watch = Watch::Nobody;
+        }
         wanted
     }
 
@@ -267,11 +281,10 @@ impl<W: Work> Backlog<W> {
             return false;
         }
         if self.are_enough() {
-            if self.watched {
+            if self.watch != Watch::Nobody {
                 return false;
             }
-            self.watched = true;
-            self.watchman_called = true;
+            self.watch = Watch::Called;
         }
         self.scout = true;
         self.asleep -= 1;

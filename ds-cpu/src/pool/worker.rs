@@ -2,15 +2,15 @@
 
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use ds_core::Path;
 use ds_engine::{Finished, JobId, Patience, Sink, contain};
 
-use super::backlog::{Backlog, Numbered};
+use super::backlog::{Backlog, Numbered, Watch};
 use super::{Ready, Shared, panicked_answer};
-use crate::sync::{MutexGuard, lock, thread};
+use crate::sync::{MutexGuard, lock, thread, wait, wait_timeout};
 use crate::work::Work;
 
 /// How long a batch of short tasks may take before its answers are due and its rest goes back.
@@ -62,9 +62,7 @@ impl<'a, W: Work> Worker<'a, W> {
                 backlog.take_left(&mut self.hands);
             }
             if !self.hands.are_empty() {
-                backlog.busy += 1;
-                self.hands.is_batch = self.hands.are_short();
-                backlog.performing += usize::from(self.hands.is_batch);
+                backlog.begin(&mut self.hands, false);
                 self.shared.share(backlog);
                 return true;
             }
@@ -106,13 +104,14 @@ impl<'a, W: Work> Worker<'a, W> {
     fn sleep(&self, mut backlog: MutexGuard<'a, Backlog<W>>) -> MutexGuard<'a, Backlog<W>> {
         backlog.asleep += 1;
         while backlog.called == 0 && !backlog.stopping {
-            backlog = self.shared.calls.wait(backlog).unwrap_or_else(PoisonError::into_inner);
+            backlog = wait(&self.shared.calls, backlog);
         }
         if backlog.called > 0 {
             // The caller has made this worker the scout and struck it off the sleepers.
             backlog.called -= 1;
             backlog.scout = false;
-            if core::mem::take(&mut backlog.watchman_called) {
+            if backlog.watch == Watch::Called {
+                backlog.watch = Watch::Watches;
                 backlog = self.watch(backlog);
             }
         } else {
@@ -125,10 +124,14 @@ impl<'a, W: Work> Worker<'a, W> {
     fn watch(&self, mut backlog: MutexGuard<'a, Backlog<W>>) -> MutexGuard<'a, Backlog<W>> {
         while backlog.are_enough() && !backlog.stopping {
             let front = backlog.front();
-            backlog = self.shared.wait_a_while(backlog, STUCK);
-            backlog.slow |= backlog.front() == front;
+            let (guard, timed_out) = wait_timeout(&self.shared.watch, backlog, STUCK);
+            backlog = guard;
+            backlog.slow |= timed_out && backlog.front() == front;
         }
-        backlog.watched = false;
+        // One that has been called off may have a successor that has not come yet.
+        if backlog.watch == Watch::Watches {
+            backlog.watch = Watch::Nobody;
+        }
         backlog
     }
 }
