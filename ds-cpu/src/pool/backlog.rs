@@ -106,9 +106,12 @@ impl<W: Work> Backlog<W> {
 
     /// Puts tasks at the end of the queue.
     pub(super) fn extend(&mut self, tasks: impl Iterator<Item = W>) {
-        let before = self.tasks.len();
-        self.tasks.extend(tasks.zip(self.next..).map(|(task, number)| Numbered { number, task }));
-        self.next += (self.tasks.len() - before) as u64;
+        let next = &mut self.next;
+        self.tasks.extend(tasks.map(|task| {
+            let number = *next;
+            *next += 1;
+            Numbered { number, task }
+        }));
     }
 
     /// Takes what one thread should do next: a fair share of short tasks, or one that is not. Of one queue only, if one is named.
@@ -143,10 +146,15 @@ impl<W: Work> Backlog<W> {
         }
     }
 
+    /// Whether a thread drives, or is about to, and gives the answers left to it.
+    const fn has_collector(&self) -> bool {
+        self.collectors > 0 || self.driver_comes
+    }
+
     /// Whether answers that have been left are anybody's: nobody is there to collect them, or may wait, within an answer, for the
     /// pool to stop.
     const fn may_take_left(&self) -> bool {
-        self.collectors == 0 || self.stopping
+        !self.has_collector() || self.stopping
     }
 
     /// Whether there is something to take.
@@ -228,11 +236,13 @@ impl<W: Work> Backlog<W> {
         hands.had_been_left = !hands.finished.is_empty();
     }
 
-    /// Takes the answers that have been left to a thread that drives. With none it is through, and none are left to it from here on.
+    /// Takes the answers that have been left to a thread that drives. With none it is through, and expected back as long as there are
+    /// tasks. Should it stay away, a worker gives what is left to it: at the latest the one that takes the last task.
     pub(super) fn collect(&mut self, hands: &mut Hands<W>) {
         self.take_left(hands);
         if hands.finished.is_empty() {
             self.collectors -= 1;
+            self.driver_comes |= !self.tasks.is_empty();
             hands.is_batch = false;
         }
     }
@@ -240,7 +250,7 @@ impl<W: Work> Backlog<W> {
     /// Leaves answers to a thread that drives, if there is one: whoever waits for a queue had better be the one to change it, and
     /// have it in its cache. Not many of them, so that none gets old, and none that had been left already.
     pub(super) fn leave(&mut self, hands: &mut Hands<W>) -> bool {
-        let leaves = self.collectors > 0
+        let leaves = self.has_collector()
             && !hands.had_been_left
             && !self.stopping
             && self.left.len() + hands.finished.len() <= 2 * BATCH;
@@ -255,13 +265,22 @@ impl<W: Work> Backlog<W> {
     /// the application's code, but one that is at a batch looks at the queue again before it answers.
     pub(super) fn are_enough(&self) -> bool {
         let short = self.tasks.front().is_some_and(|queued| queued.task.is_short());
-        let hands = self.busy + usize::from(self.driver_comes);
-        short && !self.slow && self.performing > 0 && hands >= self.cores.get()
+        short && !self.slow && self.performing > 0 && self.has_every_core()
+    }
+
+    /// Whether there is work for one more.
+    pub(super) fn needs_more(&self) -> bool {
+        self.has_work() && !self.are_enough()
+    }
+
+    /// Whether as many threads hold tasks, or are about to, as can work at once.
+    pub(super) fn has_every_core(&self) -> bool {
+        self.busy + usize::from(self.driver_comes) >= self.cores.get()
     }
 
     /// Calls the worker that watches off, if there is work for it and nobody else to call. Returns whether to wake it up.
     pub(super) fn call_off(&mut self) -> bool {
-        let wanted = self.watch == Watch::Watches && self.has_work() && !self.scout && !self.are_enough();
+        let wanted = self.watch == Watch::Watches && !self.scout && self.needs_more();
         if wanted {
             self.watch = Watch::Nobody;
         }
@@ -271,6 +290,11 @@ impl<W: Work> Backlog<W> {
     /// The place of the first task in the order of all.
     pub(super) fn front(&self) -> Option<u64> {
         self.tasks.front().map(|queued| queued.number)
+    }
+
+    /// The place behind the last task ever queued.
+    pub(super) const fn end(&self) -> u64 {
+        self.next
     }
 
     /// Makes a sleeping worker the scout if there is work for one and no scout. Returns whether to wake one up.

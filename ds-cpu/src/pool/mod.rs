@@ -8,11 +8,13 @@
 //!   no scout; a worker that finds more than it takes calls the next. So n tasks wake at most n workers, tasks that one
 //!   worker can keep up with wake one, and none is woken while a scout is looking anyway.
 //! * A single task of a thread that is about to drive ([`is_about_to_drive`]) is left to that thread, and nobody is woken.
-//! * Short tasks are not given to more threads than there are cores, unless they turn out slow. One more is called to watch: where
-//!   the same task stays the first for a millisecond, those at work hang, and others take over.
-//! * A worker leaves its answers to a thread that drives meanwhile, and waits for a queue: it is better that one core touches
-//!   what a queue keeps of its requests than that two do by turns.
-//! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately.
+//! * Short tasks are not given to more threads than there are cores, unless they turn out slow. One more watches: where the same
+//!   task stays the first for a millisecond (or for longer, after all has gone well for as long), those at work hang, and others
+//!   take over.
+//! * A worker leaves its answers to a thread that drives meanwhile, or is about to, and waits for a queue: it is better that one
+//!   core touches what a queue keeps of its requests than that two do by turns.
+//! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately and there is a core
+//!   to look on.
 //!
 //! `backlog` is what the lock protects; `cancelled` is the part of it that remembers what nobody wants any more; `worker`
 //! is what a thread does.
