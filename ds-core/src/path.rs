@@ -73,7 +73,12 @@ impl Path {
 
     /// The numbers of the bits in this set, smallest first.
     pub fn bits(self) -> impl Iterator<Item = usize> {
-        (0..Self::BITS).filter(move |bit| self.0 & (1 << bit) != 0)
+        let mut left = self.0;
+        core::iter::from_fn(move || {
+            let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(bit)
+        })
     }
 
     /// The set with only bit number `bit`.

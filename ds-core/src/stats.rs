@@ -19,8 +19,7 @@ impl Latency {
         Self { counts: [0; Self::BUCKETS] }
     }
 
-    fn record(&mut self, latency: Duration) {
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+    fn record(&mut self, nanos: u64) {
         let bucket = nanos.max(1).ilog2() as usize;
         self.counts[bucket.min(Self::BUCKETS - 1)] += 1;
     }
@@ -138,11 +137,11 @@ impl Stats {
         &mut self,
         bytes: ByteCounts,
         path: Path,
-        latency: Duration,
+        latency_nanos: u64,
         times: Option<StageTimes>,
     ) {
         self.bytes = self.bytes.plus(bytes);
-        self.latency.record(latency);
+        self.latency.record(latency_nanos);
         for bit in path.bits() {
             self.paths[bit] += 1;
         }

@@ -95,7 +95,8 @@ impl IoEngine for CpuEngine {
     }
 
     fn submit(&self, jobs: &mut Vec<IoJob>) {
-        self.pool.submit(jobs.drain(..).map(Task::Io));
+        self.pool.submit(jobs.iter().map(|&job| Task::Io(job)));
+        jobs.clear();
     }
 }
 

@@ -146,7 +146,8 @@ impl IoEngine for CpuFront {
             self.behind().submit(&mut passed);
         }
         SPARE.set(passed);
-        self.pool.submit(jobs.drain(..).map(FrontJob));
+        self.pool.submit(jobs.iter().map(|&job| FrontJob(job)));
+        jobs.clear();
     }
 }
 

@@ -132,6 +132,7 @@ impl IoEngine for CpuIo {
     }
 
     fn submit(&self, jobs: &mut Vec<IoJob>) {
-        self.pool.submit(jobs.drain(..));
+        self.pool.submit(jobs.iter().copied());
+        jobs.clear();
     }
 }

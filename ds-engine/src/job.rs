@@ -26,7 +26,10 @@ pub struct IoJob {
 }
 
 /// A kind of file I/O.
+// The tag takes a whole word: jobs go from list to list, and beside a tag of one byte the rest is copied in unaligned pieces that
+// overlap, each of which has to wait for the last.
 #[derive(Clone, Copy, Debug)]
+#[repr(u64)]
 pub enum IoOp {
     /// Read from `offset` of the file.
     Read {

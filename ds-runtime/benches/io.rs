@@ -233,6 +233,7 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
     let plain = File::open(&cell.file)?;
     let file = if cell.direct { plain.direct()? } else { plain };
     let mut buffers: Vec<Vec<u8>> = (0..requests).map(|_| vec![0; cell.block]).collect();
+    let mut list = Vec::with_capacity(requests);
     if cell.callbacks {
         return by_callbacks(cell, blocks, queue, file, buffers);
     }
@@ -248,9 +249,10 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
                 && let Some(buffer) = buffers.pop()
             {
                 let offset = blocks.next() * cell.block as u64;
-                queue.post(Request::read(&file, offset, cell.block as u64).into_buffer(buffer))?;
+                list.push(Request::read(&file, offset, cell.block as u64).into_buffer(buffer));
                 in_flight += 1;
             }
+            queue.post_all(&mut list)?;
         }
         // Both submit what has been posted.
         if cell.batch {
@@ -258,12 +260,12 @@ fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
         } else {
             queue.wait_any(None)?;
         }
-        for done in queue.take_completed(requests) {
-            let done = done.check()?;
+        for done in &mut queue.take_completed(requests) {
+            done.result?;
             tally.reads += 1;
             tally.latency += done.latency;
             in_flight -= 1;
-            buffers.push(done.buffer);
+            buffers.push(core::mem::take(&mut done.buffer));
         }
     }
     since.end(&mut tally);

@@ -34,7 +34,10 @@ impl Completion {
     /// # Errors
     /// [`Completion::result`].
     pub fn check(self) -> Result<Self, Error> {
-        self.result.map(|()| self)
+        match self.result {
+            Ok(()) => Ok(self),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the request was cancelled.

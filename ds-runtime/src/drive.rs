@@ -273,9 +273,9 @@ impl Shared {
         let mut ended = false;
         while let Some(id) = state.core.next_ended() {
             ended = true;
-            let Some(completion) = state.core.peek(id) else { continue };
+            let Some(result) = state.core.result(id) else { continue };
             let Some(beside) = state.beside[id.index()].as_mut() else { continue };
-            if let Err(error) = completion.result
+            if let Err(error) = result
                 && error.kind.is_failure()
             {
                 let report = Box::new(self.error_report(queue, beside, error));

@@ -53,6 +53,7 @@
 //!   ([`IoKind`], [`CodecKind`]), and one that is named never falls back to another.
 
 mod builder;
+mod bulk;
 mod choice;
 mod clock;
 mod completion;

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
 use ds_core::Failure;
@@ -103,7 +103,7 @@ impl Fence {
             else {
                 return false;
             };
-            current = self.inner.1.wait_timeout(current, left).unwrap_or_else(PoisonError::into_inner).0;
+            current = ds_engine::lock::wait_timeout(&self.inner.1, current, left).0;
         }
         true
     }

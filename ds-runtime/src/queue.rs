@@ -280,11 +280,20 @@ impl State {
 
     /// Delivers: takes the completion with its buffers, and frees the slot.
     pub(crate) fn take(&mut self, id: RequestId) -> Option<Completion> {
-        let completion = self.core.take(id)?;
+        let mut taken = None;
+        self.take_for(id, |completion| taken = Some(completion));
+        taken
+    }
+
+    /// As [`take`](Self::take), into the hands of `receive`: completions are large enough for each move to tell.
+    #[inline]
+    fn take_for(&mut self, id: RequestId, receive: impl FnOnce(Completion)) {
+        let Some(completion) = self.core.take(id) else { return };
         let place = &mut self.beside[id.index()];
-        let completion = place.as_mut()?.complete(completion);
+        if let Some(beside) = place {
+            receive(beside.complete(completion));
+        }
         *place = None;
-        Some(completion)
     }
 
     /// Has a request that has not been taken delivered in another way from now on. Gives back who was to be told.
@@ -303,7 +312,7 @@ impl State {
 
     /// Hands the core an outcome.
     pub(crate) fn handle(&mut self, outcome: Outcome, now: Time) -> Result<(), UnknownOp> {
-        let application = self.worker_of(outcome.op) == OpWorker::Application;
+        let application = self.custom.outstanding > 0 && self.worker_of(outcome.op) == OpWorker::Application;
         self.core.handle_outcome(outcome, now)?;
         self.custom.outstanding -= u32::from(application);
         Ok(())
@@ -540,9 +549,7 @@ impl Queue {
         let mut taken = Vec::with_capacity(count);
         for _ in 0..count {
             let Some(id) = state.inbox.pop_front() else { break };
-            if let Some(completion) = state.take(id) {
-                taken.push(completion);
-            }
+            state.take_for(id, |completion| taken.push(completion));
         }
         self.inner.wake_waiters(&state);
         if let (Some(event), false) = (self.inner.event.get(), state.inbox.is_empty()) {
@@ -717,7 +724,7 @@ impl Queue {
     }
 
     /// Checks access and gets memory for the result, if some is missing and the queue has room.
-    fn prepare(&self, request: &mut Request) -> Result<(), Error> {
+    pub(crate) fn prepare(&self, request: &mut Request) -> Result<(), Error> {
         request.check_access()?;
         if request.lacks_memory() {
             self.check_vacancy(request)?;
@@ -765,6 +772,31 @@ pub(crate) fn enqueue(
     placed: impl FnOnce(RequestId),
 ) -> Result<RequestId, Box<Refused>> {
     let mut state = inner.lock();
+    let Placed { id, must_poll } = place(&mut state, shared, request, lent, delivery, Caller::caller())?;
+    placed(id);
+    drop(state);
+    if must_poll {
+        shared.poll(inner);
+    }
+    Ok(id)
+}
+
+/// A request that has its slot.
+pub(crate) struct Placed {
+    id: RequestId,
+    /// The queue has to be polled, for it may have submitted by itself, and a deadline needs its wake-up either way.
+    pub(crate) must_poll: bool,
+}
+
+/// As [`enqueue`], with the queue's lock held.
+pub(crate) fn place(
+    state: &mut State,
+    shared: &Shared,
+    request: &mut Request,
+    lent: Option<HostBytes>,
+    delivery: Delivery,
+    caller: &'static Caller<'static>,
+) -> Result<Placed, Box<Refused>> {
     let choice = (request.core.transform != Transform::None).then(|| {
         let stats = state.core.stats();
         shared.engines.choose(&request.core, u64::from(stats.unsubmitted) + u64::from(stats.in_flight))
@@ -779,18 +811,11 @@ pub(crate) fn enqueue(
         Ok(id) => id,
         Err(error) => return Err(Box::new(Refused { error, delivery })),
     };
-    placed(id);
     if let Some(choice) = choice {
         state.choices.count(choice);
     }
-    state.beside[id.index()] = Some(Beside::new(id, request, lent, delivery, Caller::caller()));
-    // The queue may have submitted by itself; and a deadline needs its wake-up either way.
-    let poll = state.core.stats().unsubmitted == 0 || request.timeout.is_some();
-    drop(state);
-    if poll {
-        shared.poll(inner);
-    }
-    Ok(id)
+    state.beside[id.index()] = Some(Beside::new(id, request, lent, delivery, caller));
+    Ok(Placed { id, must_poll: state.core.stats().unsubmitted == 0 || request.timeout.is_some() })
 }
 
 pub(crate) fn submit(inner: &Arc<QueueInner>, shared: &Arc<Shared>) -> u32 {

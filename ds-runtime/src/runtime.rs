@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use ds_core::{Arbiter, Error, ErrorKind, Lane};
@@ -323,9 +323,7 @@ impl Shared {
             state.waiters += 1;
             let mut state = match left.into_iter().chain(nap).min() {
                 None => ds_engine::lock::wait(&queue.changed, state),
-                Some(left) => {
-                    queue.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(left) => ds_engine::lock::wait_timeout(&queue.changed, state, left).0,
             };
             state.waiters -= 1;
         }

@@ -1,6 +1,6 @@
 //! One thread that polls queues again when they asked for it.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use ds_core::Time;
@@ -74,7 +74,7 @@ impl Timer {
                 }
                 Some((_, at)) => {
                     let wait = runtime.clock.until(at);
-                    drop(timer.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner));
+                    drop(ds_engine::lock::wait_timeout(&timer.changed, state, wait));
                 }
                 None => drop(ds_engine::lock::wait(&timer.changed, state)),
             }

@@ -6,7 +6,7 @@
 //! shows them ([`tables`], [`chart`]).
 
 pub(crate) mod chart;
-mod commit;
+pub(crate) mod commit;
 mod corpus;
 pub(crate) mod tables;
 

@@ -5,23 +5,37 @@
 //! whole runtime, queue included. In one kind of cell every read that ends begins the next, so that a depth is kept, as fio keeps
 //! it; in the other a batch is enqueued, submitted and waited for, which is what a loop is compared with. Rounds are interleaved,
 //! and what counts is the median. A run that was to keep a depth and did not keep half of it is marked as invalid.
+//!
+//! [`contestant`] is who takes part; [`table`] and [`chart`] show the results.
 
-mod chart;
+pub(crate) mod chart;
 mod contestant;
+pub(crate) mod table;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use serde::Serialize;
+use ds_bench::machine;
+use ds_bench::results::Machine;
+use serde::{Deserialize, Serialize};
 
+use crate::bench::commit;
+use crate::readme;
 use crate::tools::{self, FIO, Provision};
 use crate::workspace::Project;
 use contestant::{Contestant, KEEPING_DEPTH, Run, WAITING};
 
-/// What to measure, and where.
+/// The committed results, which documents quote.
+pub(crate) const JSON: &str = "docs/bench/io.json";
+/// The committed chart of them.
+pub(crate) const SVG: &str = "docs/bench/io.svg";
+
+const SCHEMA: &str = "ds-runtime/bench-io/3";
+
+/// What to measure, and where it goes.
 #[derive(Args)]
 pub(crate) struct IoArgs {
     /// Read this file, which decides the file system; made with 2 GiB of noise if it is not there
@@ -42,13 +56,19 @@ pub(crate) struct IoArgs {
     /// Sizes of reads, in KiB
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [4, 64, 1024])]
     blocks: Vec<u32>,
+    /// The machine, as documents are to name it
+    #[arg(long, value_name = "TEXT")]
+    machine: Option<String>,
+    /// Put results and chart where the documents quote them (docs/bench), and bring the documents in line
+    #[arg(long)]
+    readme: bool,
 }
 
 /// Bytes of a file made for measuring.
 const FILE_BYTES: u64 = 2 << 30;
 
 /// Reads of one size, from the page cache or past it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Cell {
     block_bytes: u32,
     direct: bool,
@@ -60,9 +80,14 @@ struct Cell {
 
 impl Cell {
     fn name(&self) -> String {
-        let way = if self.direct { "O_DIRECT" } else { "hot" };
         let how = if self.batch { "batch" } else { "depth" };
-        format!("{} KiB {way}, {how} {}", self.block_bytes / 1024, self.depth)
+        format!("{}, {how} {}", self.reads(), self.depth)
+    }
+
+    /// The size of the reads, and from where.
+    fn reads(&self) -> String {
+        let way = if self.direct { "O_DIRECT" } else { "hot" };
+        format!("{} KiB {way}", self.block_bytes / 1024)
     }
 
     /// Who takes part; the rival first.
@@ -76,11 +101,11 @@ impl Cell {
 }
 
 /// What a contestant came to in a cell.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     #[serde(flatten)]
     cell: Cell,
-    contestant: &'static str,
+    contestant: String,
     /// Medians.
     #[serde(flatten)]
     run: Run,
@@ -91,11 +116,13 @@ struct Entry {
 }
 
 /// All of a measurement.
-#[derive(Debug, Serialize)]
-struct Results {
-    schema: &'static str,
-    system: String,
-    cores: usize,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Results {
+    schema: String,
+    date: String,
+    /// The commit that was measured, with a `+` if files differed from it.
+    commit: String,
+    machine: Machine,
     rounds: usize,
     seconds: f64,
     file_bytes: u64,
@@ -104,6 +131,11 @@ struct Results {
 
 /// Measures, shows and writes.
 pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
+    let commit = commit::current(project);
+    ensure!(
+        !args.readme || !commit.ends_with('+'),
+        "documents quote figures of committed code: commit first"
+    );
     tools::provide(&project.sh, &[&FIO], Provision::Install)?;
     let folder = project.workspace.target_directory.join("bench");
     fs::create_dir_all(&folder)?;
@@ -132,25 +164,42 @@ pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
         for (contestant, runs) in cell.contestants().iter().zip(runs) {
             let Some(run) = contestant::median(runs) else { continue };
             let (over_rival, valid) = (run.iops / rival.iops, cell.is_valid(&run));
-            results.push(Entry { cell: *cell, contestant: contestant.name, run, over_rival, valid });
+            let contestant = contestant.name.to_owned();
+            results.push(Entry { cell: *cell, contestant, run, over_rival, valid });
         }
     }
     let results = Results {
-        schema: "ds-runtime bench io 2",
-        system: xshell::cmd!(project.sh, "uname -sr").quiet().read()?,
-        cores: std::thread::available_parallelism()?.get(),
+        schema: SCHEMA.into(),
+        date: machine::today(),
+        commit,
+        machine: machine::describe(args.machine.as_deref()),
         rounds: args.rounds,
         seconds: args.seconds,
         file_bytes: fs::metadata(&file)?.len(),
         results,
     };
     show(&results);
-    let json = folder.join("io.json");
+    let (json, svg) = if args.readme {
+        let root = &project.workspace.workspace_root;
+        (root.join(JSON), root.join(SVG))
+    } else {
+        (folder.join("io.json"), folder.join("io.svg"))
+    };
     fs::write(&json, serde_json::to_string_pretty(&results)? + "\n")?;
-    let svg = folder.join("io.svg");
     fs::write(&svg, chart::draw(&results))?;
-    println!("\nresults in {} and {}", json.display(), svg.display());
+    println!("\nwrote {} and {}", json.display(), svg.display());
+    if args.readme {
+        readme::write(project)?;
+    }
     Ok(())
+}
+
+/// The results that the documents quote.
+pub(crate) fn committed(project: &Project) -> Result<Results> {
+    let json = project.sh.read_file(JSON)?;
+    let results: Results = serde_json::from_str(&json).context(JSON)?;
+    ensure!(results.schema == SCHEMA, "{JSON} is '{}', and not '{SCHEMA}'", results.schema);
+    Ok(results)
 }
 
 /// What is measured, in this order.

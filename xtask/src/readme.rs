@@ -9,6 +9,7 @@ mod facts;
 use anyhow::{Result, bail};
 
 use crate::bench;
+use crate::bench_io;
 use crate::workspace::Project;
 
 const README: &str = "README.md";
@@ -16,7 +17,7 @@ const README: &str = "README.md";
 const CRATE_PAGE: &str = "ds-gdeflate/README.md";
 
 /// Documents with excerpts in them.
-const DOCUMENTS: [&str; 3] = [README, CRATE_PAGE, "docs/benchmarks.md"];
+const DOCUMENTS: [&str; 4] = [README, CRATE_PAGE, "docs/benchmarks.md", "docs/io-engines.md"];
 
 /// Fails, naming each difference, unless the documents are true.
 pub(crate) fn check(project: &Project) -> Result<()> {
@@ -25,8 +26,10 @@ pub(crate) fn check(project: &Project) -> Result<()> {
         let stale = excerpts::sync(&project.sh.read_file(path)?, project)?.stale;
         wrong.extend(stale.into_iter().map(|what| format!("{path}: {what}")));
     }
-    if project.sh.read_file(bench::SVG)? != bench::chart::draw(&bench::committed(project)?)? {
-        wrong.push(format!("{}: is not the chart of {}", bench::SVG, bench::JSON));
+    for chart in charts(project)? {
+        if project.sh.read_file(chart.path)? != chart.drawn {
+            wrong.push(format!("{}: is not the chart of {}", chart.path, chart.of));
+        }
     }
     let facts = facts::check(&project.sh.read_file(README)?, project)?;
     wrong.extend(facts.into_iter().map(|what| format!("{README}: {what}")));
@@ -55,6 +58,25 @@ pub(crate) fn write(project: &Project) -> Result<()> {
             }
         }
     }
-    project.sh.write_file(bench::SVG, bench::chart::draw(&bench::committed(project)?)?)?;
+    for chart in charts(project)? {
+        project.sh.write_file(chart.path, chart.drawn)?;
+    }
     check(project)
+}
+
+/// A committed chart as it should be.
+struct Chart {
+    path: &'static str,
+    /// The results that it shows.
+    of: &'static str,
+    drawn: String,
+}
+
+fn charts(project: &Project) -> Result<[Chart; 2]> {
+    let codec = bench::chart::draw(&bench::committed(project)?)?;
+    let io = bench_io::chart::draw(&bench_io::committed(project)?);
+    Ok([
+        Chart { path: bench::SVG, of: bench::JSON, drawn: codec },
+        Chart { path: bench_io::SVG, of: bench_io::JSON, drawn: io },
+    ])
 }

@@ -1,6 +1,6 @@
 //! How entries end.
 
-use super::slot::{List, Lists, PartState, Slot, Stop};
+use super::slot::{Chain, List, Lists, PartState, Slot, Stop};
 use super::{Queue, Slots};
 use crate::completion::{ByteCounts, Completion, Failure};
 use crate::error::{Context, Error, ErrorKind, Stage};
@@ -45,14 +45,13 @@ impl<S: Slots> Queue<S> {
 
     /// The request ends now. No engine has any of its operations, and it holds no lease.
     pub(super) fn finish(&mut self, index: u32, now: Time) {
-        for list in [List::Begin, List::Transfer, List::Cancel, List::Work, List::Parked] {
-            self.unlink(list, index);
-        }
         if self.is_in(List::Queued, index) {
-            self.unlink(List::Queued, index);
             self.stats.unsubmitted -= 1;
         } else {
             self.stats.in_flight -= 1;
+        }
+        for chain in [Chain::Start, Chain::End] {
+            self.lists.leave(self.slots.as_mut(), chain, index);
         }
         let slot = self.slot_mut(index);
         slot.marks.ended = now;
@@ -100,13 +99,13 @@ impl<S: Slots> Queue<S> {
     }
 
     /// Hands a completion over and frees its slot.
+    #[inline]
     pub(super) fn deliver(&mut self, index: u32) -> Completion {
         let completion = self.completion(index);
         if self.planted_double_completion(index) {
             return completion;
         }
-        self.unlink(List::Ended, index);
-        self.unlink(List::Completed, index);
+        self.lists.leave(self.slots.as_mut(), Chain::End, index);
         self.stats.undelivered -= 1;
         self.vacate(index);
         completion
@@ -121,25 +120,31 @@ impl<S: Slots> Queue<S> {
             Stop::Because(_) => self.stats.cancelled += 1,
         }
         let times = self.config.stage_times.then(|| slot.marks.stage_times());
-        self.stats.record(byte_counts(slot), slot.path, slot.marks.latency(), times);
+        self.stats.record(byte_counts(slot), slot.path, slot.marks.latency_nanos(), times);
     }
 
+    #[inline]
     pub(super) fn completion(&self, index: u32) -> Completion {
         let slot = self.slot(index);
         let id = slot.id(index);
-        let result = match slot.stop {
-            Stop::No => Ok(()),
-            Stop::Because(kind) => Err(Error::with_context(kind, context(slot, id))),
-        };
         Completion {
             id,
             tag: slot.request.tag,
-            result,
+            result: result(slot, id),
             bytes: byte_counts(slot),
             path: slot.path,
             latency: slot.marks.latency(),
             times: self.config.stage_times.then(|| slot.marks.stage_times()),
         }
+    }
+}
+
+/// How a request that is over ended.
+#[inline]
+pub(super) fn result(slot: &Slot, id: RequestId) -> Result<(), Error> {
+    match slot.stop {
+        Stop::No => Ok(()),
+        Stop::Because(kind) => Err(Error::with_context(kind, context(slot, id))),
     }
 }
 

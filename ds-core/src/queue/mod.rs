@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Misuse, Stage};
 use crate::id::{RequestId, SLOT_BITS};
 use crate::stats::Stats;
 use crate::time::Time;
+use finish::result;
 use slot::{Entry, List, Lists, NIL};
 
 pub use slot::Slot;
@@ -275,10 +276,17 @@ impl<S: Slots> Queue<S> {
         (slot.stage == Stage::Done).then(|| self.completion(id.slot))
     }
 
+    /// How that request ended, if it has and nobody has taken its completion: [`Completion::result`] alone, for less work than
+    /// [`peek`](Self::peek).
+    #[must_use]
+    pub fn result(&self, id: RequestId) -> Option<Result<(), Error>> {
+        let slot = self.find(id)?;
+        (slot.stage == Stage::Done).then(|| result(slot, id))
+    }
+
     /// The completion of that request, if it has ended and nobody has taken it. Its slot is free from now on.
     pub fn take(&mut self, id: RequestId) -> Option<Completion> {
-        let slot = self.find(id)?;
-        (slot.stage == Stage::Done).then(|| self.deliver(id.slot))
+        if self.is_done(id) == Some(true) { Some(self.deliver(id.slot)) } else { None }
     }
 
     /// Whether that request has ended and its completion is still to be taken; `None` if the id names no request.

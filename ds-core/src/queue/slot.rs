@@ -46,12 +46,25 @@ impl List {
     pub(super) const COUNT: usize = 10;
 
     const fn chain(self) -> usize {
-        match self {
-            Self::Order => 0,
-            Self::Free | Self::Queued | Self::Begin | Self::Transfer | Self::Cancel => 1,
-            Self::Work | Self::Parked | Self::Ended | Self::Completed => 2,
-        }
+        let chain = match self {
+            Self::Order => Chain::Order,
+            Self::Free | Self::Queued | Self::Begin | Self::Transfer | Self::Cancel => Chain::Start,
+            Self::Work | Self::Parked | Self::Ended | Self::Completed => Chain::End,
+        };
+        chain as usize
     }
+}
+
+/// Which of a slot's links a list goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Chain {
+    /// The one list of all entries.
+    Order,
+    /// Those of entries with something to start.
+    Start,
+    /// Those of entries with something to end.
+    End,
 }
 
 const CHAINS: usize = 3;
@@ -141,11 +154,22 @@ impl Lists {
 
     /// Takes a slot out of a list it may or may not be in.
     pub(super) fn unlink(&mut self, slots: &mut [Slot], list: List, index: u32) {
-        let chain = list.chain();
-        let link = slots[index as usize].links[chain];
-        if link.list != Some(list) {
-            return;
+        let link = slots[index as usize].links[list.chain()];
+        if link.list == Some(list) {
+            self.take_out(slots, list, index, link);
         }
+    }
+
+    /// Takes a slot out of whatever list of that chain it is in, if any.
+    pub(super) fn leave(&mut self, slots: &mut [Slot], chain: Chain, index: u32) {
+        let link = slots[index as usize].links[chain as usize];
+        if let Some(list) = link.list {
+            self.take_out(slots, list, index, link);
+        }
+    }
+
+    fn take_out(&mut self, slots: &mut [Slot], list: List, index: u32, link: Link) {
+        let chain = list.chain();
         slots[index as usize].links[chain] = Link::NONE;
         let ends = &mut self.ends[list as usize];
         if link.prev == NIL {
@@ -266,7 +290,12 @@ impl Marks {
 
     /// From submit to the end.
     pub(super) const fn latency(&self) -> Duration {
-        self.ended.since(self.submitted)
+        Duration::from_nanos(self.latency_nanos())
+    }
+
+    /// The same, in nanoseconds.
+    pub(super) const fn latency_nanos(&self) -> u64 {
+        self.ended.as_nanos().saturating_sub(self.submitted.as_nanos())
     }
 
     pub(super) fn stage_times(&self) -> StageTimes {

@@ -77,7 +77,7 @@ fn ids_never_name_a_later_request() {
     assert_eq!((desk.queue.is_done(first), desk.queue.is_done(second)), (None, Some(false)));
     assert_eq!(desk.queue.cancel(first), 0);
     assert_eq!(desk.queue.take(first), None);
-    assert_eq!(desk.queue.peek(second), None);
+    assert_eq!((desk.queue.peek(second), desk.queue.result(second)), (None, None));
 }
 
 #[test]
@@ -88,6 +88,7 @@ fn completions_can_be_announced_peeked_at_and_taken_in_any_order() {
     desk.idle();
     assert_eq!(desk.queue.next_ended(), Some(first));
     assert_eq!(desk.queue.peek(first).map(|completion| completion.id), Some(first));
+    assert_eq!(desk.queue.result(first), Some(Ok(())));
     assert_eq!(desk.queue.take(second).map(|completion| completion.id), Some(second));
     assert_eq!(desk.queue.next_ended(), Some(third));
     assert_eq!(desk.queue.next_ended(), None);

@@ -443,6 +443,7 @@ impl World {
         if member.announces {
             while let Some(id) = member.queue.next_ended() {
                 let completion = member.queue.peek(id).ok_or("announces what has not ended")?;
+                ensure!(member.queue.result(id) == Some(completion.result), "tells two results");
                 member.ledger.end(completion, now, met)?;
             }
         } else {
@@ -450,6 +451,7 @@ impl World {
                 member.ledger.live.iter().map(|&number| member.ledger.records[number].id).collect();
             for id in live.into_iter().filter(|&id| member.queue.is_done(id) == Some(true)) {
                 let completion = member.queue.peek(id).ok_or("is done and has no completion")?;
+                ensure!(member.queue.result(id) == Some(completion.result), "tells two results");
                 member.ledger.end(completion, now, met)?;
             }
         }

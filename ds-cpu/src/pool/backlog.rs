@@ -19,6 +19,15 @@ pub(super) struct Numbered<W> {
     pub(super) task: W,
 }
 
+/// Whether a worker sees to it that the others get on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watch {
+    Nobody,
+    /// The worker that has been called is to.
+    Called,
+    Watches,
+}
+
 pub(super) struct Backlog<W> {
     pub(super) tasks: VecDeque<Numbered<W>>,
     /// The next task's number.
@@ -31,10 +40,8 @@ pub(super) struct Backlog<W> {
     pub(super) called: usize,
     /// Whether some worker is on its way to look for work.
     pub(super) scout: bool,
-    /// Whether some worker sees to it that tasks left to those at work do not stay where they are, or is called to.
-    pub(super) watched: bool,
-    /// Whether the worker that has been called is to do that.
-    pub(super) watchman_called: bool,
+    /// Who sees to it that tasks left to those at work do not stay where they are.
+    pub(super) watch: Watch,
 
     /// Threads that hold tasks they have not answered.
     pub(super) busy: usize,
@@ -76,8 +83,7 @@ impl<W: Work> Backlog<W> {
             asleep: 0,
             called: 0,
             scout: false,
-            watched: false,
-            watchman_called: false,
+            watch: Watch::Nobody,
             busy: 0,
             performing: 0,
             driver_comes: false,
@@ -100,9 +106,12 @@ impl<W: Work> Backlog<W> {
 
     /// Puts tasks at the end of the queue.
     pub(super) fn extend(&mut self, tasks: impl Iterator<Item = W>) {
-        let before = self.tasks.len();
-        self.tasks.extend(tasks.zip(self.next..).map(|(task, number)| Numbered { number, task }));
-        self.next += (self.tasks.len() - before) as u64;
+        let next = &mut self.next;
+        self.tasks.extend(tasks.map(|task| {
+            let number = *next;
+            *next += 1;
+            Numbered { number, task }
+        }));
     }
 
     /// Takes what one thread should do next: a fair share of short tasks, or one that is not. Of one queue only, if one is named.
@@ -137,10 +146,15 @@ impl<W: Work> Backlog<W> {
         }
     }
 
+    /// Whether a thread drives, or is about to, and gives the answers left to it.
+    const fn has_collector(&self) -> bool {
+        self.collectors > 0 || self.driver_comes
+    }
+
     /// Whether answers that have been left are anybody's: nobody is there to collect them, or may wait, within an answer, for the
     /// pool to stop.
     const fn may_take_left(&self) -> bool {
-        self.collectors == 0 || self.stopping
+        !self.has_collector() || self.stopping
     }
 
     /// Whether there is something to take.
@@ -200,6 +214,13 @@ impl<W: Work> Backlog<W> {
         self.tasks.len() == 1
     }
 
+    /// A thread begins with what it has taken; `own` says whether it has put it here for itself, which is of no concern to others.
+    pub(super) fn begin(&mut self, hands: &mut Hands<W>, own: bool) {
+        self.busy += 1;
+        hands.is_batch = hands.are_short() && !own;
+        self.performing += usize::from(hands.is_batch);
+    }
+
     /// A thread is through with what it has taken, and will answer it next. Takes the answers that were left to it.
     pub(super) fn performed(&mut self, hands: &mut Hands<W>) {
         self.performing -= usize::from(hands.is_batch);
@@ -215,11 +236,13 @@ impl<W: Work> Backlog<W> {
         hands.had_been_left = !hands.finished.is_empty();
     }
 
-    /// Takes the answers that have been left to a thread that drives. With none it is through, and none are left to it from here on.
+    /// Takes the answers that have been left to a thread that drives. With none it is through, and expected back as long as there are
+    /// tasks. Should it stay away, a worker gives what is left to it: at the latest the one that takes the last task.
     pub(super) fn collect(&mut self, hands: &mut Hands<W>) {
         self.take_left(hands);
         if hands.finished.is_empty() {
             self.collectors -= 1;
+            self.driver_comes |= !self.tasks.is_empty();
             hands.is_batch = false;
         }
     }
@@ -227,7 +250,7 @@ impl<W: Work> Backlog<W> {
     /// Leaves answers to a thread that drives, if there is one: whoever waits for a queue had better be the one to change it, and
     /// have it in its cache. Not many of them, so that none gets old, and none that had been left already.
     pub(super) fn leave(&mut self, hands: &mut Hands<W>) -> bool {
-        let leaves = self.collectors > 0
+        let leaves = self.has_collector()
             && !hands.had_been_left
             && !self.stopping
             && self.left.len() + hands.finished.len() <= 2 * BATCH;
@@ -242,21 +265,36 @@ impl<W: Work> Backlog<W> {
     /// the application's code, but one that is at a batch looks at the queue again before it answers.
     pub(super) fn are_enough(&self) -> bool {
         let short = self.tasks.front().is_some_and(|queued| queued.task.is_short());
-        let hands = self.busy + usize::from(self.driver_comes);
-        short && !self.slow && self.performing > 0 && hands >= self.cores.get()
+        short && !self.slow && self.performing > 0 && self.has_every_core()
+    }
+
+    /// Whether there is work for one more.
+    pub(super) fn needs_more(&self) -> bool {
+        self.has_work() && !self.are_enough()
+    }
+
+    /// Whether as many threads hold tasks, or are about to, as can work at once.
+    pub(super) fn has_every_core(&self) -> bool {
+        self.busy + usize::from(self.driver_comes) >= self.cores.get()
     }
 
     /// Calls the worker that watches off, if there is work for it and nobody else to call. Returns whether to wake it up.
     pub(super) fn call_off(&mut self) -> bool {
-        let watches = self.watched && !self.watchman_called;
-        let wanted = watches && self.has_work() && !self.scout && !self.are_enough();
-        self.watched &= !wanted;
+        let wanted = self.watch == Watch::Watches && !self.scout && self.needs_more();
+        if wanted {
+            self.watch = Watch::Nobody;
+        }
         wanted
     }
 
     /// The place of the first task in the order of all.
     pub(super) fn front(&self) -> Option<u64> {
         self.tasks.front().map(|queued| queued.number)
+    }
+
+    /// The place behind the last task ever queued.
+    pub(super) const fn end(&self) -> u64 {
+        self.next
     }
 
     /// Makes a sleeping worker the scout if there is work for one and no scout. Returns whether to wake one up.
@@ -267,11 +305,10 @@ impl<W: Work> Backlog<W> {
             return false;
         }
         if self.are_enough() {
-            if self.watched {
+            if self.watch != Watch::Nobody {
                 return false;
             }
-            self.watched = true;
-            self.watchman_called = true;
+            self.watch = Watch::Called;
         }
         self.scout = true;
         self.asleep -= 1;

@@ -8,11 +8,13 @@
 //!   no scout; a worker that finds more than it takes calls the next. So n tasks wake at most n workers, tasks that one
 //!   worker can keep up with wake one, and none is woken while a scout is looking anyway.
 //! * A single task of a thread that is about to drive ([`is_about_to_drive`]) is left to that thread, and nobody is woken.
-//! * Short tasks are not given to more threads than there are cores, unless they turn out slow. One more is called to watch: where
-//!   the same task stays the first for a millisecond, those at work hang, and others take over.
-//! * A worker leaves its answers to a thread that drives meanwhile, and waits for a queue: it is better that one core touches
-//!   what a queue keeps of its requests than that two do by turns.
-//! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately.
+//! * Short tasks are not given to more threads than there are cores, unless they turn out slow. One more watches: where the same
+//!   task stays the first for a millisecond (or for longer, after all has gone well for as long), those at work hang, and others
+//!   take over.
+//! * A worker leaves its answers to a thread that drives meanwhile, or is about to, and waits for a queue: it is better that one
+//!   core touches what a queue keeps of its requests than that two do by turns.
+//! * A worker out of work keeps looking for some microseconds before it sleeps, as long as that has paid lately and there is a core
+//!   to look on.
 //!
 //! `backlog` is what the lock protects; `cancelled` is the part of it that remembers what nobody wants any more; `worker`
 //! is what a thread does.
@@ -27,14 +29,13 @@ mod model;
 mod tests;
 
 use core::num::NonZeroUsize;
-use core::time::Duration;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use ds_core::{Fault, Path};
 use ds_engine::{Finished, JobId, Sink, StartError, contain, is_about_to_drive};
 
 use crate::sync::thread::{self, ThreadId};
-use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock, wait};
 use crate::work::{Turn, Work};
 use backlog::{Backlog, Numbered};
 use worker::Hands;
@@ -208,15 +209,6 @@ impl<W: Work> Shared<W> {
         }
     }
 
-    /// Lets time pass, if the pool does not stop.
-    fn wait_a_while<'a>(
-        &self,
-        backlog: MutexGuard<'a, Backlog<W>>,
-        time: Duration,
-    ) -> MutexGuard<'a, Backlog<W>> {
-        self.watch.wait_timeout(backlog, time).unwrap_or_else(PoisonError::into_inner).0
-    }
-
     /// What a thread has taken is done, and it will answer, which may take long: the sink may run the application's code. So it calls
     /// a sleeper if nobody else is at it and there are tasks left.
     fn answer_next(&self, mut backlog: MutexGuard<'_, Backlog<W>>, hands: &mut Hands<W>) {
@@ -261,10 +253,9 @@ impl<W: Work> Shared<W> {
             return false;
         }
         let mut held = Held { shared: self, thread: thread::current().id(), hands };
-        backlog.busy += 1;
-        // A task that this thread had for itself is of no concern to others, and not worth one more lock.
-        held.hands.is_batch = held.hands.are_short() && !backlog.reserved;
-        backlog.performing += usize::from(held.hands.is_batch);
+        // What is its own is not worth one more lock.
+        let own = backlog.reserved;
+        backlog.begin(&mut held.hands, own);
         backlog.collectors += usize::from(held.hands.is_batch);
         backlog.drivers.push(held.thread);
         self.share(backlog);
@@ -307,7 +298,7 @@ impl<W: Work> Shared<W> {
             } else if alone && backlog.busy == backlog.waiting {
                 break;
             } else {
-                backlog = self.calm.wait(backlog).unwrap_or_else(PoisonError::into_inner);
+                backlog = wait(&self.calm, backlog);
             }
         }
         if inside {

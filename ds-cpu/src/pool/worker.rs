@@ -2,21 +2,23 @@
 
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use ds_core::Path;
 use ds_engine::{Finished, JobId, Patience, Sink, contain};
 
-use super::backlog::{Backlog, Numbered};
+use super::backlog::{Backlog, Numbered, Watch};
 use super::{Ready, Shared, panicked_answer};
-use crate::sync::{MutexGuard, lock, thread};
+use crate::sync::{MutexGuard, lock, thread, wait, wait_timeout};
 use crate::work::Work;
 
 /// How long a batch of short tasks may take before its answers are due and its rest goes back.
 const SLOW: Duration = if cfg!(all(test, loom)) { Duration::MAX } else { Duration::from_micros(50) };
-/// How long the same short task may be the first in the queue, with as many threads at work as there are cores.
+/// How long the same short task may be the first in the queue, with as many threads at work as there are cores...
 const STUCK: Duration = Duration::from_millis(1);
+/// ...and how long after all has gone well for as long: who looks takes a core from those at work.
+const STUCK_AT_LAST: Duration = Duration::from_millis(64);
 /// Tasks of a batch from one look at the clock to the next.
 const LOOK_EVERY: usize = 8;
 
@@ -56,15 +58,18 @@ impl<'a, W: Work> Worker<'a, W> {
     fn take(&mut self, mut backlog: MutexGuard<'a, Backlog<W>>) -> bool {
         let mut looked = false;
         loop {
+            if backlog.are_enough() && !backlog.stopping {
+                backlog = self.stand_by(backlog);
+                looked = false;
+                continue;
+            }
             backlog.take(&mut self.hands, None);
             if looked && self.hands.are_empty() {
                 // Whoever they were left to may have met a slow task.
                 backlog.take_left(&mut self.hands);
             }
             if !self.hands.are_empty() {
-                backlog.busy += 1;
-                self.hands.is_batch = self.hands.are_short();
-                backlog.performing += usize::from(self.hands.is_batch);
+                backlog.begin(&mut self.hands, false);
                 self.shared.share(backlog);
                 return true;
             }
@@ -76,7 +81,7 @@ impl<'a, W: Work> Worker<'a, W> {
             }
             // Either way there is no scout but this worker, if it is one, until the lock is taken again. Whoever submits
             // meanwhile sees the scout or the sleeper, so no task is left lying.
-            if !looked && !backlog.scout && self.patience.is_left() {
+            if !looked && !backlog.scout && !backlog.has_every_core() && self.patience.is_left() {
                 backlog.scout = true;
                 drop(backlog);
                 self.look();
@@ -102,17 +107,22 @@ impl<'a, W: Work> Worker<'a, W> {
         let _ = found();
     }
 
+    /// Leaves tasks to those at work, with whom this thread would only take turns.
+    fn stand_by(&self, backlog: MutexGuard<'a, Backlog<W>>) -> MutexGuard<'a, Backlog<W>> {
+        if backlog.watch == Watch::Nobody { self.watch(backlog) } else { self.sleep(backlog) }
+    }
+
     /// Sleeps until called or until the pool stops.
     fn sleep(&self, mut backlog: MutexGuard<'a, Backlog<W>>) -> MutexGuard<'a, Backlog<W>> {
         backlog.asleep += 1;
         while backlog.called == 0 && !backlog.stopping {
-            backlog = self.shared.calls.wait(backlog).unwrap_or_else(PoisonError::into_inner);
+            backlog = wait(&self.shared.calls, backlog);
         }
         if backlog.called > 0 {
             // The caller has made this worker the scout and struck it off the sleepers.
             backlog.called -= 1;
             backlog.scout = false;
-            if core::mem::take(&mut backlog.watchman_called) {
+            if backlog.watch == Watch::Called {
                 backlog = self.watch(backlog);
             }
         } else {
@@ -121,14 +131,26 @@ impl<'a, W: Work> Worker<'a, W> {
         backlog
     }
 
-    /// Sees to tasks that are left to those at work: if none of them is taken for a while, they have turned out slow.
+    /// Sees to tasks that are left to those at work, until there is something for one more or no more tasks come: if none of them is
+    /// taken for a while, they have turned out slow.
     fn watch(&self, mut backlog: MutexGuard<'a, Backlog<W>>) -> MutexGuard<'a, Backlog<W>> {
-        while backlog.are_enough() && !backlog.stopping {
-            let front = backlog.front();
-            backlog = self.shared.wait_a_while(backlog, STUCK);
-            backlog.slow |= backlog.front() == front;
+        backlog.watch = Watch::Watches;
+        let mut pause = STUCK;
+        while backlog.watch == Watch::Watches && !backlog.stopping && !backlog.needs_more() {
+            let (front, end) = (backlog.front(), backlog.end());
+            let (guard, timed_out) = wait_timeout(&self.shared.watch, backlog, pause);
+            backlog = guard;
+            if timed_out && backlog.are_enough() {
+                backlog.slow |= backlog.front() == front;
+            } else if timed_out && backlog.end() == end {
+                break;
+            }
+            pause = (8 * pause).min(STUCK_AT_LAST);
         }
-        backlog.watched = false;
+        // One that has been called off may have a successor that has not come yet.
+        if backlog.watch == Watch::Watches {
+            backlog.watch = Watch::Nobody;
+        }
         backlog
     }
 }

@@ -25,7 +25,7 @@ macro_rules! every_engine {
                 small_queues_and_staging_carry_any_load
             }
             telling {
-                the_inbox_and_its_event callbacks_may_go_on a_panic_in_a_callback_harms_nobody tickets_are_futures
+                the_inbox_and_its_event lists_are_posted_up_to_what_is_refused callbacks_may_go_on a_panic_in_a_callback_harms_nobody tickets_are_futures
                 scopes_lend_buffers markers_fire_in_order_and_tell_the_first_failure hooks_hear_of_failures_once
                 waits_time_out
             }

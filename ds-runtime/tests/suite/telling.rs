@@ -32,6 +32,46 @@ pub(crate) fn the_inbox_and_its_event(make: Make) {
     queue.wait_any(LONG).expect("with nothing left there is nothing to wait for");
 }
 
+pub(crate) fn lists_are_posted_up_to_what_is_refused(make: Make) {
+    const BLOCK: u64 = 1000;
+    const CAPACITY: usize = 8;
+    let bytes = content(64 * BLOCK as usize, 1);
+    let file = file_of(&bytes);
+    for auto_submit in [false, true] {
+        let queue = queue_of(&make(), QueueOptions::default().capacity(CAPACITY).auto_submit(auto_submit));
+        let read = |tag: u64| Request::read(&file, tag * BLOCK, BLOCK).tag(tag);
+        let mut list: Vec<Request> = (0..20).map(read).collect();
+        // One that can never work: a range past the largest position there is.
+        list[5] = Request::read(&file, u64::MAX, BLOCK).tag(5);
+        let room = list.capacity();
+        let refused = queue.post_all(&mut list).unwrap_err();
+        assert!(matches!(refused.kind, ErrorKind::Invalid(Misuse::RangeOverflow { .. })), "{refused}");
+        assert_eq!((list.len(), list.capacity()), (15, room), "it and those behind it stay");
+        list.remove(0);
+        let mut tags = Vec::new();
+        while let Err(full) = queue.post_all(&mut list) {
+            assert!(matches!(full.kind, ErrorKind::QueueFull { capacity: 8 }), "{full}");
+            assert_eq!(queue.capacity().1, 0, "it is full");
+            queue.wait_all(LONG).unwrap();
+            for done in queue.take_completed(CAPACITY) {
+                let done = done.check().unwrap();
+                assert!(done.buffer == bytes[(done.tag * BLOCK) as usize..][..BLOCK as usize]);
+                tags.push(done.tag);
+            }
+        }
+        assert!(list.is_empty());
+        queue.wait_all(LONG).unwrap();
+        tags.extend(queue.take_completed(CAPACITY).into_iter().map(|done| done.check().unwrap().tag));
+        tags.sort_unstable();
+        assert!(tags.into_iter().eq((0..20).filter(|&tag| tag != 5)), "each once");
+        assert_eq!(queue.post_all(&mut list), Ok(()));
+        queue.close();
+        list.push(read(0));
+        assert_eq!(queue.post_all(&mut list).map_err(|error| error.kind), Err(ErrorKind::Closed));
+        assert_eq!(list.len(), 1);
+    }
+}
+
 pub(crate) fn callbacks_may_go_on(make: Make) {
     let queue = Arc::new(queue(make));
     let bytes = content(100_000, 2);

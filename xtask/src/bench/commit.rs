@@ -5,7 +5,7 @@ use xshell::cmd;
 use crate::workspace::Project;
 
 /// The commit that is checked out, with a `+` if files differ from it.
-pub(super) fn current(project: &Project) -> String {
+pub(crate) fn current(project: &Project) -> String {
     let sh = &project.sh;
     let read = |command: xshell::Cmd<'_>| command.quiet().ignore_stderr().read();
     match read(cmd!(sh, "git rev-parse --short=12 HEAD")) {

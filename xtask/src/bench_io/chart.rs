@@ -12,7 +12,7 @@ const UNIT: f64 = 260.0;
 const LONGEST: f64 = 2.0;
 
 /// Draws it.
-pub(super) fn draw(results: &Results) -> String {
+pub(crate) fn draw(results: &Results) -> String {
     let height = results.results.len() * ROW + 40;
     let width = LEFT + (UNIT * LONGEST) as usize + 60;
     let mut svg = String::new();
@@ -30,7 +30,7 @@ pub(super) fn draw(results: &Results) -> String {
     for (n, Entry { cell, contestant, over_rival, valid, .. }) in results.results.iter().enumerate() {
         let (y, bar) = (30 + n * ROW, UNIT * over_rival.min(LONGEST));
         let text = y + ROW - 6;
-        let colour = match (*contestant, *valid) {
+        let colour = match (contestant.as_str(), *valid) {
             (_, false) => "#cccccc",
             ("fio", _) => "#888888",
             ("pread", _) => "#bbaa77",

@@ -7,11 +7,13 @@
 //!   description;
 //! - `<!-- sync: features CRATE -->`: the table after it has a row for each public feature of that crate, and
 //!   the rows of those switched on by default, and no others, say `(default)`;
-//! - `<!-- sync: bench PART -->`: all up to `<!-- /sync -->` tells the committed results of the codec's benches.
+//! - `<!-- sync: bench PART -->`: all up to `<!-- /sync -->` tells the committed results of the codec's benches, or, if PART is
+//!   `io`, of the I/O engines'.
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::bench::{self, tables};
+use crate::bench_io;
 use crate::workspace::{Package, Project, Workspace};
 
 /// A document as it should be, and what was wrong with it.
@@ -29,6 +31,9 @@ pub(crate) struct Synced {
 pub(crate) fn sync(readme: &str, project: &Project) -> Result<Synced> {
     let read = |path: &str| project.sh.read_file(path).map_err(Into::into);
     let tell = |part: &str| {
+        if part == "io" {
+            return Ok(bench_io::table::all(&bench_io::committed(project)?));
+        }
         let text = tables::part(part, &bench::committed(project)?);
         text.with_context(|| format!("no such part; there are: {}", tables::PARTS.join(", ")))
     };
