@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::results::{Machine, geometric_mean};
 
 /// The name of the format, with its version: raised when a reader of old files would misread new ones.
-pub const SCHEMA: &str = "ds-runtime/bench-gpu/1";
+pub const SCHEMA: &str = "ds-runtime/bench-gpu/2";
 
 /// Everything that one run found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -156,6 +156,15 @@ pub struct Overhead {
     pub p50: f64,
     /// What 99 of 100 do not exceed.
     pub p99: f64,
+    /// Of which the device computes, by its own clock and by itself: the median. None where it has no clock, or nothing to compute.
+    pub device: Option<f64>,
+}
+
+impl Overhead {
+    /// What of the median is not the device's computing.
+    pub fn rest(&self) -> f64 {
+        self.p50 - self.device.unwrap_or_default()
+    }
 }
 
 /// From host memory to device memory.
@@ -171,8 +180,10 @@ pub struct Upload {
     pub request: u64,
     /// Requests in flight.
     pub depth: usize,
-    /// The median of all rounds.
-    pub seconds: f64,
+    /// From host memory that the device sees: the median of all rounds.
+    pub pinned: f64,
+    /// From any host memory, which the processor copies first: the median of all rounds.
+    pub plain: f64,
     /// What the bus copies, per second.
     pub bus: f64,
     /// What is decoded in device memory, per second.
@@ -180,9 +191,9 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Bytes of content per second.
-    pub fn rate(&self) -> f64 {
-        self.bytes as f64 / self.seconds
+    /// Bytes of content per second, in so many.
+    pub fn rate(&self, seconds: f64) -> f64 {
+        self.bytes as f64 / seconds
     }
 
     /// What there would be if the slower of bus and decoder were never kept waiting.
@@ -318,12 +329,14 @@ mod tests {
             packed,
             request: 1,
             depth: 1,
-            seconds: 2.0,
+            pinned: 2.0,
+            plain: 4.0,
             bus: 50.0,
             decode,
         };
         assert_eq!((upload(500, 300.0).bound(), upload(100, 300.0).bound()), (100.0, 300.0));
-        assert_eq!(upload(1, 1.0).rate(), 500.0);
+        let some = upload(1, 1.0);
+        assert_eq!((some.rate(some.pinned), some.rate(some.plain)), (500.0, 250.0));
         assert_eq!(Bounds { read: 3.0, bus: 2.0, decode: 4.0 }.slowest(), ("bus", 2.0));
     }
 
