@@ -16,6 +16,7 @@
 
 mod api;
 mod bench;
+mod bench_gpu;
 mod bench_io;
 mod cli;
 mod coverage;

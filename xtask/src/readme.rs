@@ -17,7 +17,8 @@ const README: &str = "README.md";
 const CRATE_PAGE: &str = "ds-gdeflate/README.md";
 
 /// Documents with excerpts in them.
-const DOCUMENTS: [&str; 4] = [README, CRATE_PAGE, "docs/benchmarks.md", "docs/io-engines.md"];
+const DOCUMENTS: [&str; 5] =
+    [README, CRATE_PAGE, "docs/benchmarks.md", "docs/io-engines.md", "docs/gpu-benchmarks.md"];
 
 /// Fails, naming each difference, unless the documents are true.
 pub(crate) fn check(project: &Project) -> Result<()> {

@@ -7,12 +7,13 @@
 //!   description;
 //! - `<!-- sync: features CRATE -->`: the table after it has a row for each public feature of that crate, and
 //!   the rows of those switched on by default, and no others, say `(default)`;
-//! - `<!-- sync: bench PART -->`: all up to `<!-- /sync -->` tells the committed results of the codec's benches, or, if PART is
-//!   `io`, of the I/O engines'.
+//! - `<!-- sync: bench PART -->`: all up to `<!-- /sync -->` tells the committed results of the codec's benches; if PART is
+//!   `io`, of the I/O engines', and if it begins with `gpu-`, of a GPU's.
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::bench::{self, tables};
+use crate::bench_gpu;
 use crate::bench_io;
 use crate::workspace::{Package, Project, Workspace};
 
@@ -33,6 +34,9 @@ pub(crate) fn sync(readme: &str, project: &Project) -> Result<Synced> {
     let tell = |part: &str| {
         if part == "io" {
             return Ok(bench_io::table::all(&bench_io::committed(project)?));
+        }
+        if part.starts_with("gpu-") {
+            return bench_gpu::table::part(part, &bench_gpu::committed(project)?);
         }
         let text = tables::part(part, &bench::committed(project)?);
         text.with_context(|| format!("no such part; there are: {}", tables::PARTS.join(", ")))
