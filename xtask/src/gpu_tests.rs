@@ -30,7 +30,8 @@ export DS_REQUIRE_VULKAN=1 DS_VECTORS="$PWD/vectors"
 failed=
 for test in TESTS; do
     echo "== $test"
-    "tests/$test" "$@" || failed="$failed $test"
+    # One that hangs is not to hide what the others find.
+    timeout --kill-after=5 "${DS_LIMIT:-300}" "tests/$test" "$@" || failed="$failed $test($?)"
 done
 if [ -n "$failed" ]; then
     echo "FAILED:$failed"
