@@ -6,8 +6,11 @@ use anyhow::{Context as _, Result};
 use ds_bench::gpu::{Resident, Results, Rival, Times, Upload, crossover, mean_of_all};
 use ds_bench::results::geometric_mean;
 
+/// Tells something of the results.
+type Tell = fn(&Results) -> String;
+
 /// What each part tells, by the name that a document calls it by.
-const PARTS: [(&str, fn(&Results) -> String); 6] = [
+const PARTS: [(&str, Tell); 6] = [
     ("gpu-summary", summary),
     ("gpu-resident", resident),
     ("gpu-overhead", overhead),
