@@ -109,10 +109,11 @@ fn an_engine_is_used_once() {
     ));
 }
 
-/// Stops the engine from within the first answer, and panics in the second.
+/// Stops the engine from within the first answer, once all jobs have been submitted, and panics in the second.
 struct Rude {
     engine: Weak<UringIo>,
     log: Log,
+    submitted: Mutex<mpsc::Receiver<()>>,
     stopped: mpsc::SyncSender<usize>,
 }
 
@@ -121,6 +122,7 @@ impl Sink for Rude {
         self.log.complete(batch);
         if batch.iter().any(|finished| finished.id == id(0)) {
             let engine = self.engine.upgrade().unwrap();
+            self.submitted.lock().unwrap().recv_timeout(LONG).unwrap();
             engine.stop();
             self.stopped.send(self.log.len()).unwrap();
         }
@@ -137,14 +139,17 @@ fn stopping_from_within_an_answer_finishes_all_the_others() {
     for config in [with_rings(1), with_rings(3), with_rings(2).fake(FakeFaults::all(5))] {
         let memory = Memory::new(JOBS as usize);
         let (stopped, has_stopped) = mpsc::sync_channel(1);
+        let (submits, submitted) = mpsc::sync_channel(1);
+        let submitted = Mutex::new(submitted);
         let mut sink = None;
         let engine = Arc::new_cyclic(|engine| {
-            sink = Some(Arc::new(Rude { engine: engine.clone(), log: Log::default(), stopped }));
+            sink = Some(Arc::new(Rude { engine: engine.clone(), log: Log::default(), submitted, stopped }));
             UringIo::new(config)
         });
         let sink = sink.unwrap();
         engine.start(&StartContext::new(sink.clone())).unwrap();
         engine.submit(&mut reads(&real, &memory, 0..JOBS));
+        submits.send(()).unwrap();
         let answered = has_stopped.recv_timeout(LONG).expect("it waits for itself");
         assert_eq!(answered as u64, JOBS, "all were answered when it returned");
         engine.stop();
