@@ -41,24 +41,34 @@ pub fn probe(features: Features) -> Result<Report, StartError> {
 const BLOCK: usize = 4096;
 
 /// Whether the running program's first block can be read past the page cache by a ring that polls.
-fn polls_program(ring: &mut KernelRing, pool: StagingPool) -> bool {
+fn polls_program(ring: &mut KernelRing, mut pool: StagingPool) -> bool {
     let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
     let Ok(program) = open("/proc/self/exe", flags, Mode::empty()) else { return false };
-    reads(ring, Target { fd: program.as_raw_fd(), known_as: None, direct: true }, pool)
+    match reads(ring, Target { fd: program.as_raw_fd(), known_as: None, direct: true }, &mut pool) {
+        Ok(reads) => reads,
+        Err(StillReading) => {
+            core::mem::forget(pool);
+            false
+        }
+    }
 }
+
+/// The ring cannot be asked any more, and the kernel may still have the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct StillReading;
 
 /// How often to ask again a kernel that is short of memory for the moment.
 const MOST_REFUSALS: u32 = 100;
 
 /// Whether the ring reads this file's first block.
-fn reads(ring: &mut impl Ring, file: Target, mut pool: StagingPool) -> bool {
+fn reads(ring: &mut impl Ring, file: Target, pool: &mut StagingPool) -> Result<bool, StillReading> {
     let lease = pool.lease(BLOCK as u64).ok();
-    let Some(into) = lease.and_then(|lease| pool.bytes(lease)) else { return false };
+    let Some(into) = lease.and_then(|lease| pool.bytes(lease)) else { return Ok(false) };
     let op = Op::Read { file, offset: 0, into };
     const TOKEN: u64 = 0;
-    // SAFETY: the file is open and the memory leased until the completion has been taken, below; or for ever.
+    // SAFETY: the file is open and the memory leased until the completion has been taken, below; or for ever, as the caller sees to.
     if unsafe { ring.push(Sqe { token: TOKEN, op }) }.is_err() {
-        return false;
+        return Ok(false);
     }
     let (mut completions, mut refusals) = (Vec::new(), 0);
     loop {
@@ -68,16 +78,12 @@ fn reads(ring: &mut impl Ring, file: Target, mut pool: StagingPool) -> bool {
                 refusals += 1;
                 std::thread::sleep(NAP);
             }
-            Err(_) => {
-                // Whatever that is, the kernel may still have the memory.
-                core::mem::forget(pool);
-                return false;
-            }
+            Err(_) => return Err(StillReading),
         }
         ring.reap(&mut completions, usize::MAX);
         // There may be a message as well.
         if let Some(read) = completions.iter().find(|cqe| cqe.token == TOKEN) {
-            return read.result.is_ok();
+            return Ok(read.result.is_ok());
         }
     }
 }
@@ -116,19 +122,19 @@ mod tests {
         }
     }
 
-    fn ask(what: Result<(), Errno>, reads_at: Option<u32>) -> (bool, u32) {
+    fn ask(what: Result<(), Errno>, reads_at: Option<u32>) -> (Result<bool, StillReading>, u32) {
         let mut ring = Says { what, visits: 0, reads_at };
         let file = Target { fd: 0, known_as: None, direct: true };
-        let reads = reads(&mut ring, file, StagingPool::new(BLOCK).unwrap());
+        let reads = reads(&mut ring, file, &mut StagingPool::new(BLOCK).unwrap());
         (reads, ring.visits)
     }
 
     #[test]
     fn a_kernel_that_refuses_is_asked_again_but_not_for_ever() {
-        assert_eq!(ask(Err(Errno::AGAIN), None), (false, MOST_REFUSALS + 1));
-        assert_eq!(ask(Err(Errno::AGAIN), Some(3)), (true, 3));
-        assert_eq!(ask(Err(Errno::INTR), Some(2 * MOST_REFUSALS)), (true, 2 * MOST_REFUSALS));
-        assert_eq!(ask(Ok(()), Some(2)), (true, 2));
-        assert_eq!(ask(Err(Errno::NXIO), Some(2)), (false, 1));
+        assert_eq!(ask(Err(Errno::AGAIN), None), (Err(StillReading), MOST_REFUSALS + 1));
+        assert_eq!(ask(Err(Errno::AGAIN), Some(3)), (Ok(true), 3));
+        assert_eq!(ask(Err(Errno::INTR), Some(2 * MOST_REFUSALS)), (Ok(true), 2 * MOST_REFUSALS));
+        assert_eq!(ask(Ok(()), Some(2)), (Ok(true), 2));
+        assert_eq!(ask(Err(Errno::NXIO), Some(2)), (Err(StillReading), 1));
     }
 }
