@@ -200,6 +200,11 @@ impl Upload {
     pub fn bound(&self) -> f64 {
         (self.bus * self.bytes as f64 / self.packed as f64).min(self.decode)
     }
+
+    /// What of that is reached from memory that the device sees.
+    pub fn share(&self) -> f64 {
+        self.rate(self.pinned) / self.bound()
+    }
 }
 
 /// From a file in the page cache to memory.
@@ -337,6 +342,7 @@ mod tests {
         assert_eq!((upload(500, 300.0).bound(), upload(100, 300.0).bound()), (100.0, 300.0));
         let some = upload(1, 1.0);
         assert_eq!((some.rate(some.pinned), some.rate(some.plain)), (500.0, 250.0));
+        assert_eq!(upload(500, 1000.0).share(), 5.0);
         assert_eq!(Bounds { read: 3.0, bus: 2.0, decode: 4.0 }.slowest(), ("bus", 2.0));
     }
 

@@ -116,7 +116,7 @@ fn overhead(out: &mut impl Write, results: &Results, mark: &str) -> io::Result<(
     writeln!(out, "\n2. From submit until completion was seen, us{mark}, one at a time")?;
     writeln!(out, "   {:<34} {:>10} {:>10} {:>12} {:>10}", "", "p50", "p99", "computing", "the rest")?;
     for row in &results.overhead {
-        let computing = row.device.map_or_else(|| "-".to_owned(), |device| format!("{:.1}", device * 1e6));
+        let computing = or_dash(row.device, |device| format!("{:.1}", device * 1e6));
         writeln!(
             out,
             "   {:<34} {:>10.1} {:>10.1} {computing:>12} {:>10.1}",
@@ -153,11 +153,11 @@ fn upload(out: &mut impl Write, results: &Results, mark: &str) -> io::Result<()>
             giga(row.rate(row.pinned)),
             giga(row.bus * ratio),
             giga(row.decode),
-            100.0 * row.rate(row.pinned) / row.bound(),
+            100.0 * row.share(),
             giga(row.rate(row.plain))
         )?;
     }
-    let share = mean_of_all(results.upload.iter().map(|row| Some(row.rate(row.pinned) / row.bound())));
+    let share = mean_of_all(results.upload.iter().map(|row| Some(row.share())));
     let (name, gap) = ("geometric mean", "");
     writeln!(
         out,

@@ -116,7 +116,7 @@ fn upload(results: &Results) -> String {
             gigabytes(row.rate(row.pinned)),
             gigabytes(row.bus * ratio),
             gigabytes(row.decode),
-            of_bound(row) * 100.0,
+            row.share() * 100.0,
             gigabytes(row.rate(row.plain)),
         );
     }
@@ -181,13 +181,8 @@ fn faster(results: &Results) -> Option<f64> {
     mean_of_all(results.resident.iter().map(Resident::faster))
 }
 
-/// What is reached of what bus and decoder allow.
-fn of_bound(row: &Upload) -> f64 {
-    row.rate(row.pinned) / row.bound()
-}
-
 fn share(rows: &[Upload]) -> Option<f64> {
-    mean_of_all(rows.iter().map(|row| Some(of_bound(row))))
+    mean_of_all(rows.iter().map(|row| Some(row.share())))
 }
 
 fn gigabytes(rate: f64) -> String {
