@@ -11,36 +11,12 @@ pub(crate) const PARTS: [&str; 3] = ["summary", "brief", "classes"];
 
 /// A part by its name.
 pub(crate) fn part(name: &str, results: &Results) -> Option<String> {
-    let text = match name {
-        "summary" => format!("{}\n{}", summary(results), sources(results)),
-        "brief" => brief(results),
-        "classes" => classes(results),
-        _ => return None,
-    };
-    Some(wrap(&text))
-}
-
-/// Columns that prose has in documents.
-const WIDTH: usize = 120;
-
-/// Breaks lines of prose that are too wide, one paragraph each; a table's and a picture's stay whole.
-fn wrap(text: &str) -> String {
-    let mut wrapped = String::new();
-    for line in text.lines() {
-        let mut width = 0;
-        for (at, word) in line.split(' ').enumerate() {
-            let len = word.chars().count();
-            if at > 0 {
-                let is_full = width + 1 + len > WIDTH && !line.starts_with(['|', '!']);
-                wrapped.push(if is_full { '\n' } else { ' ' });
-                width = if is_full { 0 } else { width + 1 };
-            }
-            wrapped.push_str(word);
-            width += len;
-        }
-        wrapped.push('\n');
+    match name {
+        "summary" => Some(format!("{}\n{}", summary(results), sources(results))),
+        "brief" => Some(brief(results)),
+        "classes" => Some(classes(results)),
+        _ => None,
     }
-    wrapped
 }
 
 /// Geometric means, one column a level.
@@ -409,17 +385,6 @@ pub(crate) mod tests {
         results.corpus = Corpus { generated: true, stride: 16 };
         assert!(summary(&results).contains("2 classes of generated assets, 2 MiB, every 16th tile"));
         assert_eq!(size(1.002), "0.20 % larger");
-    }
-
-    #[test]
-    fn prose_is_as_wide_as_documents_are_and_tables_as_wide_as_they_must() {
-        let (word, row) = ("1234567 ", "| a cell |".repeat(20));
-        let wrapped = wrap(&format!("{}\n\n{row}\n", word.repeat(30).trim_end()));
-        let widths: Vec<_> = wrapped.lines().map(str::len).collect();
-        assert_eq!(widths, [119, 119, 0, row.len()]);
-        assert_eq!(wrapped.split_whitespace().filter(|part| *part == word.trim_end()).count(), 30);
-        // Two columns, six bytes.
-        assert!(!wrap(&format!("{} é", "é".repeat(118))).trim_end().contains('\n'));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{Entry, Results};
 pub(crate) fn all(results: &Results) -> String {
     let Results { machine, date, commit, rounds, seconds, .. } = results;
     let mut text = format!(
-        "On {}\n({}), {date}, at commit {commit}: medians of {rounds} rounds of {seconds} s. Reads per second over the\n\
+        "On {} ({}), {date}, at commit {commit}: medians of {rounds} rounds of {seconds} s. Reads per second over the \
          rival's in the same run; in brackets the CPU time per read, user and kernel, over its.\n",
         machine.name, machine.system
     );

@@ -31,7 +31,7 @@ pub(crate) struct Synced {
 /// When a marker is malformed, has nothing to announce, or names a source that is not there.
 pub(crate) fn sync(readme: &str, project: &Project) -> Result<Synced> {
     let read = |path: &str| project.sh.read_file(path).map_err(Into::into);
-    let tell = |part: &str| {
+    let told = |part: &str| {
         if part == "io" {
             return Ok(bench_io::table::all(&bench_io::committed(project)?));
         }
@@ -41,7 +41,31 @@ pub(crate) fn sync(readme: &str, project: &Project) -> Result<Synced> {
         let text = tables::part(part, &bench::committed(project)?);
         text.with_context(|| format!("no such part; there are: {}", tables::PARTS.join(", ")))
     };
+    let tell = |part: &str| told(part).map(|text| wrap(&text));
     sync_with(readme, &project.workspace, &Sources { read: &read, tell: &tell })
+}
+
+/// Columns that prose has in documents.
+const WIDTH: usize = 120;
+
+/// Breaks lines of prose that are too wide, one paragraph each; a table's and a picture's stay whole.
+fn wrap(text: &str) -> String {
+    let mut wrapped = String::new();
+    for line in text.lines() {
+        let mut width = 0;
+        for (at, word) in line.split(' ').enumerate() {
+            let len = word.chars().count();
+            if at > 0 {
+                let is_full = width + 1 + len > WIDTH && !line.starts_with(['|', '!']);
+                wrapped.push(if is_full { '\n' } else { ' ' });
+                width = if is_full { 0 } else { width + 1 };
+            }
+            wrapped.push_str(word);
+            width += len;
+        }
+        wrapped.push('\n');
+    }
+    wrapped
 }
 
 /// Where copies come from, besides the workspace.
@@ -257,6 +281,17 @@ fn main() {
 
     fn error(readme: &str) -> String {
         format!("{:#}", run(readme).unwrap_err())
+    }
+
+    #[test]
+    fn prose_is_as_wide_as_documents_are_and_tables_as_wide_as_they_must() {
+        let (word, row) = ("1234567 ", "| a cell |".repeat(20));
+        let wrapped = wrap(&format!("{}\n\n{row}\n", word.repeat(30).trim_end()));
+        let widths: Vec<_> = wrapped.lines().map(str::len).collect();
+        assert_eq!(widths, [119, 119, 0, row.len()]);
+        assert_eq!(wrapped.split_whitespace().filter(|part| *part == word.trim_end()).count(), 30);
+        // Two columns, six bytes.
+        assert!(!wrap(&format!("{} é", "é".repeat(118))).trim_end().contains('\n'));
     }
 
     #[test]
