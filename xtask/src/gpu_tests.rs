@@ -25,13 +25,55 @@ fn script(tests: &[String]) -> String {
 const SCRIPT: &str = r#"#!/bin/sh
 # Runs the Vulkan tests on this machine's device; see docs/vulkan.md for the variables that they heed.
 # Arguments go to every test program: `--nocapture`, or part of a test's name.
+# A program that takes longer than DS_LIMIT seconds (300 unless told) is ended, and what it was doing is told.
 cd "$(dirname "$0")" || exit 1
 export DS_REQUIRE_VULKAN=1 DS_VECTORS="$PWD/vectors"
+limit=${DS_LIMIT:-300}
+
+# What each thread of a process is doing: its name, what it waits for, its system call, or "running"; stacks where there is a debugger.
+threads() {
+    for task in "/proc/$1/task"/*; do
+        echo "  $(cat "$task/comm"): $(cat "$task/wchan" 2>&1) $(cat "$task/syscall" 2>&1)"
+    done
+    if command -v gdb >/dev/null; then gdb -p "$1" -batch -ex "thread apply all backtrace" 2>&1; fi
+}
+
+# Runs a program. One that hangs is not to hide what the others find: it ends after the limit, as 124.
+limited() {
+    "$@" &
+    program=$!
+    (
+        # Looked at each second, lest a sleep outlive the run.
+        left=$limit
+        while [ "$left" -gt 0 ] && kill -0 "$program" 2>/dev/null; do
+            sleep 1
+            left=$((left - 1))
+        done
+        kill -0 "$program" 2>/dev/null || exit 0
+        echo "HANGS: after $limit s these are the threads of $*"
+        threads "$program"
+        kill -KILL "$program"
+        exit 124
+    ) &
+    watch=$!
+    wait "$program"
+    status=$?
+    wait "$watch" || status=$?
+    return "$status"
+}
+
 failed=
 for test in TESTS; do
     echo "== $test"
-    # One that hangs is not to hide what the others find.
-    timeout --kill-after=5 "${DS_LIMIT:-300}" "tests/$test" "$@" || failed="$failed $test($?)"
+    limited "tests/$test" "$@"
+    status=$?
+    if [ "$status" = 124 ]; then
+        echo "== $test, one test after the other"
+        for name in $("tests/$test" --list --format terse "$@" | sed -n 's/: test$//p'); do
+            limited "tests/$test" --exact "$name" || failed="$failed $name($?)"
+        done
+    fi
+    [ "$status" = 0 ] || failed="$failed $test($status)"
 done
 if [ -n "$failed" ]; then
     echo "FAILED:$failed"
@@ -131,6 +173,35 @@ mod tests {
     fn a_run_is_of_the_tests_that_were_built() {
         let text = script(&["ds-vulkan-unit".into(), "ds-vulkan-mutants".into()]);
         assert!(text.contains("for test in ds-vulkan-unit ds-vulkan-mutants; do"), "{text}");
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_told_with_its_threads_and_hides_nothing() {
+        let folder = std::env::temp_dir().join(format!("gpu-tests-{}", std::process::id()));
+        let tests = folder.join("tests");
+        fs::create_dir_all(&tests).unwrap();
+        let hangs = r#"case "$*" in *--list*) echo "good: test"; echo "bad: test";; *good) echo "good runs";; *) exec sleep 60;; esac"#;
+        for (path, text) in [
+            (tests.join("hangs"), hangs),
+            (tests.join("fails"), "exit 3"),
+            (tests.join("passes"), "echo \"passes: $*\""),
+            (folder.join("run.sh"), script(&["hangs".into(), "fails".into(), "passes".into()]).as_str()),
+        ] {
+            let text = if text.starts_with("#!") { text.into() } else { format!("#!/bin/sh\n{text}\n") };
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mut run = std::process::Command::new("sh");
+        let output = run.arg(folder.join("run.sh")).arg("--nocapture").env("DS_LIMIT", "1").output().unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(
+            text.contains("HANGS: after 1 s these are the threads of tests/hangs --nocapture\n  sleep: "),
+            "{text}"
+        );
+        assert!(text.contains("good runs") && text.contains("passes: --nocapture"), "{text}");
+        assert!(text.ends_with("FAILED: bad(124) hangs(124) fails(3)\n"), "{text}");
     }
 
     #[test]
