@@ -1,6 +1,8 @@
 //! Damaged streams: the device accepts what the processor accepts, makes the same bytes, and refuses the rest for the same reason.
 
 mod common;
+#[path = "common/damage.rs"]
+mod damage;
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod jobs;
 
@@ -9,14 +11,13 @@ use std::collections::BTreeMap;
 use ds_core::{Corrupt, CorruptReason, Fault, Transform};
 use ds_engine::gdeflate::{from_stream, from_tile, size_mismatch};
 use ds_engine::{CodecEngine, Place};
-use ds_gdeflate::{CodecId, Decoder, Header, Level, TileStream, compress};
+use ds_gdeflate::{Decoder, Header, TileStream};
 use ds_vulkan::{DecoderPath, VulkanConfig};
 
 use common::bench::{Bench, at, host, with_engine};
+use damage::{CONTENT, Kind, Random, mutant, seeds};
 use jobs::{Memory, text};
 
-/// Most content of a stream: a device of software decodes about 1 MB/s.
-const CONTENT: usize = 4096;
 /// Streams in one go.
 const ROUND: usize = 250;
 
@@ -26,60 +27,6 @@ fn wanted() -> usize {
     let wished = std::env::var("DS_MUTANTS").ok().and_then(|n| n.parse().ok());
     let quick = std::env::var_os("DS_TEST_QUICK").is_some_and(|value| value != "0");
     wished.unwrap_or(if quick { 1000 } else { 10_000 })
-}
-
-/// What is damaged, and who sees the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Payload,
-    Container,
-    Resident,
-}
-
-/// The same numbers every time.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize * below) >> 31
-    }
-}
-
-/// Content of several kinds, packed by several levels.
-fn seeds() -> Vec<Vec<u8>> {
-    let mut random = Random(7);
-    let noise: Vec<_> = (0..CONTENT).map(|_| random.next(256) as u8).collect();
-    let few: Vec<_> = (0..CONTENT).map(|_| b'a' + random.next(3) as u8).collect();
-    let contents = [text(CONTENT), text(700), noise[..2000].to_vec(), few, vec![0; CONTENT], b"x".to_vec()];
-    let pack = |bytes: &Vec<u8>, level| compress(bytes, level, CodecId::default()).unwrap();
-    contents
-        .iter()
-        .flat_map(|bytes| [Level::FASTEST, Level::DEFAULT].map(|level| pack(bytes, level)))
-        .collect()
-}
-
-/// A stream with a few bits or bytes changed, and now and then one that ends too soon.
-fn mutant(random: &mut Random, seed: &[u8], kind: Kind) -> Vec<u8> {
-    let mut stream = seed.to_vec();
-    let table_end = 8 + 4 * TileStream::parse(seed).unwrap().tiles().count();
-    let damaged = match kind {
-        Kind::Payload => table_end..stream.len(),
-        Kind::Container => 0..table_end,
-        Kind::Resident => 0..stream.len(),
-    };
-    for _ in 0..=random.next(3) {
-        let at = damaged.start + random.next(damaged.len());
-        match random.next(4) {
-            0 => stream[at] = random.next(256) as u8,
-            1 => stream[at] = [0, 0xFF][random.next(2)],
-            _ => stream[at] ^= 1 << random.next(8),
-        }
-    }
-    if kind != Kind::Payload && random.next(8) == 0 {
-        stream.truncate(random.next(stream.len()));
-    }
-    stream
 }
 
 /// What the processor says: the content, or why there is none.
@@ -176,7 +123,7 @@ fn compare(bench: &Bench, kind: Kind, streams: &[(Vec<u8>, usize)], seen: &mut B
 
 /// So many mutants of a kind.
 fn run(bench: &Bench, kind: Kind, mut left: usize) {
-    let (seeds, mut random, mut seen) = (seeds(), Random(1), BTreeMap::new());
+    let (seeds, mut random, mut seen) = (seeds(text), Random(1), BTreeMap::new());
     let wanted = left;
     while left > 0 {
         let round = left.min(ROUND);
