@@ -39,17 +39,22 @@ impl Patience {
         loop {
             for _ in 0..GLANCES {
                 if found() {
-                    self.misses = 0;
+                    self.note(true);
                     return true;
                 }
                 core::hint::spin_loop();
             }
             if start.elapsed() > LOOK {
-                self.misses = self.misses.wrapping_add(1);
+                self.note(false);
                 return false;
             }
             std::thread::yield_now();
         }
+    }
+
+    /// For whoever looks in a way of its own: whether that has paid.
+    pub const fn note(&mut self, found: bool) {
+        self.misses = if found { 0 } else { self.misses.wrapping_add(1) };
     }
 }
 

@@ -164,6 +164,17 @@ pub(crate) fn straight(op: &IoOp) -> Option<Op> {
     }
 }
 
+/// How a read of what the page cache has goes to the kernel, if it is one that may be there and cannot wait for anything.
+pub(crate) fn cached(op: &IoOp) -> Option<Op> {
+    match *op {
+        IoOp::Read { file, offset, into } if !file.is_direct() && file.is_positional() => {
+            let file = plain(file);
+            i64::try_from(offset).is_ok().then_some(Op::ReadCached { file, offset, into })
+        }
+        _ => None,
+    }
+}
+
 /// As [`straight`]; if it does need a detour, says from where, and what must be aligned how.
 fn straight_read(file: FileRef, offset: u64, into: HostBytes) -> Result<Op, (Target, Alignment)> {
     let Some((target, alignment)) = direct(file) else {

@@ -5,14 +5,16 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 
 use ds_core::Path;
-use ds_engine::{Crew, Engine, IoEngine, IoJob, JobId, Member, Sink, StartContext, StartError};
+use ds_engine::{
+    Crew, Engine, IoEngine, IoJob, JobId, Member, Sink, StartContext, StartError, is_about_to_drive,
+};
 
 use crate::config::{Source, UringConfig};
 use crate::direct::Hangar;
 use crate::driver::{Driver, Turn};
 use crate::features::Features;
-use crate::inbox::Message;
-use crate::lane::{Lane, choose};
+use crate::inline::Inline;
+use crate::lane::{self, Lane, choose};
 use crate::report::Report;
 use crate::ring::kernel::{Granted, KernelRing};
 use crate::worker;
@@ -27,6 +29,7 @@ use crate::worker;
 pub struct UringIo {
     config: UringConfig,
     lanes: OnceLock<Box<[Arc<Lane>]>>,
+    inline: Inline,
     crew: Crew,
     report: OnceLock<Report>,
 }
@@ -35,7 +38,13 @@ impl UringIo {
     /// An engine that will have these rings once started.
     #[must_use]
     pub fn new(config: UringConfig) -> Self {
-        Self { config, lanes: OnceLock::new(), crew: Crew::default(), report: OnceLock::new() }
+        Self {
+            config,
+            lanes: OnceLock::new(),
+            inline: Inline::new(),
+            crew: Crew::default(),
+            report: OnceLock::new(),
+        }
     }
 
     /// What the kernel granted; `None` until the engine has been started.
@@ -143,7 +152,8 @@ fn driver(
         #[cfg(any(test, feature = "__faults"))]
         Source::Fake(faults) => {
             let ring = crate::ring::fake::FakeRing::new(faults, config.features);
-            let features = config.features.and(Features::JOINED_READS | Features::IOPOLL);
+            let simulated = Features::JOINED_READS | Features::IOPOLL | Features::INLINE_READS;
+            let features = config.features.and(simulated);
             let joins = features.contains(Features::JOINED_READS);
             let granted = Granted { features, warnings: Vec::new() };
             Ok((Box::new(Driver::new(ring, lane, depth, hangar, joins)), granted))
@@ -153,7 +163,8 @@ fn driver(
 
 // SAFETY: a job becomes one entry of a ring, which names the job's memory or a detour's, and it is answered when the ring's
 // completion for that entry has been taken, by which time the kernel is through with both; or it is answered without having
-// been submitted. What is answered is what the completion says.
+// been submitted. What is answered is what the completion says. A job that is kept and that the page cache cannot answer is an entry
+// of the one ring, whose completion says so, and then of another.
 unsafe impl Engine for UringIo {
     fn name(&self) -> &'static str {
         "uring"
@@ -163,7 +174,12 @@ unsafe impl Engine for UringIo {
         self.crew.begin()?;
         let result = self.make_lanes().and_then(|lanes| self.start_threads(lanes, context));
         match result {
-            Ok(report) => {
+            Ok(mut report) => {
+                if report.features.contains(Features::INLINE_READS)
+                    && self.inline.start(&self.config, report.features).is_err()
+                {
+                    report.features = report.features - Features::INLINE_READS;
+                }
                 log::debug!("io_uring engine: {report}");
                 let _ = self.report.set(report);
                 Ok(())
@@ -176,22 +192,20 @@ unsafe impl Engine for UringIo {
     }
 
     fn cancel(&self, id: JobId) {
-        for lane in self.lanes() {
-            // All of them: which one has the job is not written down.
-            if lane.is_busy() {
-                lane.inbox.push(Message::Cancel(id));
-                lane.bell.ring();
-            }
-        }
+        // In this order: a job that has been kept may go to a ring meanwhile.
+        self.inline.cancel(id, self.lanes());
+        lane::cancel(self.lanes(), id);
     }
 
-    /// A ring belongs to its thread: nobody else can do its work. But that thread may be the one that waits, within an answer.
+    /// A ring belongs to its thread: nobody else can do its work. But that thread may be the one that waits, within an answer. Any
+    /// thread can do what has been kept, which is short work, whoever it is for.
     fn drive(&self, sink: &dyn Sink, _queue: Option<u64>) -> bool {
-        worker::drive(self.crew.number(), sink)
+        self.inline.drive(sink, self.lanes()) || worker::drive(self.crew.number(), sink)
     }
 
     fn stop(&self) {
         self.crew.retire();
+        self.inline.stop(self.lanes());
         self.lanes().iter().for_each(|lane| lane.stop());
         if worker::finish(self.crew.number()) {
             // On one of its threads, which has finished its jobs and is inside the answer to the last of them.
@@ -221,6 +235,9 @@ impl IoEngine for UringIo {
     }
 
     fn submit(&self, jobs: &mut Vec<IoJob>) {
+        if is_about_to_drive() {
+            self.inline.keep(jobs);
+        }
         let lanes = self.lanes();
         // One bit for each: there are no more than 64.
         let mut given = 0_u64;

@@ -53,9 +53,19 @@ impl Features {
     /// descriptor. Linux 6.13.
     pub const MSG_RING: Self = Self(1 << 11);
 
+    /// A thread that submits reads and then waits for them reads what the page cache has of them, or of a share of them, itself, by one
+    /// more ring: so that for a small read no other thread is woken, and of many a core of its own does some. What the page cache has
+    /// not, the other rings read as ever. Not beside [`UNCACHED`](Self::UNCACHED). Takes one more descriptor.
+    pub const INLINE_READS: Self = Self(1 << 12);
+
     /// What Linux 5.15 has, the oldest kernel supported.
     pub const LINUX_5_15: Self = Self(
-        Self::JOINED_READS.0 | Self::SQPOLL.0 | Self::IOPOLL.0 | Self::FIXED_BUFFERS.0 | Self::FIXED_FILES.0,
+        Self::JOINED_READS.0
+            | Self::INLINE_READS.0
+            | Self::SQPOLL.0
+            | Self::IOPOLL.0
+            | Self::FIXED_BUFFERS.0
+            | Self::FIXED_FILES.0,
     );
     /// What Linux 6.1 has.
     pub const LINUX_6_1: Self = Self(
@@ -77,12 +87,14 @@ impl Features {
             | Self::DEFER_TASKRUN.0
             | Self::NO_SQARRAY.0
             | Self::JOINED_READS.0
+            | Self::INLINE_READS.0
             | Self::MSG_RING.0,
     );
 
     /// Each with its name, oldest kernel first.
-    const NAMES: [(Self, &'static str); 12] = [
+    const NAMES: [(Self, &'static str); 13] = [
         (Self::JOINED_READS, "joined_reads"),
+        (Self::INLINE_READS, "inline_reads"),
         (Self::SQPOLL, "sqpoll"),
         (Self::IOPOLL, "iopoll"),
         (Self::FIXED_BUFFERS, "fixed_buffers"),
@@ -147,13 +159,15 @@ impl Features {
 
     /// Without those that lack what they need, or that others exclude.
     pub(crate) fn coherent(self) -> Self {
-        if self.contains(Self::SQPOLL) {
-            self - Self::COOP_TASKRUN - Self::DEFER_TASKRUN
+        let excluded = if self.contains(Self::UNCACHED) { Self::INLINE_READS } else { Self::NONE };
+        let excluded = if self.contains(Self::SQPOLL) {
+            excluded | Self::COOP_TASKRUN | Self::DEFER_TASKRUN
         } else if self.contains(Self::SINGLE_ISSUER) {
-            self
+            excluded
         } else {
-            self - Self::DEFER_TASKRUN
-        }
+            excluded | Self::DEFER_TASKRUN
+        };
+        self - excluded
     }
 }
 
@@ -210,6 +224,9 @@ mod tests {
         assert_eq!(Features::DEFER_TASKRUN.coherent(), Features::NONE);
         assert_eq!(Features::DEFAULT.coherent(), Features::DEFAULT);
         let polled = (Features::DEFAULT | Features::SQPOLL).coherent();
-        assert_eq!(polled.to_string(), "joined_reads sqpoll submit_all single_issuer no_sqarray msg_ring");
+        assert_eq!(
+            polled.to_string(),
+            "joined_reads inline_reads sqpoll submit_all single_issuer no_sqarray msg_ring"
+        );
     }
 }

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use ds_engine::{IoJob, IoOp};
+use ds_engine::{IoJob, IoOp, JobId};
 use rustix::io::Errno;
 
 use crate::bell::Bell;
@@ -80,6 +80,24 @@ pub(crate) fn choose(lanes: &[Arc<Lane>], job: &IoJob) -> usize {
     if lanes[own].load() > lanes[idlest].load() + SLACK { idlest } else { own }
 }
 
+/// Gives a single job to one of the lanes, and wakes its thread.
+pub(crate) fn give(lanes: &[Arc<Lane>], job: IoJob) {
+    let lane = &lanes[choose(lanes, &job)];
+    lane.give(job);
+    lane.bell.ring();
+}
+
+/// Has a job cancelled, if one of the lanes has it.
+pub(crate) fn cancel(lanes: &[Arc<Lane>], id: JobId) {
+    for lane in lanes {
+        // All of them: which one has the job is not written down.
+        if lane.is_busy() {
+            lane.inbox.push(Message::Cancel(id));
+            lane.bell.ring();
+        }
+    }
+}
+
 /// The lane a job's file belongs to.
 fn home(job: &IoJob, lanes: usize) -> usize {
     let (IoOp::Read { file, .. } | IoOp::Write { file, .. } | IoOp::Sync { file, .. }) = job.op;
@@ -93,7 +111,7 @@ fn home(job: &IoJob, lanes: usize) -> usize {
 mod tests {
     use super::*;
     use ds_core::OpId;
-    use ds_engine::{FileRef, JobId};
+    use ds_engine::FileRef;
     use std::os::fd::AsFd;
 
     #[test]

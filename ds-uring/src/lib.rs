@@ -3,7 +3,7 @@
 //! A ring lets one thread have many transfers in flight, and submit and collect them by the batch. That is what fast disks
 //! want: with [`O_DIRECT`](ds_engine::FileRef::direct) or cold files one core drives a device that a pool of threads, each
 //! waiting for one transfer, cannot. Where the page cache has the bytes the kernel copies them as it takes the submission, on
-//! the ring's one thread, and a pool does as well or better.
+//! the ring's one thread and on the one that waits, and a pool does as well or better.
 //!
 //! Modules, along the data path:
 //!
@@ -13,10 +13,11 @@
 //! 4. `worker`: the thread: turns, and answers in between;
 //! 5. `driver`: one turn: messages, submissions, one system call, completions;
 //! 6. `direct`: how a job goes to the kernel: straight, or by a detour through aligned memory;
-//! 7. `joined`: neighbours that go together; `flights`: the jobs the kernel has, and the tokens they go by;
-//! 8. `ring`: the queues: the kernel's, with what it has been told of in advance and perhaps a second one that polls, or a
+//! 7. `inline`: reads by the thread that waits for them; `kept`: who does which; `cached`: by what means;
+//! 8. `joined`: neighbours that go together; `flights`: the jobs the kernel has, and the tokens they go by;
+//! 9. `ring`: the queues: the kernel's, with what it has been told of in advance and perhaps a second one that polls, or a
 //!    simulation's that goes wrong on purpose;
-//! 9. [`config`], [`features`], [`report`], [`mod@probe`]: what to set up, what a kernel may grant, what came of it.
+//! 10. [`config`], [`features`], [`report`], [`mod@probe`]: what to set up, what a kernel may grant, what came of it.
 //!
 //! # What callers can rely on
 //!
@@ -39,12 +40,15 @@
 //! descriptor closes at that.
 
 mod bell;
+mod cached;
 mod direct;
 mod doorbell;
 mod driver;
 mod flights;
 mod inbox;
+mod inline;
 mod joined;
+mod kept;
 mod lane;
 mod ring;
 mod worker;

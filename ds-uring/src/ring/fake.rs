@@ -160,9 +160,9 @@ impl FakeRing {
     /// cuts a block. A read that says so has written more than it says, which is what the memory is there for.
     const fn shorten(&mut self, op: &Op, moved: usize) -> usize {
         let whole_blocks = match *op {
-            Op::Read { offset, into: bytes, .. } | Op::Write { offset, from: bytes, .. } => {
-                (offset | bytes.len() as u64).is_multiple_of(512)
-            }
+            Op::Read { offset, into: bytes, .. }
+            | Op::ReadCached { offset, into: bytes, .. }
+            | Op::Write { offset, from: bytes, .. } => (offset | bytes.len() as u64).is_multiple_of(512),
             Op::ReadPieces { offset, .. } => (offset | moved as u64).is_multiple_of(512),
             _ => false,
         };
@@ -176,7 +176,7 @@ impl FakeRing {
 const fn is_direct(op: &Op) -> bool {
     match op {
         Op::Read { file, .. } | Op::ReadPieces { file, .. } | Op::Write { file, .. } => file.direct,
-        Op::Sync { .. } | Op::Cancel { .. } | Op::Bell { .. } => false,
+        Op::ReadCached { .. } | Op::Sync { .. } | Op::Cancel { .. } | Op::Bell { .. } => false,
     }
 }
 
@@ -204,7 +204,7 @@ fn run(op: Op) -> Result<usize, Errno> {
     // SAFETY: whoever submitted it keeps it open.
     let borrow = |fd| unsafe { BorrowedFd::borrow_raw(fd) };
     match op {
-        Op::Read { file, offset, into } => {
+        Op::Read { file, offset, into } | Op::ReadCached { file, offset, into } => {
             let piece = libc::iovec { iov_base: into.as_ptr().cast(), iov_len: into.len() };
             // SAFETY: `push` asks for memory that is there and that nobody else touches. It may be several jobs', in a row.
             unsafe { read(file.fd, offset, NonNull::from(&piece), 1) }

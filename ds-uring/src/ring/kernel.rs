@@ -179,6 +179,10 @@ impl KernelRing {
                     into,
                 )
             }
+            Op::ReadCached { file, offset, into } => {
+                let read = opcode::Read::new(types::Fd(file.fd), into.as_ptr(), len(into)).offset(offset);
+                (read.rw_flags(libc::RWF_NOWAIT).build(), Path::NONE)
+            }
             Op::ReadPieces { file, offset, into, count } => {
                 let (flags, path) = self.read_flags(file);
                 let read = |fd, _| {
@@ -251,7 +255,7 @@ fn entry_to_poll(op: &Op) -> Option<squeue::Entry> {
         Op::Write { file, offset, from } => {
             opcode::Write::new(fd(file)?, from.as_ptr(), len(from)).offset(offset).build()
         }
-        Op::Sync { .. } | Op::Cancel { .. } | Op::Bell { .. } => return None,
+        Op::ReadCached { .. } | Op::Sync { .. } | Op::Cancel { .. } | Op::Bell { .. } => return None,
     })
 }
 

@@ -45,6 +45,12 @@ pub(crate) enum Op {
         offset: u64,
         into: HostBytes,
     },
+    /// Read what the page cache has, and wait for nothing: `EAGAIN` if that is nothing.
+    ReadCached {
+        file: Target,
+        offset: u64,
+        into: HostBytes,
+    },
     Write {
         file: Target,
         offset: u64,
