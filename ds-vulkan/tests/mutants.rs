@@ -15,7 +15,7 @@ use ds_gdeflate::{Decoder, Header, TileStream};
 use ds_vulkan::{DecoderPath, VulkanConfig};
 
 use common::bench::{Bench, at, host, with_engine};
-use damage::{CONTENT, Kind, Random, mutant, seeds};
+use damage::{Kind, Random, most_content, mutant, seeds};
 use jobs::{Memory, text};
 
 /// Streams in one go.
@@ -79,7 +79,7 @@ fn compare(bench: &Bench, kind: Kind, streams: &[(Vec<u8>, usize)], seen: &mut B
         })
         .collect();
     // One behind the other in one buffer: what runs over spoils a neighbour, or a guard.
-    let stride = CONTENT + GUARD;
+    let stride = streams.iter().map(|(_, len)| len).max().unwrap_or(&0) + GUARD;
     let whole = bench.buffer((stride * streams.len() + GUARD) as u64);
     bench.put(&whole, 0, &vec![0xEE; whole.size() as usize]);
     let place = |n: usize| -> Place { at(&whole, (GUARD + n * stride) as u64, streams[n].1 as u64) };
@@ -145,7 +145,7 @@ fn run(bench: &Bench, kind: Kind, mut left: usize) {
 fn device_and_processor_agree_on_damaged_streams() {
     for path in [DecoderPath::Auto, DecoderPath::AnySize] {
         with_engine(VulkanConfig::default().decoder_path(path), |bench| {
-            println!("{path:?} on {}:", bench.device.info().name);
+            println!("{path:?} on {}, up to {} bytes:", bench.device.info().name, most_content());
             let wanted = wanted();
             for (kind, tenths) in [(Kind::Payload, 7), (Kind::Container, 2), (Kind::Resident, 1)] {
                 run(bench, kind, wanted * tenths / 10);

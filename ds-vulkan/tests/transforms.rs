@@ -263,10 +263,17 @@ fn letters_become_upper_case_everywhere() {
 #[test]
 fn an_applications_shader_is_a_transform() {
     let spirv = include_bytes!("../shaders/spirv/uppercase.spv");
+    let (place, each) = (tempfile::NamedTempFile::new().unwrap(), NonZeroU32::new(1024).unwrap());
+    std::fs::write(place.path(), spirv).unwrap();
     // SAFETY: one of our own, validated, which keeps to the interface.
-    let upper = unsafe { ComputeTransform::from_spirv(spirv, NonZeroU32::new(1024).unwrap()) }.unwrap();
-    with_engine(VulkanConfig::default().transform(7, upper), |bench| {
+    let upper = unsafe { ComputeTransform::from_spirv(spirv, each) }.unwrap();
+    // SAFETY: the same one.
+    let of_file = unsafe { ComputeTransform::from_file(place.path(), each) }.unwrap();
+    with_engine(VulkanConfig::default().transform(7, upper).transform(9, of_file), |bench| {
         assert!(bench.engine.supports(Transform::Custom(7)) && !bench.engine.supports(Transform::Custom(8)));
+        everywhere(bench, Transform::Custom(9), b"of a file", 9, |result, output, ends| {
+            assert_eq!((result, &output[..]), (Ok(9), &b"OF A FILE"[..]), "{ends}");
+        });
         let bytes = text(10_001);
         everywhere(bench, Transform::Custom(7), &bytes, 10_001, |result, output, ends| {
             assert_eq!(result, Ok(10_001), "{ends}");

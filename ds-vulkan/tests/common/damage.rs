@@ -2,8 +2,12 @@
 
 use ds_gdeflate::{CodecId, Level, TileStream, compress};
 
-/// Most content of a stream: a device of software decodes about 1 MB/s.
-pub(crate) const CONTENT: usize = 4096;
+/// Most content of a stream, in bytes: `DS_MUTANT_SIZE`, or so little that a device of software, which decodes about 1 MB/s, is through
+/// with thousands in a minute. From 65 536 on tiles are whole, and beyond it streams have several.
+pub(crate) fn most_content() -> usize {
+    let wished = std::env::var("DS_MUTANT_SIZE").ok().and_then(|n| n.parse().ok());
+    wished.unwrap_or(4096).max(4096)
+}
 
 /// What is damaged, and who sees the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +29,11 @@ impl Random {
 
 /// Content of several kinds, packed by several levels.
 pub(crate) fn seeds(text: impl Fn(usize) -> Vec<u8>) -> Vec<Vec<u8>> {
-    let mut random = Random(7);
-    let noise: Vec<_> = (0..CONTENT).map(|_| random.next(256) as u8).collect();
-    let few: Vec<_> = (0..CONTENT).map(|_| b'a' + random.next(3) as u8).collect();
-    let contents = [text(CONTENT), text(700), noise[..2000].to_vec(), few, vec![0; CONTENT], b"x".to_vec()];
+    let (mut random, most) = (Random(7), most_content());
+    let noise: Vec<_> = (0..most).map(|_| random.next(256) as u8).collect();
+    let few: Vec<_> = (0..most).map(|_| b'a' + random.next(3) as u8).collect();
+    let noise = noise[..most - 2096].to_vec();
+    let contents = [text(most), text(700), noise, few, vec![0; most], b"x".to_vec()];
     let pack = |bytes: &Vec<u8>, level| compress(bytes, level, CodecId::default()).unwrap();
     contents
         .iter()
