@@ -10,9 +10,9 @@ use xshell::cmd;
 
 use crate::workspace::Project;
 
-/// What runs there: every test of ds-vulkan, and the runtime's suite with a device that decodes.
+/// What runs there: every test of ds-vulkan, and of the runtime what is about devices.
 const PACKAGES: [(&str, &[&str]); 2] =
-    [("ds-vulkan", &["--lib", "--tests"]), ("ds-runtime", &["--test", "vulkan"])];
+    [("ds-vulkan", &["--lib", "--tests"]), ("ds-runtime", &["--test", "vulkan", "--test", "registered"])];
 
 /// Where the vectors are that one of them reads.
 const VECTORS: &str = "ds-gdeflate/tests/vectors";
