@@ -17,6 +17,7 @@ fn direct(file: &File) -> Option<File> {
 pub(crate) fn direct_reads_begin_and_end_anywhere(make: Make) {
     let bytes = content(6_000_000, 31);
     let plain = file_of(&bytes);
+    let flags = rustix::fs::fcntl_getfl(&plain).unwrap();
     let Some(file) = direct(&plain) else { return };
     assert!(plain.direct_alignment().is_none() && file.direct_alignment().unwrap().is_power_of_two());
     let queue = queue(make);
@@ -43,6 +44,7 @@ pub(crate) fn direct_reads_begin_and_end_anywhere(make: Make) {
     assert!(short.check().unwrap().buffer == bytes[5_999_000..]);
     let beyond = queue.enqueue(Request::read(&file, 7_000_001, 10).allow_short()).unwrap().wait();
     assert!(beyond.check().unwrap().buffer.is_empty());
+    assert_eq!(rustix::fs::fcntl_getfl(&plain).unwrap(), flags, "the descriptor is its owner's");
 }
 
 pub(crate) fn direct_streams_decode(make: Make) {
