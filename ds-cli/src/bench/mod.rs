@@ -2,8 +2,9 @@
 //!
 //! 1. `content`: tiles by class, out of a pack; `layout`: the same in device memory, many times;
 //! 2. `gpu`: a device, what runs on it, and how its memory is written, read back and compared;
-//! 3. the figures: `resident`, `overhead`, `upload`, `file`, `crossover`;
-//! 4. `samples`: of many times the one that counts; `report`: figures as a table.
+//! 3. `flow`: many requests in flight; `places`: those that decode, each to a place of its own;
+//! 4. the figures: `resident`, `overhead`, `upload`, `file`, `crossover`;
+//! 5. `samples`: of many times the one that counts; `report`: figures as a table.
 //!
 //! Every figure's output is overwritten before it is taken, and compared byte by byte when it has been. A byte that is wrong is an
 //! error, and there are no figures.
@@ -11,9 +12,11 @@
 mod content;
 mod crossover;
 mod file;
+mod flow;
 mod gpu;
 mod layout;
 mod overhead;
+mod places;
 mod report;
 mod resident;
 mod samples;
