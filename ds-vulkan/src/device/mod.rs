@@ -11,8 +11,9 @@ pub(crate) mod info;
 pub(crate) mod messages;
 mod owned;
 pub(crate) mod queues;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "__faults"))]
+#[doc(hidden)]
+pub mod testing;
 
 use core::fmt;
 use core::num::NonZeroUsize;
