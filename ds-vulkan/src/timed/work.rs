@@ -7,8 +7,8 @@ use super::Timing;
 use super::queries::Queries;
 use crate::device::Device;
 use crate::device::queues::Queue;
+use crate::device::timeline::Timeline;
 use crate::engine::commands::Commands;
-use crate::engine::timeline::Timeline;
 use crate::error::CallError;
 
 /// Submits to a queue and waits, each time.
