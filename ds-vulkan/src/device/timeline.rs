@@ -5,6 +5,7 @@
 //! crashes if it is gone. So none is destroyed before the device: it is handed on, and whoever gets it counts on from where it stands.
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use std::sync::Mutex;
 
 use ash::vk;
@@ -12,6 +13,10 @@ use ds_engine::lock;
 
 use super::Device;
 use crate::error::CallError;
+
+/// How long a submission takes before the log speaks of it: no device's watchdog lets one go on for longer, so that something is wrong
+/// with the driver, or with what waits in front of it.
+const WATCH: Duration = Duration::from_secs(10);
 
 /// A timeline semaphore, as good as new: it stands at 0. Handed on when dropped, by which time nothing submitted names it.
 pub(crate) struct Timeline {
@@ -32,11 +37,28 @@ impl Timeline {
 
     /// Waits for it to reach `value`, however long that takes.
     pub(crate) fn wait(&self, value: u64) -> Result<(), CallError> {
+        self.wait_watched(value, WATCH)
+    }
+
+    /// The same, and asks the driver anew, and says so in the log, each time that so much has passed.
+    fn wait_watched(&self, value: u64, watch: Duration) -> Result<(), CallError> {
         let (semaphores, values) = ([self.raw], [self.base + value]);
         let wait = vk::SemaphoreWaitInfo::default().semaphores(&semaphores).values(&values);
-        // SAFETY: the semaphore is alive as long as the device.
-        let waited = unsafe { self.device.inner.raw.wait_semaphores(&wait, u64::MAX) };
-        self.device.inner.note("waiting for the device", waited)
+        let mut times = 0;
+        loop {
+            // SAFETY: the semaphore is alive as long as the device.
+            let waited = unsafe { self.device.inner.raw.wait_semaphores(&wait, watch.as_nanos() as u64) };
+            if waited != Err(vk::Result::TIMEOUT) {
+                return self.device.inner.note("waiting for the device", waited);
+            }
+            times += 1;
+            let (name, now) = (&self.device.inner.info.name, self.standing());
+            log::warn!(
+                "{name} is not through after {:?}: it is to come to {}, and is at {now:?}",
+                watch * times,
+                values[0]
+            );
+        }
     }
 
     /// Whether it has reached `value`, or never will.
@@ -163,6 +185,23 @@ mod tests {
         let messages = device.messages().clone();
         drop(device);
         assert!(messages.is_empty(), "{:?}", messages.all());
+    }
+
+    #[test]
+    fn waits_go_on_until_the_value_is_there() {
+        let Some(device) = watched() else { return };
+        let timeline = Timeline::new(&device).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| timeline.wait_watched(2, Duration::from_millis(1)));
+            for value in [1, 2] {
+                std::thread::sleep(Duration::from_millis(20));
+                assert!(!waiting.is_finished());
+                let signal = vk::SemaphoreSignalInfo::default().semaphore(timeline.raw).value(value);
+                // SAFETY: the semaphore is alive, and stands at less.
+                unsafe { device.inner.raw.signal_semaphore(&signal) }.unwrap();
+            }
+            assert_eq!(waiting.join().unwrap(), Ok(()));
+        });
     }
 
     #[test]
