@@ -35,7 +35,7 @@ use ds_gdeflate::Level;
 use ds_nvcomp::Nvcomp;
 use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
 
-use self::content::{Class, is_wanted};
+use self::content::{Class, check_wanted, is_wanted};
 use self::gpu::Gpu;
 use crate::assets::{self, Scale};
 use crate::commands::{open_pack, pack};
@@ -260,6 +260,7 @@ fn source(options: &Options, folder: &Path) -> Result<(PathBuf, String)> {
 /// Some of each class's tiles, in a file of its name.
 fn sample(corpus: &Path, assets: &Path, options: &Options) -> Result<()> {
     let classes = classes::read(corpus).map_err(|error| Error::system("read", corpus, error))?;
+    check_wanted("content", &options.classes, classes.iter().map(|class| class.name.as_str()))?;
     for class in classes {
         if !is_wanted(&class.name, &options.classes) {
             continue;
