@@ -14,9 +14,12 @@ use ds_engine::lock;
 use super::Device;
 use crate::error::CallError;
 
-/// How long a submission takes before the log speaks of it: no device's watchdog lets one go on for longer, so that something is wrong
-/// with the driver, or with what waits in front of it.
+/// How long a submission takes before the log speaks of it. On a device of software that may be well; on any other something is wrong with
+/// the driver, or with what others have given the queue.
 const WATCH: Duration = Duration::from_secs(10);
+
+/// How long to do something else where there is no memory to wait with.
+const RETRY: Duration = Duration::from_millis(1);
 
 /// A timeline semaphore, as good as new: it stands at 0. Handed on when dropped, by which time nothing submitted names it.
 pub(crate) struct Timeline {
@@ -48,16 +51,21 @@ impl Timeline {
         loop {
             // SAFETY: the semaphore is alive as long as the device.
             let waited = unsafe { self.device.inner.raw.wait_semaphores(&wait, watch.as_nanos() as u64) };
-            if waited != Err(vk::Result::TIMEOUT) {
-                return self.device.inner.note("waiting for the device", waited);
+            match waited {
+                Err(vk::Result::TIMEOUT) => {
+                    times += 1;
+                    let (name, now) = (&self.device.inner.info.name, self.standing());
+                    let (time, then) = (watch * times, values[0]);
+                    log::warn!(
+                        "{name} is not through after {time:?}: it is to come to {then}, and is at {now:?}"
+                    );
+                }
+                // To wait takes memory, and to have none is no end: the device goes on with what is not its own.
+                Err(vk::Result::ERROR_OUT_OF_HOST_MEMORY | vk::Result::ERROR_OUT_OF_DEVICE_MEMORY) => {
+                    std::thread::sleep(RETRY);
+                }
+                waited => return self.device.inner.note("waiting for the device", waited),
             }
-            times += 1;
-            let (name, now) = (&self.device.inner.info.name, self.standing());
-            log::warn!(
-                "{name} is not through after {:?}: it is to come to {}, and is at {now:?}",
-                watch * times,
-                values[0]
-            );
         }
     }
 
