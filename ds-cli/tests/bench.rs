@@ -251,6 +251,10 @@ fn a_corpus_is_measured_class_by_class() {
     let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     let classes: Vec<_> = report["resident"].as_array().unwrap().iter().map(|row| &row["class"]).collect();
     assert_eq!(classes, ["folder", "mesh"]);
+    // One that is there as well does not shorten the list of those that are.
+    let output = run(["bench", "gpu", "--corpus", corpus, "--class", "mesh", "--class", "none"]);
+    fails(&output, 2, "no content of class \"none\"");
+    assert!(stderr(&output).contains("hint: there are: folder, mesh"), "{}", stderr(&output));
     assert!(report["content"].as_str().unwrap().contains("corpus, level 9"));
     fails(&run(&command), 1, "exists");
 }

@@ -6,7 +6,8 @@
 use core::time::Duration;
 use std::time::Instant;
 
-/// About what it takes a caller that slept to wake up and submit more: waking costs some 20 us on each side.
+/// How long a thread looks unless told: about what it takes a caller that slept to wake up and submit more, for waking costs some 20 us
+/// on each side.
 const LOOK: Duration = Duration::from_micros(50);
 /// Looks between two glances at the clock, and two offers of the core to someone else.
 const GLANCES: u32 = 16;
@@ -16,13 +17,29 @@ const DISCOURAGED: u32 = 8;
 const RETRY: u32 = 32;
 
 /// Looks for a while, if that has paid lately.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Patience {
+    /// How long.
+    look: Duration,
     /// Times since the last success that looking was in vain or was not tried.
     misses: u32,
 }
 
+impl Default for Patience {
+    /// Looks for some 50 microseconds.
+    fn default() -> Self {
+        Self::lasting(LOOK)
+    }
+}
+
 impl Patience {
+    /// Looks for so long at most: a little longer than what is waited for takes where looking is to pay. In vain it costs that time once
+    /// in 32 waits.
+    #[must_use]
+    pub const fn lasting(look: Duration) -> Self {
+        Self { look, misses: 0 }
+    }
+
     /// Whether to look at all.
     #[must_use]
     pub const fn is_left(&mut self) -> bool {
@@ -33,7 +50,7 @@ impl Patience {
         left
     }
 
-    /// Looks until `found` says yes, some 50 microseconds at most. Returns whether it did.
+    /// Looks until `found` says yes, or its time is over. Returns whether it did.
     pub fn look(&mut self, mut found: impl FnMut() -> bool) -> bool {
         let start = Instant::now();
         loop {
@@ -44,7 +61,7 @@ impl Patience {
                 }
                 core::hint::spin_loop();
             }
-            if start.elapsed() > LOOK {
+            if start.elapsed() > self.look {
                 self.note(false);
                 return false;
             }
@@ -77,5 +94,12 @@ mod tests {
         assert!(patience.look(|| true));
         assert!(patience.is_left());
         assert_eq!(patience.misses, 0);
+    }
+    #[test]
+    fn one_that_lasts_longer_finds_what_comes_later() {
+        let mut patience = Patience::lasting(Duration::from_secs(3600));
+        let start = Instant::now();
+        assert!(patience.look(|| start.elapsed() > 20 * LOOK));
+        assert!(!Patience::lasting(Duration::ZERO).look(|| false));
     }
 }

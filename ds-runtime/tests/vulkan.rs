@@ -14,9 +14,8 @@ use ds_runtime::{
     Choice, CodecKind, Completion, Corrupt, ErrorKind, File, IoKind, Misuse, Path, Queue, QueueOptions,
     Request, Runtime,
 };
-use ds_vulkan::{
-    Device, DeviceOptions, GpuBuffer, HostBuffer, OpenError, PipelineCache, VulkanConfig, VulkanEngine,
-};
+use ds_vulkan::device::testing;
+use ds_vulkan::{Device, GpuBuffer, HostBuffer, VulkanConfig, VulkanEngine};
 
 use suite::{content, file_of, packed, queue_of};
 
@@ -27,24 +26,7 @@ const DECODER_SLOWNESS: usize = 64;
 const STAGING: usize = 64 << 10;
 
 fn open() -> Option<Device> {
-    let choice = std::env::var("DS_VULKAN_DEVICE").unwrap_or_else(|_| "auto".to_owned());
-    let Ok(choice) = choice.parse();
-    let options = DeviceOptions::default().choice(choice).pipeline_cache(PipelineCache::Off);
-    let opened = match Device::open(&options.clone().validation(true)) {
-        Err(OpenError::NoValidation) => {
-            eprintln!("NOT VALIDATED: the validation layer is not installed");
-            Device::open(&options)
-        }
-        opened => opened,
-    };
-    match opened {
-        Ok(device) => Some(device),
-        Err(error @ (OpenError::NoLoader(_) | OpenError::NoDevice)) => {
-            assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
+    testing::open(&testing::options())
 }
 
 /// One device for all tests: several runtimes at once have engines on it.
@@ -355,10 +337,7 @@ fn cancelled_requests_end_once_and_free_their_memory() {
 /// Every request in flight fails once, and the processor goes on.
 #[test]
 fn a_lost_device_fails_what_it_has_and_leaves_the_runtime_usable() {
-    let Some(device) = open() else {
-        eprintln!("SKIPPED: there is no Vulkan device here");
-        return;
-    };
+    let Some(device) = open() else { return };
     let engine = VulkanEngine::new(&device, VulkanConfig::default());
     let runtime = Runtime::builder().codec(CodecKind::Auto).device_engine(Arc::new(engine)).build().unwrap();
     let queue = queue_of(&runtime, QueueOptions::default());

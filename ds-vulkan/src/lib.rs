@@ -26,13 +26,14 @@
 //!   those that went to one queue in the order of its submissions.
 //! * Memory is bounded, and a job that finds none waits for others to end; none waits for ever.
 //! * Whatever a stream holds, shaders touch its bytes and its output alone, and come to an end.
-//! * What was borrowed is not destroyed. Nothing waits for a whole device or queue, but for its own submissions.
+//! * What was borrowed is not destroyed. Nothing waits for a whole device or queue, but for its own submissions; a device of our own
+//!   is waited for before it is destroyed.
 //! * An idle engine does nothing: its threads sleep.
 //!
 //! # Safety
 //!
-//! Calls of Vulkan are `unsafe`, and made in small types that own what they name: an allocation, a command buffer, a timeline
-//! semaphore. Such a type is dropped, or used again, when the submission that named it is over; the engine keeps all of a
+//! Calls of Vulkan are `unsafe`, and made in small types that own what they name: an allocation, a command buffer, a timeline.
+//! Such a type is dropped, or used again, when the submission that named it is over; the engine keeps all of a
 //! submission's memory with it until then. Addresses in device memory are checked before a shader gets them.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,4 +1,4 @@
-//! A warm engine allocates nothing: neither for a job nor for a submission.
+//! A warm engine allocates nothing: neither for a job nor for a submission. Without jobs it does nothing.
 
 #[path = "../../ds-core/tests/allocations/mod.rs"]
 mod allocations;
@@ -6,6 +6,8 @@ mod common;
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod jobs;
 
+use core::time::Duration;
+use std::fs;
 use std::sync::{Arc, Condvar, Mutex};
 
 use ds_core::{Done, Location, Transform};
@@ -51,7 +53,7 @@ const LEN: usize = 700;
 const JOBS: usize = 12;
 
 #[test]
-fn a_warm_engine_allocates_nothing() {
+fn a_warm_engine_allocates_nothing_and_an_idle_one_does_nothing() {
     let Some(device) = open(&options().validation(false)) else { return };
     // With one queue, and with several.
     for as_card in [false, true] {
@@ -117,5 +119,36 @@ fn warm_up(device: &Device, config: VulkanConfig) {
     let runs: Vec<_> = (0..20).map(|_| run(10)).take_while(|&allocations| allocations > 0).collect();
     println!("allocations in runs of 120 jobs: {runs:?}, and then none");
     assert!(runs.len() < 20, "{runs:?} allocations");
+    assert_idle();
     engine.stop();
+}
+
+/// Fails unless the engine's threads go to sleep, and sleep on. A thread that wakes now and then has been on a core more often each
+/// time that one looks.
+fn assert_idle() {
+    let look = || {
+        std::thread::sleep(Duration::from_millis(100));
+        engine_threads()
+    };
+    let mut last = engine_threads();
+    assert!(last.len() >= 2, "threads that submit and answer");
+    for _ in 0..50 {
+        let now = look();
+        if now == last && now.iter().all(|thread| thread.contains("State:\tS")) {
+            return;
+        }
+        last = now;
+    }
+    panic!("there is nothing to do: {last:#?}");
+}
+
+/// Of each thread of an engine's what the kernel says of it: whether it sleeps, and how often it has been off its core.
+fn engine_threads() -> Vec<String> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let status = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let ours = status.filter(|status| status.starts_with("Name:\tds-vulkan-"));
+    let told = |line: &&str| {
+        ["Name:", "State:", "Pid:"].iter().any(|key| line.starts_with(key)) || line.contains("ctxt_switches")
+    };
+    ours.map(|status| status.lines().filter(told).collect::<Vec<_>>().join(" ")).collect()
 }

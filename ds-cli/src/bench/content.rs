@@ -65,6 +65,23 @@ pub(super) fn is_wanted(class: &str, wanted: &[String]) -> bool {
     wanted.is_empty() || wanted.iter().any(|wanted| wanted == class)
 }
 
+/// Fails, and says which classes there are, if one that is wanted is not among them. `what` there is of each.
+pub(super) fn check_wanted<'a>(
+    what: &str,
+    wanted: &[String],
+    there: impl Iterator<Item = &'a str> + Clone,
+) -> Result<()> {
+    let Some(missing) = wanted.iter().find(|&wanted| there.clone().all(|name| name != wanted)) else {
+        return Ok(());
+    };
+    let error = Error::usage(format!("there is no {what} of class {missing:?}"));
+    let there: Vec<_> = there.collect();
+    Err(match there.is_empty() {
+        true => error,
+        false => error.hint(format!("there are: {}", there.join(", "))),
+    })
+}
+
 /// The classes of a pack: entries go by their name's first part, without what follows a dot. Only compressed chunks have tiles.
 /// Of each class some tiles are taken, and checked.
 pub(super) fn load(pack: &Pack, path: &Path, wanted: &[String], most: usize) -> Result<Vec<Class>> {
@@ -75,14 +92,7 @@ pub(super) fn load(pack: &Pack, path: &Path, wanted: &[String], most: usize) -> 
         classes.entry(class_of(entry.name())).or_default().extend(tiled);
     }
     classes.retain(|_, chunks| !chunks.is_empty());
-    if let Some(missing) = wanted.iter().find(|name| !classes.contains_key(name.as_str())) {
-        let error = Error::usage(format!("there is no compressed content of class {missing:?}"));
-        let there_are: Vec<_> = classes.into_keys().collect();
-        return Err(match there_are.is_empty() {
-            true => error,
-            false => error.hint(format!("there are: {}", there_are.join(", "))),
-        });
-    }
+    check_wanted("compressed content", wanted, classes.keys().copied())?;
     classes.retain(|name, _| is_wanted(name, wanted));
     let (mut decoder, mut packed, mut content) = (Decoder::boxed(), Vec::new(), Vec::new());
     let mut loaded = Vec::new();

@@ -2,19 +2,18 @@
 //! decodes and has the result copied, or the device. Where the lines cross, `auto` should change from one to the other.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use ds_bench::gpu::Crossover;
 use ds_bench::progress::Progress;
 use ds_gdeflate::{CodecId, Level, compress};
-use ds_runtime::vulkan::GpuBuffer;
 use ds_runtime::{CodecKind, Path, Queue, Request};
 
 use super::Scope;
 use super::content::Class;
-use super::gpu::{Gpu, by, failed};
+use super::gpu::{Gpu, failed};
 use super::overhead::latency;
+use super::places::{Places, Plain, in_a_row};
 use super::samples::Samples;
 use crate::error::Result;
 
@@ -50,7 +49,8 @@ fn one(gpu: &Gpu, cpu: &Queue, classes: &[Class], size: usize, scope: &Scope) ->
     // A longer request tells as much in fewer samples.
     let count = (scope.samples / 5).min((64 << 20) / size).max(places);
     let output = gpu.buffer(size * places)?;
-    let work = Work { streams: &streams, output: &output, size: size as u64, depth, places, count };
+    let contents = in_a_row(core::iter::repeat_n(size, places), 1);
+    let work = Work { streams: &streams, places: Places { output: &output, contents }, depth, count };
     let mut times = [[0.0; 2]; 2];
     let sides = [(cpu, Path::CODEC_CPU), (&gpu.queue, Path::CODEC_VULKAN)];
     for ((queue, path), [alone, busy]) in sides.into_iter().zip(&mut times) {
@@ -78,12 +78,10 @@ fn stream_of(class: &Class, size: usize) -> Result<(Vec<u8>, Vec<u8>)> {
 /// Requests for one stream after the other.
 struct Work<'a> {
     streams: &'a [(Vec<u8>, Vec<u8>)],
-    output: &'a GpuBuffer,
-    size: u64,
+    /// Each is always for the same stream.
+    places: Places<'a>,
     /// Requests in flight, where there are many.
     depth: usize,
-    /// Places in the output: no two requests in flight write to the same one. Each is always for the same stream.
-    places: usize,
     /// Requests, as many as there are places at least.
     count: usize,
 }
@@ -94,10 +92,8 @@ impl Work<'_> {
         self.streams[place % self.streams.len()].0.clone()
     }
 
-    fn request(&self, place: usize, stream: Vec<u8>) -> Request {
-        let start = place as u64 * self.size;
-        let into = self.output.range(start..start + self.size);
-        Request::from_memory(stream).gdeflate(self.size).into_device(into).tag(place as u64)
+    fn request(&self, place: usize) -> Request {
+        self.places.decode(place, Request::from_memory(self.stream(place)))
     }
 
     /// One at a time: the median.
@@ -106,43 +102,22 @@ impl Work<'_> {
         // A device that had nothing to do while the processor was measured takes its time to wake.
         let start = Instant::now();
         for place in (0..self.streams.len()).cycle() {
-            latency(queue, path, self.request(place, self.stream(place)))?;
+            latency(queue, path, self.request(place))?;
             if place + 1 == self.streams.len() && start.elapsed() > WARM_UP {
                 break;
             }
         }
         for number in 0..self.count {
-            let place = number % self.places;
-            samples.push(latency(queue, path, self.request(place, self.stream(place)))?);
+            let place = number % self.places.contents.len();
+            samples.push(latency(queue, path, self.request(place))?);
         }
         Ok(samples.median())
     }
 
     /// Many at a time: the time of all over their number.
     fn busy(&self, queue: &Queue, path: Path) -> Result<f64> {
-        // A stream for each place, which requests take with them and bring back: copies of them would be timed as well.
-        let mut streams: Vec<_> = (0..self.places).map(|place| self.stream(place)).collect();
-        let mut free: VecDeque<_> = (0..self.places).collect();
-        let (mut next, mut in_flight, start) = (0, 0, Instant::now());
-        loop {
-            while next < self.count && in_flight < self.depth {
-                let Some(place) = free.pop_front() else { break };
-                let stream = core::mem::take(&mut streams[place]);
-                queue.post(self.request(place, stream)).map_err(failed)?;
-                (next, in_flight) = (next + 1, in_flight + 1);
-            }
-            if in_flight == 0 {
-                return Ok(start.elapsed().as_secs_f64() / self.count as f64);
-            }
-            queue.submit();
-            let _ = queue.wait_any(None);
-            for completion in queue.take_completed(in_flight) {
-                in_flight -= 1;
-                let completion = by(path, completion)?;
-                let place = completion.tag as usize;
-                streams[place] = completion.source;
-                free.push_back(place);
-            }
-        }
+        let streams = (0..self.places.contents.len()).map(|place| self.stream(place)).collect();
+        let time = self.places.fill((queue, path), &mut Plain(streams), self.count, self.depth)?;
+        Ok(time.as_secs_f64() / self.count as f64)
     }
 }

@@ -6,17 +6,17 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::BufWriter;
 use std::path::Path;
-use std::time::Instant;
 
 use ds_bench::gpu::{Bounds, File as Figure, Stages, Way};
-use ds_runtime::{CodecKind, File, IoKind, QueueOptions, Request, Runtime, UringFeatures};
+use ds_runtime::{CodecKind, Completion, File, IoKind, QueueOptions, Request, Runtime, UringFeatures};
 
 use super::Scope;
 use super::content::{class_of, is_wanted};
+use super::flow::{Requests, keep};
 use super::gpu::{Gpu, failed};
 use crate::commands::{open_pack, read_error, stream};
 use crate::error::{Error, Result};
-use crate::pack::{Entry, EntryKind, Method, Pack, PackWriter};
+use crate::pack::{Chunk, Entry, EntryKind, Method, Pack, PackWriter};
 use crate::stream::{Options, Report, Streamer, Target};
 
 /// Who decodes, and into which memory.
@@ -137,31 +137,33 @@ fn read_alone(pack: &Pack, path: &Path, scope: &Scope, depth: usize, options: &O
     let how = QueueOptions::default().name("read").capacity(depth).auto_submit(false);
     let queue = runtime.queue(how.chunk_size(options.read_size)).map_err(failed)?;
     let file = File::from(pack.file().try_clone().map_err(|error| Error::system("read", path, error))?);
-    // By length: a buffer of the length that is wanted is not even touched before it is read into.
-    let (mut best, mut spare) = (f64::INFINITY, HashMap::<_, Vec<Vec<u8>>>::new());
+    let (mut best, mut spare) = (f64::INFINITY, HashMap::new());
     for _ in 0..=scope.rounds.min(5) {
-        let (mut chunks, mut in_flight, start) = (pack.index().chunks(), 0, Instant::now());
-        loop {
-            while in_flight < depth {
-                let Some(chunk) = chunks.next() else { break };
-                let request = Request::read(&file, chunk.offset, chunk.packed_size.into());
-                let fitting = spare.get_mut(&(chunk.packed_size as usize)).and_then(Vec::pop);
-                let request = request.into_buffer(fitting.unwrap_or_default());
-                queue.post(request).map_err(failed)?;
-                in_flight += 1;
-            }
-            if in_flight == 0 {
-                break;
-            }
-            queue.submit();
-            let _ = queue.wait_any(None);
-            for completion in queue.take_completed(in_flight) {
-                in_flight -= 1;
-                let buffer = completion.check().map_err(failed)?.buffer;
-                spare.entry(buffer.len()).or_default().push(buffer);
-            }
-        }
-        best = start.elapsed().as_secs_f64().min(best);
+        let mut reads = Reads { file: &file, chunks: pack.index().chunks(), spare: &mut spare };
+        best = keep(&queue, depth, &mut reads)?.as_secs_f64().min(best);
     }
     Ok(pack.index().packed_size() as f64 / best)
+}
+
+/// Reads of chunks as they lie there.
+struct Reads<'a, I> {
+    file: &'a File,
+    chunks: I,
+    /// Buffers not in use, by their length: one of the length that is wanted is not even touched before it is read into.
+    spare: &'a mut HashMap<usize, Vec<Vec<u8>>>,
+}
+
+impl<I: Iterator<Item = Chunk>> Requests for Reads<'_, I> {
+    fn next(&mut self) -> Option<Request> {
+        let chunk = self.chunks.next()?;
+        let request = Request::read(self.file, chunk.offset, chunk.packed_size.into());
+        let fitting = self.spare.get_mut(&(chunk.packed_size as usize)).and_then(Vec::pop);
+        Some(request.into_buffer(fitting.unwrap_or_default()))
+    }
+
+    fn ended(&mut self, completion: Completion) -> Result<()> {
+        let buffer = completion.check().map_err(failed)?.buffer;
+        self.spare.entry(buffer.len()).or_default().push(buffer);
+        Ok(())
+    }
 }

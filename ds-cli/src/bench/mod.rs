@@ -2,8 +2,9 @@
 //!
 //! 1. `content`: tiles by class, out of a pack; `layout`: the same in device memory, many times;
 //! 2. `gpu`: a device, what runs on it, and how its memory is written, read back and compared;
-//! 3. the figures: `resident`, `overhead`, `upload`, `file`, `crossover`;
-//! 4. `samples`: of many times the one that counts; `report`: figures as a table.
+//! 3. `flow`: many requests in flight; `places`: those that decode, each to a place of its own;
+//! 4. the figures: `resident`, `overhead`, `upload`, `file`, `crossover`;
+//! 5. `samples`: of many times the one that counts; `report`: figures as a table.
 //!
 //! Every figure's output is overwritten before it is taken, and compared byte by byte when it has been. A byte that is wrong is an
 //! error, and there are no figures.
@@ -11,9 +12,11 @@
 mod content;
 mod crossover;
 mod file;
+mod flow;
 mod gpu;
 mod layout;
 mod overhead;
+mod places;
 mod report;
 mod resident;
 mod samples;
@@ -32,7 +35,7 @@ use ds_gdeflate::Level;
 use ds_nvcomp::Nvcomp;
 use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
 
-use self::content::{Class, is_wanted};
+use self::content::{Class, check_wanted, is_wanted};
 use self::gpu::Gpu;
 use crate::assets::{self, Scale};
 use crate::commands::{open_pack, pack};
@@ -257,6 +260,7 @@ fn source(options: &Options, folder: &Path) -> Result<(PathBuf, String)> {
 /// Some of each class's tiles, in a file of its name.
 fn sample(corpus: &Path, assets: &Path, options: &Options) -> Result<()> {
     let classes = classes::read(corpus).map_err(|error| Error::system("read", corpus, error))?;
+    check_wanted("content", &options.classes, classes.iter().map(|class| class.name.as_str()))?;
     for class in classes {
         if !is_wanted(&class.name, &options.classes) {
             continue;

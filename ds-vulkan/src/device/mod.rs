@@ -3,7 +3,8 @@
 //! 1. `choice`: which one; `info`: what it is and can do;
 //! 2. `owned`: making an instance and a device; `borrowed`: using the application's;
 //! 3. `queues`: which queues, and who may use them now;
-//! 4. `messages`: what the validation layer says.
+//! 4. `timeline`: semaphores, which live as long as the device;
+//! 5. `messages`: what the validation layer says.
 
 pub(crate) mod borrowed;
 pub(crate) mod choice;
@@ -11,8 +12,10 @@ pub(crate) mod info;
 pub(crate) mod messages;
 mod owned;
 pub(crate) mod queues;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "__faults"))]
+#[doc(hidden)]
+pub mod testing;
+pub(crate) mod timeline;
 
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -28,6 +31,7 @@ use self::choice::DeviceChoice;
 use self::info::DeviceInfo;
 use self::messages::{Messages, Messenger};
 use self::queues::{Locks, Queues};
+use self::timeline::Semaphores;
 use crate::error::{CallError, OpenError};
 use crate::memory::registry::Registry;
 use crate::memory::types::MemoryTypes;
@@ -132,6 +136,7 @@ pub(crate) struct Inner {
     pub(crate) limits: vk::PhysicalDeviceLimits,
     pub(crate) pipelines: Pipelines,
     pub(crate) buffers: Registry,
+    semaphores: Semaphores,
     lost: AtomicBool,
     messages: Messages,
     /// What is destroyed with the device, if it is ours.
@@ -233,6 +238,7 @@ impl Device {
             limits: properties.limits,
             pipelines: Pipelines::default(),
             buffers: Registry::default(),
+            semaphores: Semaphores::default(),
             lost: AtomicBool::new(false),
             info,
             raw,
@@ -331,7 +337,13 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if self.owned.is_some() {
+            // All is over, but the driver's own threads may be not yet through with telling so: see `timeline`.
+            // SAFETY: nobody has one of its queues any more: whoever they were lent to is through with them.
+            let _ = unsafe { self.raw.device_wait_idle() };
+        }
         self.pipelines.destroy(&self.raw);
+        self.semaphores.destroy(&self.raw);
         let Some(Owned { messenger }) = self.owned.take() else { return };
         // SAFETY: whatever was made of the device held it, and is gone; engines wait for their work before they end.
         unsafe { self.raw.destroy_device(None) };

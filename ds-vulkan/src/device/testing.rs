@@ -1,11 +1,28 @@
-//! A device for tests within the crate.
+//! A device for this project's own tests.
 
 use super::{Device, DeviceOptions, PipelineCache};
 use crate::error::OpenError;
 
-/// A device; `None`, said aloud, where there is no Vulkan. `DS_REQUIRE_VULKAN=1` makes that a failure.
-pub(crate) fn device() -> Option<Device> {
-    match Device::open(&DeviceOptions::default().pipeline_cache(PipelineCache::Off)) {
+/// How tests open a device: the validation layer looks on, and nothing is left in a cache. `DS_VULKAN_DEVICE` chooses the device.
+pub fn options() -> DeviceOptions {
+    let choice = std::env::var("DS_VULKAN_DEVICE").unwrap_or_else(|_| "auto".to_owned());
+    let Ok(choice) = choice.parse();
+    DeviceOptions::default().choice(choice).validation(true).pipeline_cache(PipelineCache::Off)
+}
+
+/// A device; `None`, said aloud, where there is no Vulkan. Without the validation layer, also said aloud, it is opened all the same.
+///
+/// # Panics
+/// If there is none and `DS_REQUIRE_VULKAN` is set, as in continuous integration; or if there is one that cannot be opened.
+pub fn open(options: &DeviceOptions) -> Option<Device> {
+    let opened = match Device::open(options) {
+        Err(OpenError::NoValidation) => {
+            eprintln!("NOT VALIDATED: the validation layer is not installed");
+            Device::open(&options.clone().validation(false))
+        }
+        opened => opened,
+    };
+    match opened {
         Ok(device) => Some(device),
         Err(error @ (OpenError::NoLoader(_) | OpenError::NoDevice)) => {
             assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");
@@ -14,4 +31,10 @@ pub(crate) fn device() -> Option<Device> {
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+/// The same, with nobody looking on: the crate's unit tests are about other things.
+#[cfg(test)]
+pub(crate) fn device() -> Option<Device> {
+    open(&options().validation(false))
 }

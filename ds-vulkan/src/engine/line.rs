@@ -312,6 +312,9 @@ impl Flights {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+    use std::time::Instant;
+
     use ds_core::{Done, OpId, Path};
     use ds_engine::{CodecJob, CopyJob, HostBytes, Place};
 
@@ -421,5 +424,73 @@ mod tests {
         line.add(core::iter::once(step(1)));
         flights.into_iter().for_each(|flight| line.land(flight));
         assert!(begin(&line, 100).is_some(), "nothing is under way");
+    }
+    /// The threads of an engine with three lanes, whose submissions are over at once, and some of which wait for one in another lane or find
+    /// no room. Jobs come in bursts, each when the last has been answered, after pauses around the time that threads look before they
+    /// sleep: a call that is lost leaves a burst unanswered.
+    #[test]
+    fn nobody_sleeps_on_while_there_is_something_to_do() {
+        let Some(line) = &line(4) else { return };
+        let (lanes, answered) = (&[(); 3].map(|()| Flights::default()), &AtomicUsize::new(0));
+        let submit = || {
+            let (mut patience, mut value) = (Patience::lasting(Duration::from_micros(100)), 0);
+            while let Some((mut flight, landed)) = line.begin(&mut patience, || 1) {
+                if (value + landed) % 5 == 0 {
+                    let first = line.next().expect("a submission begins when there is a job");
+                    line.put_back(first, true);
+                    let Some(kept) = line.wait_for_room(flight, landed) else { continue };
+                    flight = kept;
+                }
+                value += 1;
+                flight.value = value;
+                flight.batch.bytes = (0..3).map_while(|_| line.next()).count() as u64;
+                flight.batch.behind = if value % 2 == 0 { value - 1 } else { 0 };
+                line.send(value);
+                lanes[value as usize % 3].add(flight);
+            }
+            lanes.iter().for_each(Flights::close);
+        };
+        let finish = |lane: &Flights, mut flight: Flight| {
+            line.wait_landed(flight.batch.behind);
+            // One that others wait for takes longest, so that they, and who submits, sleep when another is over.
+            std::thread::sleep(Duration::from_micros([0, 400, 0, 250][flight.value as usize % 4]));
+            let jobs = flight.batch.bytes as usize;
+            flight.batch.clear();
+            lane.land();
+            line.land(flight);
+            answered.fetch_add(jobs, Ordering::Release);
+        };
+        let answer = |lane: &Flights| {
+            while let Some(flight) = lane.next() {
+                finish(lane, flight);
+                // Code of the application's that waits for others drives its own lane.
+                if let Some(next) = lane.next_over(|flight| line.has_landed(flight.batch.behind)) {
+                    finish(lane, next);
+                }
+            }
+        };
+        let is_stuck = std::thread::scope(|scope| {
+            scope.spawn(submit);
+            lanes.iter().for_each(|lane| drop(scope.spawn(|| answer(lane))));
+            let mut given = 0;
+            let is_stuck = (0..2000_u64).any(|burst| {
+                let jobs = burst % 7 + 1;
+                line.add((0..jobs).map(copy));
+                given += jobs as usize;
+                let start = Instant::now();
+                while answered.load(Ordering::Acquire) < given && start.elapsed() < Duration::from_secs(30) {
+                    std::thread::yield_now();
+                }
+                let pause = Duration::from_micros([0, 90, 110, 150][burst as usize % 4]);
+                while start.elapsed() < pause {
+                    core::hint::spin_loop();
+                }
+                answered.load(Ordering::Acquire) < given
+            });
+            // This wakes whoever sleeps, so that there is an end.
+            line.stop();
+            is_stuck
+        });
+        assert!(!is_stuck, "jobs are never answered");
     }
 }

@@ -1,4 +1,4 @@
-//! Semaphores that count, one for each queue.
+//! How far an engine's work has come: a timeline for each queue.
 
 use core::ops::Deref;
 
@@ -6,46 +6,8 @@ use ash::vk;
 
 use crate::device::Device;
 use crate::device::queues::MOST_COMPUTE;
+use crate::device::timeline::Timeline;
 use crate::error::CallError;
-
-/// A timeline semaphore. Destroyed when dropped, by which time nothing submitted names it.
-pub(crate) struct Timeline {
-    device: Device,
-    pub(crate) raw: vk::Semaphore,
-}
-
-impl Timeline {
-    /// One that stands at 0.
-    pub(crate) fn new(device: &Device) -> Result<Self, CallError> {
-        let mut kind = vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
-        let create = vk::SemaphoreCreateInfo::default().push_next(&mut kind);
-        // SAFETY: the device was made with timeline semaphores.
-        let raw = unsafe { device.inner.raw.create_semaphore(&create, None) };
-        Ok(Self { device: device.clone(), raw: raw.map_err(CallError::of("making a semaphore"))? })
-    }
-
-    /// Waits for it to reach `value`, however long that takes.
-    pub(crate) fn wait(&self, value: u64) -> Result<(), CallError> {
-        let (semaphores, values) = ([self.raw], [value]);
-        let wait = vk::SemaphoreWaitInfo::default().semaphores(&semaphores).values(&values);
-        // SAFETY: the semaphore is ours and alive.
-        let waited = unsafe { self.device.inner.raw.wait_semaphores(&wait, u64::MAX) };
-        self.device.inner.note("waiting for the device", waited)
-    }
-
-    /// Whether it has reached `value`, or never will.
-    pub(crate) fn has_reached(&self, value: u64) -> bool {
-        // SAFETY: the semaphore is ours and alive.
-        let now = unsafe { self.device.inner.raw.get_semaphore_counter_value(self.raw) };
-        now.map_or(true, |now| now >= value)
-    }
-
-    /// It, at that value, in a submission: all that is done before or after.
-    pub(crate) fn at(&self, value: u64) -> vk::SemaphoreSubmitInfo<'static> {
-        let all = vk::PipelineStageFlags2::ALL_COMMANDS;
-        vk::SemaphoreSubmitInfo::default().semaphore(self.raw).value(value).stage_mask(all)
-    }
-}
 
 /// Those of the queue for transfers and of the queues that compute.
 pub(crate) struct Timelines {
@@ -123,13 +85,6 @@ impl Reached {
     /// What of it is further than the other, and 0 of what is not.
     fn beyond(self, other: Self) -> Self {
         self.zip(other, |mine, others| if mine > others { mine } else { 0 })
-    }
-}
-
-impl Drop for Timeline {
-    fn drop(&mut self) {
-        // SAFETY: ours, and whoever drops it has waited for what was submitted.
-        unsafe { self.device.inner.raw.destroy_semaphore(self.raw, None) };
     }
 }
 

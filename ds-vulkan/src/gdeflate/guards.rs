@@ -9,10 +9,10 @@ use ash::vk;
 use ds_gdeflate::{CodecId, Level, TileStream, compress};
 
 use super::{Decoder, Dispatch, SCRATCH_BYTES, Tile, UNTOUCHED};
+use crate::device::timeline::Timeline;
 use crate::device::{Device, testing};
 use crate::engine::commands::{Commands, scope};
 use crate::engine::config::DecoderPath;
-use crate::engine::timeline::Timeline;
 use crate::memory::allocation::Allocation;
 use crate::memory::types::Purpose;
 

@@ -53,7 +53,7 @@ impl Pipelines {
         let store = Store::new(kept, properties);
         let known = store.as_ref().and_then(Store::load).unwrap_or_default();
         let create = vk::PipelineCacheCreateInfo::default().initial_data(&known);
-        // SAFETY: the data is empty, or was written by this very driver for this device: the store has checked its head.
+        // SAFETY: the data is empty, or was written by this very driver for this device: the store has checked head and whole.
         let cache = unsafe { device.create_pipeline_cache(&create, None) };
         let cache = cache.map_err(CallError::of("making a pipeline cache"))?;
         let ranges = [vk::PushConstantRange {

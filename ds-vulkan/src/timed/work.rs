@@ -7,8 +7,8 @@ use super::Timing;
 use super::queries::Queries;
 use crate::device::Device;
 use crate::device::queues::Queue;
-use crate::engine::commands::Commands;
-use crate::engine::timeline::Timeline;
+use crate::device::timeline::Timeline;
+use crate::engine::commands::{Commands, scope};
 use crate::error::CallError;
 
 /// Submits to a queue and waits, each time.
@@ -35,14 +35,14 @@ impl Work {
 
     /// Has the device do what `record` records, and waits for it.
     pub(super) fn run(&mut self, record: impl FnOnce(&mut Commands)) -> Result<(), CallError> {
-        self.commands.begin()?;
+        self.begin()?;
         record(&mut self.commands);
         self.finish().map(drop)
     }
 
     /// The same, timed.
     pub(super) fn time(&mut self, record: impl FnOnce(&mut Commands)) -> Result<Timing, CallError> {
-        self.commands.begin()?;
+        self.begin()?;
         match &self.queries {
             Some(queries) => {
                 self.commands.reset_queries(queries.pool, Queries::COUNT);
@@ -57,13 +57,18 @@ impl Work {
         Ok(Timing { device, wall })
     }
 
-    /// Submits, after what was submitted before, and waits for the end.
+    /// Begins after whatever the queue has been given, by whomever, and sees what that wrote.
+    fn begin(&mut self) -> Result<(), CallError> {
+        self.commands.begin()?;
+        self.commands.barrier(scope::ALL, scope::ALL);
+        Ok(())
+    }
+
+    /// Submits, and waits for the end.
     fn finish(&mut self) -> Result<Duration, CallError> {
-        // With a value that it has reached already, this is what makes visible what earlier submissions wrote.
-        let before = [self.done.at(self.submitted)];
         let after = self.done.at(self.submitted + 1);
         let start = Instant::now();
-        self.commands.submit(&self.queue, &before, after)?;
+        self.commands.submit(&self.queue, &[], after)?;
         self.submitted += 1;
         self.done.wait(self.submitted)?;
         Ok(start.elapsed())
