@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use crate::bell::Count;
 use crate::direct::{Hangar, Plan};
 use crate::features::Features;
-use crate::flights::{Flight, Flights, Token};
+use crate::flights::{Flight, Flights, Token, Unwanted};
 use crate::inbox::Message;
 use crate::joined::Run;
 use crate::lane::Lane;
@@ -209,7 +209,8 @@ impl<R: Ring> Driver<R> {
 
     fn cancel(&mut self, id: JobId) {
         match self.flights.find_unwanted(id) {
-            Some(token) => self.cancels.push(token),
+            Some(Unwanted::Cancel(token)) => self.cancels.push(token),
+            Some(Unwanted::Already) => {}
             // With nothing waiting there is nothing to cancel: it has been answered.
             None if self.backlog.is_empty() => {}
             None => drop(self.doomed.insert(id)),

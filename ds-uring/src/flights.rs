@@ -43,6 +43,15 @@ impl Token {
     }
 }
 
+/// What is to be done about a job that nobody wants any more, and that the kernel has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unwanted {
+    /// To cancel this operation.
+    Cancel(Token),
+    /// Nothing: that has been asked for.
+    Already,
+}
+
 /// A job that the kernel has.
 #[derive(Debug)]
 pub(crate) struct Flight {
@@ -177,14 +186,17 @@ impl Flights {
         Some(flight)
     }
 
-    /// Marks a job as unwanted, if the kernel has it, and says which operation to cancel then. Looks at every seat: cancelling is
-    /// rare, and naming jobs would cost each.
-    pub(crate) fn find_unwanted(&mut self, id: JobId) -> Option<Token> {
+    /// Marks a job as unwanted, if the kernel has it. Looks at every seat: cancelling is rare, and naming jobs would cost each.
+    pub(crate) fn find_unwanted(&mut self, id: JobId) -> Option<Unwanted> {
         let of_job = |seat: &&mut Seat| seat.flight.as_ref().is_some_and(|flight| flight.id == id);
         let seat = self.seats.iter_mut().find(of_job)?;
-        seat.flight.as_mut()?.unwanted = true;
+        let flight = seat.flight.as_mut()?;
+        if core::mem::replace(&mut flight.unwanted, true) {
+            return Some(Unwanted::Already);
+        }
         let first = seat.first;
-        Some(Token::Job { seat: first, generation: self.seats[first as usize].generation })
+        let token = Token::Job { seat: first, generation: self.seats[first as usize].generation };
+        Some(Unwanted::Cancel(token))
     }
 }
 
@@ -221,17 +233,20 @@ mod tests {
         let first = flights.board(flight(1));
         flights.board(flight(2));
         assert!(flights.is_full() && !flights.is_empty());
-        assert_eq!(flights.find_unwanted(flight(1).id), Some(first));
+        assert_eq!(flights.find_unwanted(flight(1).id), Some(Unwanted::Cancel(first)));
+        assert_eq!(flights.find_unwanted(flight(1).id), Some(Unwanted::Already));
         let Token::Job { seat, generation } = first else { panic!("it is a job") };
         let left = flights.leave(seat, generation).unwrap();
         assert!(left.id == flight(1).id && left.unwanted);
         assert!(flights.leave(seat, generation).is_none(), "it has left");
         assert_eq!(flights.find_unwanted(flight(1).id), None);
         let next = flights.board(flight(3));
-        assert!(next != first && next == flights.find_unwanted(flight(3).id).unwrap());
+        assert_ne!(next, first);
+        assert_eq!(flights.find_unwanted(flight(3).id), Some(Unwanted::Cancel(next)));
         assert!(flights.leave(seat, generation).is_none(), "somebody else sits there");
         assert!(flights.leave(99, 0).is_none());
     }
+
     #[test]
     fn jobs_of_one_operation_go_by_its_token_and_leave_in_their_order() {
         let mut flights = Flights::new(4);
@@ -241,7 +256,7 @@ mod tests {
         let second = flights.board_behind(first, first, flight(2));
         flights.board_behind(first, second, flight(3));
         assert!(flights.is_full());
-        assert_eq!(flights.find_unwanted(flight(2).id), Some(token));
+        assert_eq!(flights.find_unwanted(flight(2).id), Some(Unwanted::Cancel(token)));
         flights.note(first, Path::IO_JOINED);
         let left: Vec<_> = flights.leave_all(first, generation).collect();
         let expected = [1, 2, 3].map(|n| (flight(n).id, n == 2));

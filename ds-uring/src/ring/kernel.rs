@@ -284,7 +284,8 @@ fn check_operations(ring: &IoUring) -> Result<(), StartError> {
 fn build(config: &UringConfig, features: Features) -> std::io::Result<IoUring> {
     let entries = config.depth.get().next_power_of_two() as u32;
     let mut builder = IoUring::builder();
-    // Every job may have a cancellation beside it, and the bell has one too: completions never overflow.
+    // Every job may have one cancellation beside it, and the bell has one too: there is room for all completions. What goes beyond it, as
+    // where the kernel grants less, it keeps until there is.
     builder.dontfork().setup_clamp().setup_cqsize(4 * entries);
     if features.contains(Features::SUBMIT_ALL) {
         builder.setup_submit_all();
