@@ -33,6 +33,10 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// How long to look for what a device does: a submission's round trip takes 20 to 60 us on the machines measured, and whoever waited
+    /// for it takes some time to submit the next.
+    pub const DEVICE: Duration = Duration::from_micros(150);
+
     /// Looks for so long at most: a little longer than what is waited for takes where looking is to pay. In vain it costs that time once
     /// in 32 waits.
     #[must_use]
@@ -95,6 +99,7 @@ mod tests {
         assert!(patience.is_left());
         assert_eq!(patience.misses, 0);
     }
+
     #[test]
     fn one_that_lasts_longer_finds_what_comes_later() {
         let mut patience = Patience::lasting(Duration::from_secs(3600));

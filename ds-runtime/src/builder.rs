@@ -5,8 +5,8 @@ use core::num::NonZeroUsize;
 use std::sync::Arc;
 
 use ds_engine::{
-    CodecEngine, CopyEngine, CustomDecoder, DeviceEngine, Engine, IoEngine, Sink, StagingPool, StartContext,
-    StartError,
+    CodecEngine, CopyEngine, CustomDecoder, DeviceEngine, Engine, IoEngine, Patience, Sink, StagingPool,
+    StartContext, StartError,
 };
 
 use crate::choice::Choice;
@@ -161,6 +161,11 @@ impl Engines {
     pub(crate) fn choose(&self, request: &ds_core::Request, waiting: u64) -> Choice {
         let host = Host { kind: self.kind, codec: &*self.codec, staging: self.staging, cores: self.cores };
         self.devices.choose(request, &host, waiting)
+    }
+
+    /// How long a thread that waits looks before it sleeps.
+    pub(crate) fn patience(&self) -> Patience {
+        if self.devices.is_empty() { Patience::default() } else { Patience::lasting(Patience::DEVICE) }
     }
 
     /// The name of whoever decodes.

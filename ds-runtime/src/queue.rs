@@ -368,7 +368,7 @@ impl Queue {
             custom: CustomJobs::default(),
             markers: Markers::default(),
             waiters: 0,
-            patience: Patience::default(),
+            patience: shared.engines.patience(),
             told: Told::default(),
             latest: Time::ZERO,
             choices: Choices::default(),

@@ -7,7 +7,6 @@
 
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicU64, Ordering};
-use core::time::Duration;
 use std::sync::Arc;
 
 use ds_core::Fault;
@@ -44,14 +43,10 @@ const COPIED: u64 = 16 << 20;
 /// Most jobs in a submission: one for each tile.
 const BATCH_JOBS: usize = Slot::TILES;
 
-/// How long threads look before they sleep. A submission's round trip takes 20 to 60 us on the machines measured, and whoever waited for
-/// it takes some time to submit the next: where that is less than this, nobody sleeps in between.
-const LOOK: Duration = Duration::from_micros(150);
-
 /// Submits until the engine stops and nothing is left.
 pub(crate) fn submit(core: &Core, means: &Means) {
     let mut sender = Sender { core, means, last: 0, transfer: Reached::default(), main: Default::default() };
-    let mut patience = Patience::lasting(LOOK);
+    let mut patience = Patience::lasting(Patience::DEVICE);
     while let Some((mut flight, landed)) = core.line.begin(&mut patience, || core.portion()) {
         let portion = core.portion();
         flight.value = sender.last + 1;
@@ -262,7 +257,7 @@ pub(crate) fn answer(engine: usize, lane: usize, core: Arc<Core>, sink: Arc<dyn 
 /// If this thread is one that answers: answers until nothing more will be submitted. Returns whether it is.
 pub(crate) fn finish_all(engine: usize) -> bool {
     let Some(Answering { core, lane, sink, .. }) = answering(engine) else { return false };
-    let (mut answers, mut patience) = (Vec::new(), Patience::lasting(LOOK));
+    let (mut answers, mut patience) = (Vec::new(), Patience::lasting(Patience::DEVICE));
     while let Some(flight) = core.lanes[lane].next() {
         core.finish(lane, flight, &mut patience, &*sink, &mut answers);
     }
@@ -274,6 +269,6 @@ pub(crate) fn finish_all(engine: usize) -> bool {
 pub(crate) fn drive(engine: usize, sink: &dyn Sink) -> bool {
     let Some(Answering { core, lane, .. }) = answering(engine) else { return false };
     let Some(flight) = core.lanes[lane].next_over(|flight| core.is_over(flight)) else { return false };
-    core.finish(lane, flight, &mut Patience::lasting(LOOK), sink, &mut Vec::new());
+    core.finish(lane, flight, &mut Patience::lasting(Patience::DEVICE), sink, &mut Vec::new());
     true
 }
