@@ -8,19 +8,8 @@ use ds_runtime::{
     CodecKind, File, IoKind, Path, Queue, QueueOptions, Request, Runtime, UringConfig, UringFeatures,
     probe_uring,
 };
-use ds_vulkan::{Device, DeviceOptions, GpuBuffer, OpenError, PipelineCache, VulkanConfig, VulkanEngine};
-
-fn device() -> Option<Device> {
-    match Device::open(&DeviceOptions::default().pipeline_cache(PipelineCache::Off)) {
-        Ok(device) => Some(device),
-        Err(error @ (OpenError::NoLoader(_) | OpenError::NoDevice)) => {
-            assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");
-            eprintln!("SKIPPED: {error}");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
+use ds_vulkan::device::testing;
+use ds_vulkan::{Device, GpuBuffer, VulkanConfig, VulkanEngine};
 
 /// A queue whose ring knows the staging memory, if the kernel lets it.
 fn queue(device: &Device) -> Option<Queue> {
@@ -38,7 +27,7 @@ fn queue(device: &Device) -> Option<Queue> {
 
 #[test]
 fn staging_memory_serves_ring_and_device_at_once() {
-    let Some(device) = device() else { return };
+    let Some(device) = testing::open(&testing::options()) else { return };
     if device.info().features.host_import.is_none() {
         eprintln!("SKIPPED: this device takes no host memory where it lies");
         return;
