@@ -338,9 +338,11 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.owned.is_some() {
-            // All is over, but the driver's own threads may be not yet through with telling so: see `timeline`.
-            // SAFETY: nobody has one of its queues any more: whoever they were lent to is through with them.
-            let _ = unsafe { self.raw.device_wait_idle() };
+            for queue in self.queues.all() {
+                // All is over, but the driver's own threads may be not yet through with telling so: see `timeline`.
+                // SAFETY: nobody has the queue any more: whoever it was lent to is through with it.
+                let _ = unsafe { self.raw.queue_wait_idle(queue.raw) };
+            }
         }
         self.pipelines.destroy(&self.raw);
         self.semaphores.destroy(&self.raw);
