@@ -6,10 +6,13 @@
 //! it; in the other a batch is enqueued, submitted and waited for, which is what a loop is compared with. Rounds are interleaved,
 //! and what counts is the median. A run that was to keep a depth and did not keep half of it is marked as invalid.
 //!
-//! [`contestant`] is who takes part; [`table`] and [`chart`] show the results.
+//! Before each cell it is looked how far apart the cores are: on a virtual machine that changes, and with it whatever threads share.
+//!
+//! [`contestant`] is who takes part; [`cores`] looks at those; [`table`] and [`chart`] show the results.
 
 pub(crate) mod chart;
 mod contestant;
+mod cores;
 pub(crate) mod table;
 
 use std::fs::{self, File};
@@ -27,13 +30,14 @@ use crate::readme;
 use crate::tools::{self, FIO, Provision};
 use crate::workspace::Project;
 use contestant::{Contestant, KEEPING_DEPTH, Run, WAITING};
+use cores::Distance;
 
 /// The committed results, which documents quote.
 pub(crate) const JSON: &str = "docs/bench/io.json";
 /// The committed chart of them.
 pub(crate) const SVG: &str = "docs/bench/io.svg";
 
-const SCHEMA: &str = "ds-runtime/bench-io/3";
+const SCHEMA: &str = "ds-runtime/bench-io/4";
 
 /// What to measure, and where it goes.
 #[derive(Args)]
@@ -126,6 +130,8 @@ pub(crate) struct Results {
     rounds: usize,
     seconds: f64,
     file_bytes: u64,
+    /// What a cache line took from core to core and back, in nanoseconds, before each cell of each round.
+    core_round_trip_ns: Distance,
     results: Vec<Entry>,
 }
 
@@ -149,9 +155,11 @@ pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
     io::copy(&mut File::open(&file)?, &mut io::sink())?;
     let mut runs: Vec<Vec<Vec<Run>>> =
         cells.iter().map(|cell| vec![Vec::new(); cell.contestants().len()]).collect();
+    let mut looks = Vec::new();
     for round in 1..=args.rounds {
         println!("round {round} of {}", args.rounds);
         for (cell, runs) in cells.iter().zip(&mut runs) {
+            looks.push(cores::round_trip());
             for (contestant, runs) in cell.contestants().iter().zip(runs) {
                 let run = contestant.run(project, &ours, &file, cell, args.seconds);
                 runs.push(run.with_context(|| format!("{}, {}", contestant.name, cell.name()))?);
@@ -176,6 +184,7 @@ pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
         rounds: args.rounds,
         seconds: args.seconds,
         file_bytes: fs::metadata(&file)?.len(),
+        core_round_trip_ns: Distance::of(looks).context("there is at least one round")?,
         results,
     };
     show(&results);
@@ -235,6 +244,8 @@ fn make(path: &Path) -> Result<()> {
 }
 
 fn show(results: &Results) {
+    let Distance { min, median, max } = results.core_round_trip_ns;
+    println!("\nfrom core to core and back: {median:.0} ns ({min:.0} to {max:.0})");
     println!(
         "\n{:<28} {:<8} {:>9} {:>7} {:>8} {:>7} {:>7}",
         "cell", "who", "reads/s", "GB/s", "CPU ns", "depth", "/ rival"
