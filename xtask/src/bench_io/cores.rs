@@ -53,7 +53,8 @@ pub(super) fn round_trip() -> f64 {
     })
 }
 
-/// Of several looks the least, the one in the middle and the most, in nanoseconds.
+/// Of several looks the least, the one in the middle and the most, in nanoseconds. The most says little: for a look both threads may have
+/// been on one core.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Distance {
     pub(super) min: f64,

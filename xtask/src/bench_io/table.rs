@@ -10,8 +10,8 @@ pub(crate) fn all(results: &Results) -> String {
     let mut text = format!(
         "On {} ({}), {date}, at commit {commit}: medians of {rounds} rounds of {seconds} s. Reads per second over the \
          rival's in the same run; in brackets the CPU time per read, user and kernel, over its. From core to core and back a cache line took \
-         {:.0} ns ({:.0} to {:.0}).\n",
-        machine.name, machine.system, cores.median, cores.min, cores.max
+         {:.0} ns, {:.0} at the least.\n",
+        machine.name, machine.system, cores.median, cores.min
     );
     for (batch, title) in [(false, "A depth is kept"), (true, "Batches are waited for")] {
         let entries: Vec<&Entry> = results.results.iter().filter(|entry| entry.cell.batch == batch).collect();
