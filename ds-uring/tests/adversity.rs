@@ -1,5 +1,6 @@
 //! Machines that forbid, run out, or stop. Each test changes its whole process, and so has one of its own.
 
+mod alone;
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod common;
 mod forbid;
@@ -11,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 use std::sync::Arc;
 
+use alone::alone;
 use common::{Log, Memory, file, id};
 use ds_core::{Done, Fault};
 use ds_engine::{Engine, IoEngine, IoJob, IoOp, StartContext, StartError};
@@ -18,21 +20,6 @@ use ds_uring::{Features, UringConfig, UringIo, probe};
 use forbid::forbid;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
-
-/// Runs the test of that name again in a process of its own. Returns whether this is that process.
-fn alone(name: &str) -> bool {
-    if std::env::var_os("ALONE").is_some() {
-        return true;
-    }
-    let own = std::env::current_exe().unwrap();
-    let output = Command::new(own).args(["--exact", name, "--nocapture"]).env("ALONE", "1").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    if said.contains("SKIPPED") {
-        eprintln!("{said}");
-    }
-    false
-}
 
 fn start() -> Result<(UringIo, Arc<Log>), StartError> {
     let (engine, log) = (UringIo::new(UringConfig::default()), Arc::new(Log::default()));
@@ -42,7 +29,7 @@ fn start() -> Result<(UringIo, Arc<Log>), StartError> {
 
 #[test]
 fn where_it_is_forbidden_it_says_so_in_one_sentence() {
-    if !alone("where_it_is_forbidden_it_says_so_in_one_sentence") {
+    if !alone("where_it_is_forbidden_it_says_so_in_one_sentence", &[]) {
         return;
     }
     forbid();
@@ -55,7 +42,7 @@ fn where_it_is_forbidden_it_says_so_in_one_sentence() {
 
 #[test]
 fn out_of_descriptors_it_does_not_start_and_what_runs_goes_on() {
-    if !alone("out_of_descriptors_it_does_not_start_and_what_runs_goes_on") {
+    if !alone("out_of_descriptors_it_does_not_start_and_what_runs_goes_on", &[]) {
         return;
     }
     let real = tempfile::tempfile().unwrap();
@@ -84,7 +71,7 @@ fn out_of_descriptors_it_does_not_start_and_what_runs_goes_on() {
 
 #[test]
 fn with_too_little_locked_memory_it_goes_without_registered_buffers() {
-    if !alone("with_too_little_locked_memory_it_goes_without_registered_buffers") {
+    if !alone("with_too_little_locked_memory_it_goes_without_registered_buffers", &[]) {
         return;
     }
     setrlimit(Resource::Memlock, Rlimit { current: Some(1 << 20), maximum: Some(1 << 20) }).unwrap();
@@ -115,7 +102,7 @@ fn with_too_little_locked_memory_it_goes_without_registered_buffers() {
 
 #[test]
 fn a_full_disk_takes_what_it_can_and_says_so() {
-    if !alone("a_full_disk_takes_what_it_can_and_says_so") {
+    if !alone("a_full_disk_takes_what_it_can_and_says_so", &[]) {
         return;
     }
     let place = tempfile::tempdir().unwrap();
@@ -150,7 +137,7 @@ fn a_full_disk_takes_what_it_can_and_says_so() {
 #[test]
 fn a_file_grows_to_the_limit_and_no_further() {
     const LIMIT: u64 = 100_000;
-    if !alone("a_file_grows_to_the_limit_and_no_further") {
+    if !alone("a_file_grows_to_the_limit_and_no_further", &[]) {
         return;
     }
     // As with any write: whoever does not ignore the signal is ended by it.
@@ -222,7 +209,7 @@ fn a_file_that_is_truncated_while_it_is_read() {
 #[test]
 fn a_process_that_is_stopped_and_goes_on_loses_nothing() {
     const JOBS: u64 = 20_000;
-    if !alone("a_process_that_is_stopped_and_goes_on_loses_nothing") {
+    if !alone("a_process_that_is_stopped_and_goes_on_loses_nothing", &[]) {
         return;
     }
     let me = std::process::id();

@@ -1,6 +1,7 @@
 //! Operations that the kernel keeps for as long as it takes: cancelled there, one by one and in storms, and never half. What they read
 //! is a counter that nobody has set (an eventfd), so that a read waits in the kernel until somebody does, and takes what it finds.
 
+mod alone;
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod common;
 
@@ -14,6 +15,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use alone::alone;
 use common::{Log, Memory, file, id, read};
 use ds_core::{Done, Fault};
 use ds_engine::{Engine, Finished, IoEngine, IoJob, Sink, StartContext};
@@ -259,10 +261,7 @@ fn cancellations_that_race_with_what_comes() {
 /// A process that is stopped and goes on is a signal to whoever waits in the kernel, and no end to what the kernel keeps.
 #[test]
 fn what_the_kernel_keeps_outlasts_a_stop_of_the_process() {
-    const NAME: &str = "what_the_kernel_keeps_outlasts_a_stop_of_the_process";
-    if std::env::var_os("STOPPED").is_none() {
-        let own = std::env::current_exe().unwrap();
-        assert!(Command::new(own).args(["--exact", NAME]).env("STOPPED", "1").status().unwrap().success());
+    if !alone("what_the_kernel_keeps_outlasts_a_stop_of_the_process", &[]) {
         return;
     }
     in_every_world(4, |world| {

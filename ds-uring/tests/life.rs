@@ -1,5 +1,6 @@
 //! Beginning and end: threads, descriptors, stopping from anywhere.
 
+mod alone;
 #[path = "../../ds-cpu/tests/common/mod.rs"]
 mod common;
 
@@ -8,6 +9,7 @@ use core::time::Duration;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, Weak, mpsc};
 
+use alone::alone;
 use common::{Log, Memory, Threads, file, id};
 use ds_core::Done;
 use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, Sink, StartContext, StartError};
@@ -68,12 +70,7 @@ fn switches(thread: &str) -> Vec<String> {
 /// In a process of its own: other tests' engines have threads of the same name.
 #[test]
 fn an_idle_ring_sleeps() {
-    if std::env::var_os("IDLE_RING").is_none() {
-        let own = std::env::current_exe().unwrap();
-        let mut child = std::process::Command::new(own);
-        let status =
-            child.args(["--exact", "an_idle_ring_sleeps", "--nocapture"]).env("IDLE_RING", "1").status();
-        assert!(status.unwrap().success());
+    if !alone("an_idle_ring_sleeps", &[]) {
         return;
     }
     let (real, log, memory) = (content(), Arc::new(Log::default()), Memory::new(100));
@@ -173,12 +170,7 @@ impl Sink for Owner {
 fn an_engine_may_be_dropped_within_its_own_answer_and_leaves_nothing() {
     let real = content();
     let memory = Memory::new(1);
-    let own_process = std::env::var_os("NOTHING_LEFT").is_some();
-    if !own_process {
-        let own = std::env::current_exe().unwrap();
-        let mut child = std::process::Command::new(own);
-        let name = "an_engine_may_be_dropped_within_its_own_answer_and_leaves_nothing";
-        assert!(child.args(["--exact", name]).env("NOTHING_LEFT", "1").status().unwrap().success());
+    if !alone("an_engine_may_be_dropped_within_its_own_answer_and_leaves_nothing", &[]) {
         return;
     }
     let before = (count("fd"), count("task"));

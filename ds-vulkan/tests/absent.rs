@@ -1,25 +1,12 @@
 //! Machines without a loader, and without a driver: no device, and the reason in one sentence. The program starts itself again for each.
 
+#[path = "../../ds-uring/tests/alone/mod.rs"]
+mod alone;
+
 use std::fs;
-use std::process::Command;
 
+use alone::alone;
 use ds_vulkan::{Device, DeviceOptions, OpenError};
-
-const CHILD: &str = "DS_TEST_ABSENT";
-
-/// Runs the test of that name again, on a machine that is as these variables make it. Returns whether this is that process.
-fn alone(name: &str, variables: &[(&str, &str)]) -> bool {
-    if std::env::var_os(CHILD).is_some() {
-        return true;
-    }
-    let own = std::env::current_exe().unwrap();
-    let mut again = Command::new(own);
-    let output = again.args(["--exact", name]).env(CHILD, "1").envs(variables.iter().copied()).output();
-    let output = output.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    false
-}
 
 /// What opening a device and listing all of them come to.
 fn refusals() -> [OpenError; 2] {
