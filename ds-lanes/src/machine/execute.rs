@@ -1,5 +1,6 @@
 //! Instructions that lanes do on their own, several at once where they are at the same place.
 
+use super::reach::Reach;
 use super::{Group, Machine};
 use crate::alu::{Binary, Unary, extend, mask};
 use crate::fault::{Fault, FaultKind};
@@ -233,7 +234,8 @@ impl<const W: usize> Machine<'_, W> {
             Step::Load { to, space, address, offset, bytes } => {
                 return group.try_each(|lane| {
                     let address = self.numbers[usize::from(address)][lane].wrapping_add(offset.into());
-                    self.numbers[usize::from(to)][lane] = self.load(lane, at, space, address, bytes)?;
+                    self.numbers[usize::from(to)][lane] =
+                        self.load(Reach { lane, at, space, address, bytes })?;
                     Ok(())
                 });
             }
@@ -241,7 +243,7 @@ impl<const W: usize> Machine<'_, W> {
                 return group.try_each(|lane| {
                     let address = self.numbers[usize::from(address)][lane].wrapping_add(offset.into());
                     let value = self.numbers[usize::from(from)][lane];
-                    self.store(lane, at, space, address, bytes, value, Kind::Write)
+                    self.store(Reach { lane, at, space, address, bytes }, value, Kind::Write)
                 });
             }
             Step::Atomic { to, f, space, address, offset, value } => {
@@ -250,17 +252,18 @@ impl<const W: usize> Machine<'_, W> {
                     if !address.is_multiple_of(4) {
                         return Err(self.fault(FaultKind::Misaligned { address, to: 4 }, lane, at));
                     }
+                    let reach = Reach { lane, at, space, address, bytes: 4 };
                     // The write that follows is what counts.
                     let before = match space {
                         Space::Shared => memory::load(&self.shared, address as usize, 4),
                         Space::Buffer => match self.memory.peek(address, 4) {
                             Ok(before) => before,
-                            Err(why) => return Err(self.unreachable(why, lane, at, address, 4)),
+                            Err(why) => return Err(self.unreachable(why, reach)),
                         },
                     };
                     let after = f.apply(32, before, self.numbers[usize::from(value)][lane]);
                     self.numbers[usize::from(to)][lane] = before;
-                    self.store(lane, at, space, address, 4, after, Kind::Atomic)
+                    self.store(reach, after, Kind::Atomic)
                 });
             }
             Step::PushConstant { to, offset, bytes } => {

@@ -6,17 +6,22 @@ use crate::memory::{self, Unreachable};
 use crate::program::Space;
 use crate::race::{Found, Kind, Touch};
 
+/// Who reaches for what.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
+    pub(super) lane: usize,
+    /// The instruction.
+    pub(super) at: u32,
+    pub(super) space: Space,
+    pub(super) address: u64,
+    pub(super) bytes: u8,
+}
+
 impl<const W: usize> Machine<'_, W> {
     #[inline]
-    pub(super) fn load(
-        &mut self,
-        lane: usize,
-        at: u32,
-        space: Space,
-        address: u64,
-        bytes: u8,
-    ) -> Result<u64, Box<Fault>> {
-        let touch = self.touch(lane, at, space, Kind::Read);
+    pub(super) fn load(&mut self, reach: Reach) -> Result<u64, Box<Fault>> {
+        let Reach { at, space, address, bytes, .. } = reach;
+        let touch = self.touch(reach, Kind::Read);
         let (value, race) = match space {
             Space::Shared => {
                 let start = address as usize;
@@ -24,7 +29,7 @@ impl<const W: usize> Machine<'_, W> {
             }
             Space::Buffer => match self.memory.load(address, bytes, &touch) {
                 Ok(loaded) => loaded,
-                Err(why) => return Err(self.unreachable(why, lane, at, address, bytes)),
+                Err(why) => return Err(self.unreachable(why, reach)),
             },
         };
         self.found(race, at);
@@ -32,19 +37,10 @@ impl<const W: usize> Machine<'_, W> {
     }
 
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "who, where, what")]
-    pub(super) fn store(
-        &mut self,
-        lane: usize,
-        at: u32,
-        space: Space,
-        address: u64,
-        bytes: u8,
-        value: u64,
-        kind: Kind,
-    ) -> Result<(), Box<Fault>> {
+    pub(super) fn store(&mut self, reach: Reach, value: u64, kind: Kind) -> Result<(), Box<Fault>> {
+        let Reach { lane, at, space, address, bytes } = reach;
         self.wrote(space, lane);
-        let touch = self.touch(lane, at, space, kind);
+        let touch = self.touch(reach, kind);
         let race = match space {
             Space::Shared => {
                 let start = address as usize;
@@ -53,7 +49,7 @@ impl<const W: usize> Machine<'_, W> {
             }
             Space::Buffer => match self.memory.store(address, bytes, value, &touch) {
                 Ok(race) => race,
-                Err(why) => return Err(self.unreachable(why, lane, at, address, bytes)),
+                Err(why) => return Err(self.unreachable(why, reach)),
             },
         };
         self.found(race, at);
@@ -61,14 +57,8 @@ impl<const W: usize> Machine<'_, W> {
     }
 
     #[cold]
-    pub(super) fn unreachable(
-        &self,
-        why: Unreachable,
-        lane: usize,
-        at: u32,
-        address: u64,
-        bytes: u8,
-    ) -> Box<Fault> {
+    pub(super) fn unreachable(&self, why: Unreachable, reach: Reach) -> Box<Fault> {
+        let Reach { lane, at, address, bytes, .. } = reach;
         let kind = match why {
             Unreachable::Outside => FaultKind::OutOfBounds { address, bytes },
             Unreachable::ReadOnly => FaultKind::ReadOnly { address },
@@ -78,7 +68,7 @@ impl<const W: usize> Machine<'_, W> {
 
     /// A lane that reaches for bytes now.
     #[inline]
-    fn touch(&self, lane: usize, step: u32, space: Space, kind: Kind) -> Touch {
+    fn touch(&self, Reach { lane, at: step, space, .. }: Reach, kind: Kind) -> Touch {
         Touch {
             lane: self.workgroup * self.lanes as u32 + lane as u32,
             step,
