@@ -1,7 +1,7 @@
 //! Devices: chosen and made here, or borrowed from the application.
 //!
 //! 1. `choice`: which one; `info`: what it is and can do;
-//! 2. `owned`: making an instance and a device; `borrowed`: using the application's;
+//! 2. `instance` and `owned`: making a device; `borrowed`: using the application's;
 //! 3. `queues`: which queues, and who may use them now;
 //! 4. `timeline`: semaphores, which live as long as the device;
 //! 5. `messages`: what the validation layer says.
@@ -9,6 +9,7 @@
 pub(crate) mod borrowed;
 pub(crate) mod choice;
 pub(crate) mod info;
+mod instance;
 pub(crate) mod messages;
 mod owned;
 pub(crate) mod queues;
@@ -29,6 +30,7 @@ use ds_core::DeviceId;
 use self::borrowed::{BorrowedDevice, BorrowedFeatures};
 use self::choice::DeviceChoice;
 use self::info::DeviceInfo;
+use self::instance::Instance;
 use self::messages::{Messages, Messenger};
 use self::queues::{Locks, Queues};
 use self::timeline::Semaphores;
@@ -150,6 +152,7 @@ pub(crate) struct Inner {
 /// What a device of our own has beside it.
 struct Owned {
     messenger: Option<Messenger>,
+    instance: Instance,
 }
 
 /// What a device is put together from.
@@ -346,12 +349,11 @@ impl Drop for Inner {
         }
         self.pipelines.destroy(&self.raw);
         self.semaphores.destroy(&self.raw);
-        let Some(Owned { messenger }) = self.owned.take() else { return };
+        let Some(Owned { messenger, instance }) = self.owned.take() else { return };
         // SAFETY: whatever was made of the device held it, and is gone; engines wait for their work before they end.
         unsafe { self.raw.destroy_device(None) };
         drop(messenger);
-        // SAFETY: the device and the messenger were all that was made of it.
-        unsafe { self.instance.destroy_instance(None) };
+        drop(instance);
     }
 }
 

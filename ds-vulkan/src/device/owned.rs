@@ -1,111 +1,30 @@
-//! An instance and a device of our own.
-
-use core::ffi::CStr;
+//! A device of our own.
 
 use ash::vk;
 
-use super::info::{DeviceInfo, Supported, inspect};
+use super::info::{DeviceInfo, Supported};
+use super::instance::Instance;
 use super::messages::{Messages, Messenger};
 use super::queues::{MOST_COMPUTE, Queue, Queues, families};
 use super::{DeviceOptions, Owned, Parts};
 use crate::error::{CallError, OpenError};
 
-const LAYER: &CStr = c"VK_LAYER_KHRONOS_validation";
-
-/// An instance, destroyed when dropped unless [taken](Self::take).
-struct Fresh {
-    entry: ash::Entry,
-    instance: Option<ash::Instance>,
-}
-
-impl Fresh {
-    fn new(validation: bool) -> Result<Self, OpenError> {
-        // SAFETY: loading the loader runs its initialisers, and later drivers: code that the system's owner has installed.
-        let entry = unsafe { ash::Entry::load() };
-        let entry = entry.map_err(|error| OpenError::NoLoader(error.to_string()))?;
-        if validation {
-            // SAFETY: the entry was loaded.
-            let layers = unsafe { entry.enumerate_instance_layer_properties() };
-            let layers = layers.map_err(CallError::of("listing layers"))?;
-            if !layers.iter().any(|layer| layer.layer_name_as_c_str() == Ok(LAYER)) {
-                return Err(OpenError::NoValidation);
-            }
-        }
-        let application =
-            vk::ApplicationInfo::default().engine_name(c"ds-runtime").api_version(vk::API_VERSION_1_3);
-        let layers = [LAYER.as_ptr()];
-        let extensions = [ash::ext::debug_utils::NAME.as_ptr(), ash::ext::validation_features::NAME.as_ptr()];
-        let enabled = [vk::ValidationFeatureEnableEXT::SYNCHRONIZATION_VALIDATION];
-        let mut features = vk::ValidationFeaturesEXT::default().enabled_validation_features(&enabled);
-        let mut create = vk::InstanceCreateInfo::default().application_info(&application);
-        if validation {
-            create = create
-                .enabled_layer_names(&layers)
-                .enabled_extension_names(&extensions)
-                .push_next(&mut features);
-        }
-        // SAFETY: the structures name what exists; the instance is destroyed before the entry goes.
-        let instance = unsafe { entry.create_instance(&create, None) };
-        let instance = instance.map_err(|result| match result {
-            // What the loader says where there is no driver at all.
-            vk::Result::ERROR_INCOMPATIBLE_DRIVER => OpenError::NoDevice,
-            result => CallError { what: "making an instance", result }.into(),
-        })?;
-        Ok(Self { entry, instance: Some(instance) })
-    }
-
-    fn instance(&self) -> &ash::Instance {
-        self.instance.as_ref().expect("it is taken last")
-    }
-
-    fn take(mut self) -> (ash::Entry, ash::Instance) {
-        (self.entry.clone(), self.instance.take().expect("it is taken once"))
-    }
-
-    fn devices(&self) -> Result<(Vec<vk::PhysicalDevice>, Vec<DeviceInfo>), OpenError> {
-        // SAFETY: the instance is alive.
-        let handles = unsafe { self.instance().enumerate_physical_devices() };
-        let handles = handles.map_err(CallError::of("listing devices"))?;
-        if handles.is_empty() {
-            return Err(OpenError::NoDevice);
-        }
-        let inspect = |(index, &physical)| {
-            let mut info = inspect(self.instance(), physical, index)?;
-            if families(self.instance(), physical).compute.is_none() {
-                info.lacks.push("a queue that computes");
-            }
-            Ok(info)
-        };
-        let infos: Result<_, CallError> = handles.iter().enumerate().map(inspect).collect();
-        Ok((handles, infos?))
-    }
-}
-
-impl Drop for Fresh {
-    fn drop(&mut self) {
-        if let Some(instance) = self.instance.take() {
-            // SAFETY: nothing was made of it that is still there.
-            unsafe { instance.destroy_instance(None) };
-        }
-    }
-}
-
 pub(super) fn list() -> Result<Vec<DeviceInfo>, OpenError> {
-    Ok(Fresh::new(false)?.devices()?.1)
+    Ok(Instance::new(false)?.devices()?.1)
 }
 
 pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
-    let fresh = Fresh::new(options.validation)?;
-    let (handles, infos) = fresh.devices()?;
+    let instance = Instance::new(options.validation)?;
+    let (handles, infos) = instance.devices()?;
     let info = choose(options, &infos)?.clone();
     let physical = handles[info.index];
-    let families = families(fresh.instance(), physical);
+    let families = families(&instance.raw, physical);
     let compute = families.compute.ok_or(OpenError::NoDevice)?;
     let most = options.compute_queues.map_or(1, |most| most.get().min(MOST_COMPUTE));
     let count = families.compute_count.min(most as u32);
     let decompression = options.driver_decompression;
     let wanted = [Some((compute, count)), families.transfer.map(|family| (family, 1))];
-    let raw = create(fresh.instance(), physical, &info, decompression, wanted)?;
+    let raw = create(&instance.raw, physical, &info, decompression, wanted)?;
     let queue = |family, number| {
         // SAFETY: the device was made with as many queues of these families.
         Queue::own(unsafe { raw.get_device_queue(family, number) }, family)
@@ -114,7 +33,7 @@ pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
     let transfer = families.transfer.map_or_else(|| compute[0].clone(), |family| queue(family, 0));
     let messages = Messages::default();
     let messenger = match options.validation {
-        true => Some(Messenger::new(&fresh.entry, fresh.instance(), &messages)),
+        true => Some(Messenger::new(&instance.entry, &instance.raw, &messages)),
         false => None,
     };
     let messenger = messenger.transpose().inspect_err(|_| {
@@ -122,17 +41,16 @@ pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
         unsafe { raw.destroy_device(None) };
     })?;
     let core_sync2 = info.api >= (1, 3, 0);
-    let (entry, instance) = fresh.take();
     Ok(Parts {
-        entry,
-        instance,
+        entry: instance.entry.clone(),
+        instance: instance.raw.clone(),
         physical,
         raw,
         info,
         queues: Queues { compute, transfer },
         core_sync2,
         decompression,
-        owned: Some(Owned { messenger }),
+        owned: Some(Owned { messenger, instance }),
         messages,
         cache: options.cache.clone(),
     })
