@@ -50,13 +50,17 @@ fn a_copy_is_cancelled_between_its_parts() {
     with_both_kinds(&small(), |bench| {
         let (source, buffer) = (Memory::of(&text(LEN)), bench.buffer(LEN as u64));
         let mut cancelled = 0;
-        for n in 100..120 {
+        // A fast device may be through each time before it is told; then once more.
+        for n in 100..1000 {
+            if n >= 120 && cancelled > 0 {
+                break;
+            }
             bench.put(&buffer, 0, &[0; 4]);
             bench.put(&buffer, LEN as u64 - 4, &[0; 4]);
             let job = CopyJob { id: id(n), from: host(source.lend()), into: whole(&buffer) };
             bench.engine.submit_copies(&mut vec![job]);
             // Parts have been submitted by now; as many as there is room for.
-            std::thread::sleep(core::time::Duration::from_micros(200 * (n - 100)));
+            std::thread::sleep(core::time::Duration::from_micros(200 * (n % 20)));
             bench.engine.cancel(id(n));
             let result = bench.log.wait(id(n)).result;
             // Nothing of it moves once it has been answered.
@@ -72,7 +76,7 @@ fn a_copy_is_cancelled_between_its_parts() {
                 Err(other) => panic!("{other:?}"),
             }
         }
-        println!("{cancelled} of 20 were cancelled");
+        println!("{cancelled} were cancelled");
         assert!(cancelled > 0);
     });
 }

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use ash::vk;
 
+use super::exits;
 use super::info::{DeviceInfo, inspect};
 use super::queues::families;
 use crate::error::{CallError, OpenError};
@@ -28,6 +29,7 @@ pub(super) struct Instance {
 impl Instance {
     /// One, with the validation layer if that is asked for.
     pub(super) fn new(validation: bool) -> Result<Self, OpenError> {
+        exits::note();
         // SAFETY: loading the loader runs its initialisers, and later drivers: code that the system's owner has installed.
         let entry = unsafe { ash::Entry::load() };
         let entry = entry.map_err(|error| OpenError::NoLoader(error.to_string()))?;

@@ -2,12 +2,14 @@
 //!
 //! 1. `choice`: which one; `info`: what it is and can do;
 //! 2. `instance` and `owned`: making a device; `borrowed`: using the application's;
-//! 3. `queues`: which queues, and who may use them now;
-//! 4. `timeline`: semaphores, which live as long as the device;
-//! 5. `messages`: what the validation layer says.
+//! 3. `exits`: no thread ends while a device does;
+//! 4. `queues`: which queues, and who may use them now;
+//! 5. `timeline`: semaphores, which live as long as the device;
+//! 6. `messages`: what the validation layer says.
 
 pub(crate) mod borrowed;
 pub(crate) mod choice;
+mod exits;
 pub(crate) mod info;
 mod instance;
 pub(crate) mod messages;
@@ -128,7 +130,7 @@ pub(crate) enum Sync2 {
 pub(crate) struct Inner {
     pub(crate) id: DeviceId,
     pub(crate) info: DeviceInfo,
-    pub(crate) raw: ash::Device,
+    raw: ash::Device,
     pub(crate) sync2: Sync2,
     pub(crate) host_import: Option<ash::ext::external_memory_host::Device>,
     /// The driver's own decompression, if it is switched on.
@@ -256,7 +258,7 @@ impl Device {
             _entry: entry,
         };
         // Whatever fails from here on, dropping `inner` puts away what is ours.
-        let pipelines = Pipelines::new(&inner.raw, &properties, &cache);
+        let pipelines = Pipelines::new(inner.raw(), &properties, &cache);
         inner.pipelines = pipelines?;
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -303,7 +305,7 @@ impl Device {
         BorrowedDevice {
             instance: inner.instance.handle(),
             physical: inner.physical,
-            device: inner.raw.handle(),
+            device: inner.raw().handle(),
             api_version: if core_sync2 { vk::API_VERSION_1_3 } else { vk::API_VERSION_1_2 },
             compute: (compute.raw, compute.family),
             more_compute: inner.queues.compute[1..].iter().map(|queue| queue.raw).collect(),
@@ -322,6 +324,12 @@ impl Device {
 }
 
 impl Inner {
+    /// The device, for a thread that is about to call it.
+    pub(crate) fn raw(&self) -> &ash::Device {
+        exits::note();
+        &self.raw
+    }
+
     /// Bits of the clock that queues of a family have; 0 if they have none.
     pub(crate) fn timestamp_bits(&self, family: u32) -> u32 {
         // SAFETY: the handle was given by this instance, which is alive.
@@ -340,6 +348,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        exits::note();
         if self.owned.is_some() {
             for queue in self.queues.all() {
                 // All is over, but the driver's own threads may be not yet through with telling so: see `timeline`.
@@ -351,7 +360,7 @@ impl Drop for Inner {
         self.semaphores.destroy(&self.raw);
         let Some(Owned { messenger, instance }) = self.owned.take() else { return };
         // SAFETY: whatever was made of the device held it, and is gone; engines wait for their work before they end.
-        unsafe { self.raw.destroy_device(None) };
+        exits::while_none_ends(|| unsafe { self.raw.destroy_device(None) });
         drop(messenger);
         drop(instance);
     }

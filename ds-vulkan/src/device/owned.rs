@@ -2,6 +2,7 @@
 
 use ash::vk;
 
+use super::exits;
 use super::info::{DeviceInfo, Supported};
 use super::instance::Instance;
 use super::messages::{Messages, Messenger};
@@ -38,7 +39,7 @@ pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
     };
     let messenger = messenger.transpose().inspect_err(|_| {
         // SAFETY: made above, and nothing was made of it.
-        unsafe { raw.destroy_device(None) };
+        exits::while_none_ends(|| unsafe { raw.destroy_device(None) });
     })?;
     let core_sync2 = info.api >= (1, 3, 0);
     Ok(Parts {

@@ -34,7 +34,7 @@ pub(crate) struct Timeline {
 impl Timeline {
     /// One that stands at 0.
     pub(crate) fn new(device: &Device) -> Result<Self, CallError> {
-        let Standing { raw, value: base } = device.inner.semaphores.take(&device.inner.raw)?;
+        let Standing { raw, value: base } = device.inner.semaphores.take(device.inner.raw())?;
         Ok(Self { device: device.clone(), raw, base, named: AtomicU64::new(0) })
     }
 
@@ -50,7 +50,7 @@ impl Timeline {
         let mut times = 0;
         loop {
             // SAFETY: the semaphore is alive as long as the device.
-            let waited = unsafe { self.device.inner.raw.wait_semaphores(&wait, watch.as_nanos() as u64) };
+            let waited = unsafe { self.device.inner.raw().wait_semaphores(&wait, watch.as_nanos() as u64) };
             match waited {
                 Err(vk::Result::TIMEOUT) => {
                     times += 1;
@@ -84,7 +84,7 @@ impl Timeline {
     /// What the semaphore stands at; `None` if the driver does not say.
     fn standing(&self) -> Option<u64> {
         // SAFETY: the semaphore is alive as long as the device.
-        unsafe { self.device.inner.raw.get_semaphore_counter_value(self.raw) }.ok()
+        unsafe { self.device.inner.raw().get_semaphore_counter_value(self.raw) }.ok()
     }
 }
 
@@ -206,7 +206,7 @@ mod tests {
                 assert!(!waiting.is_finished());
                 let signal = vk::SemaphoreSignalInfo::default().semaphore(timeline.raw).value(value);
                 // SAFETY: the semaphore is alive, and stands at less.
-                unsafe { device.inner.raw.signal_semaphore(&signal) }.unwrap();
+                unsafe { device.inner.raw().signal_semaphore(&signal) }.unwrap();
             }
             assert_eq!(waiting.join().unwrap(), Ok(()));
         });

@@ -59,7 +59,7 @@ pub(crate) struct Commands {
 impl Commands {
     /// For the queues of a family that the device has queues of.
     pub(crate) fn new(device: &Device, family: u32) -> Result<Self, CallError> {
-        let raw = &device.inner.raw;
+        let raw = device.inner.raw();
         let create = vk::CommandPoolCreateInfo::default()
             .queue_family_index(family)
             .flags(vk::CommandPoolCreateFlags::TRANSIENT);
@@ -76,7 +76,7 @@ impl Commands {
 
     /// Forgets what was recorded, and begins.
     pub(crate) fn begin(&mut self) -> Result<(), CallError> {
-        let raw = &self.device.inner.raw;
+        let raw = self.device.inner.raw();
         // SAFETY: the device is through with what was recorded before: see the type.
         let reset = unsafe { raw.reset_command_pool(self.pool, vk::CommandPoolResetFlags::empty()) };
         reset.map_err(CallError::of("resetting a command pool"))?;
@@ -98,13 +98,13 @@ impl Commands {
             let (from, into) = (copies[0].from.0, copies[0].into.0);
             let regions = &regions[..copies.len()];
             // SAFETY: recording has begun; the ranges are as said, and not empty.
-            unsafe { self.device.inner.raw.cmd_copy_buffer(self.raw, from, into, regions) };
+            unsafe { self.device.inner.raw().cmd_copy_buffer(self.raw, from, into, regions) };
         }
     }
 
     /// Records a dispatch of so many workgroups.
     pub(crate) fn dispatch<P: PushConstants>(&mut self, pipeline: vk::Pipeline, constants: &P, groups: u32) {
-        let raw = &self.device.inner.raw;
+        let raw = self.device.inner.raw();
         // SAFETY: recording has begun, and the pipeline is a compute pipeline of this device.
         unsafe { raw.cmd_bind_pipeline(self.raw, vk::PipelineBindPoint::COMPUTE, pipeline) };
         let (layout, stage) = (self.device.inner.pipelines.layout, vk::ShaderStageFlags::COMPUTE);
@@ -135,7 +135,7 @@ impl Commands {
         let inner = &self.device.inner;
         match &inner.sync2 {
             // SAFETY: recording has begun, and the device was made with `synchronization2`.
-            Sync2::Core => unsafe { inner.raw.cmd_pipeline_barrier2(self.raw, &dependency) },
+            Sync2::Core => unsafe { inner.raw().cmd_pipeline_barrier2(self.raw, &dependency) },
             // SAFETY: as above, by the extension.
             Sync2::Extension(functions) => unsafe { functions.cmd_pipeline_barrier2(self.raw, &dependency) },
         }
@@ -144,7 +144,7 @@ impl Commands {
     /// Records that so many queries of a pool are to be used again.
     pub(crate) fn reset_queries(&mut self, pool: vk::QueryPool, count: u32) {
         // SAFETY: recording has begun, the pool has as many, and the device is through with them as with this buffer.
-        unsafe { self.device.inner.raw.cmd_reset_query_pool(self.raw, pool, 0, count) };
+        unsafe { self.device.inner.raw().cmd_reset_query_pool(self.raw, pool, 0, count) };
     }
 
     /// Records the moment when everything before is over, and nothing after has begun.
@@ -152,7 +152,7 @@ impl Commands {
         let (inner, stage) = (&self.device.inner, vk::PipelineStageFlags2::ALL_COMMANDS);
         match &inner.sync2 {
             // SAFETY: recording has begun; the query has been reset; the queue's family has timestamps, or there were no pool.
-            Sync2::Core => unsafe { inner.raw.cmd_write_timestamp2(self.raw, stage, pool, query) },
+            Sync2::Core => unsafe { inner.raw().cmd_write_timestamp2(self.raw, stage, pool, query) },
             // SAFETY: as above, by the extension.
             Sync2::Extension(functions) => unsafe {
                 functions.cmd_write_timestamp2(self.raw, stage, pool, query);
@@ -169,7 +169,7 @@ impl Commands {
     ) -> Result<(), CallError> {
         let inner = &self.device.inner;
         // SAFETY: recording has begun.
-        let ended = unsafe { inner.raw.end_command_buffer(self.raw) };
+        let ended = unsafe { inner.raw().end_command_buffer(self.raw) };
         inner.note("ending a command buffer", ended)?;
         let buffers = [vk::CommandBufferSubmitInfo::default().command_buffer(self.raw)];
         let signals = [signal];
@@ -179,7 +179,7 @@ impl Commands {
             .signal_semaphore_infos(&signals)];
         let submitted = queue.locked(|queue| match &inner.sync2 {
             // SAFETY: the queue's lock is held; the buffer is recorded for its family; the semaphores are alive and count up.
-            Sync2::Core => unsafe { inner.raw.queue_submit2(queue, &submit, vk::Fence::null()) },
+            Sync2::Core => unsafe { inner.raw().queue_submit2(queue, &submit, vk::Fence::null()) },
             // SAFETY: as above, by the extension.
             Sync2::Extension(functions) => unsafe {
                 functions.queue_submit2(queue, &submit, vk::Fence::null())
@@ -193,6 +193,6 @@ impl Commands {
 impl Drop for Commands {
     fn drop(&mut self) {
         // SAFETY: the device is through with what was recorded: see the type. The buffer goes with its pool.
-        unsafe { self.device.inner.raw.destroy_command_pool(self.pool, None) };
+        unsafe { self.device.inner.raw().destroy_command_pool(self.pool, None) };
     }
 }

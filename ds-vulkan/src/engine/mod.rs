@@ -96,7 +96,7 @@ impl VulkanEngine {
             backlog: AtomicU64::new(0),
         };
         let inner = &device.inner;
-        let of = |shader: &Shader| inner.pipelines.get(&inner.raw, &shader.code(), &[], None);
+        let of = |shader: &Shader| inner.pipelines.get(inner.raw(), &shader.code(), &[], None);
         let pipelines = Pipelines {
             decoder: Decoder::new(device, self.config.path)?,
             table: table_pipeline(device)?,

@@ -93,7 +93,7 @@ impl Decoder {
         let inner = &device.inner;
         // The limit is linear: see `max_dynamic_blocks`.
         let constants = [size, tiles_per_workgroup, max_dynamic_blocks(0) as u32, BYTES_PER_DYNAMIC_BLOCK];
-        let pipeline = inner.pipelines.get(&inner.raw, &shaders::GDEFLATE.code(), &constants, ask)?;
+        let pipeline = inner.pipelines.get(inner.raw(), &shaders::GDEFLATE.code(), &constants, ask)?;
         Ok(Self { pipeline, tiles_per_workgroup })
     }
 

@@ -27,7 +27,7 @@ pub(crate) const GROUP: u32 = shaders::TILE_TABLE.local_size[0];
 
 pub(crate) fn table_pipeline(device: &Device) -> Result<vk::Pipeline, CallError> {
     let inner = &device.inner;
-    inner.pipelines.get(&inner.raw, &shaders::TILE_TABLE.code(), &[], None)
+    inner.pipelines.get(inner.raw(), &shaders::TILE_TABLE.code(), &[], None)
 }
 
 impl StreamTable {

@@ -57,7 +57,7 @@ impl Allocation {
         purpose: Purpose,
     ) -> Result<Self, CallError> {
         let mut made = Self::buffer_only(device, size, usage, false)?;
-        let raw = &device.inner.raw;
+        let raw = device.inner.raw();
         // SAFETY: the buffer is the one just made.
         let needs = unsafe { raw.get_buffer_memory_requirements(made.buffer) };
         let kind = made.kind(needs.memory_type_bits, purpose)?;
@@ -86,7 +86,7 @@ impl Allocation {
         host: NonNull<[u8]>,
     ) -> Result<Self, CallError> {
         let mut made = Self::buffer_only(device, host.len() as u64, vk::BufferUsageFlags::empty(), true)?;
-        let raw = &device.inner.raw;
+        let raw = device.inner.raw();
         let start = host.cast().as_ptr();
         let mut properties = vk::MemoryHostPointerPropertiesEXT::default();
         // SAFETY: the extension is on, and the address is that of memory which is there.
@@ -130,7 +130,7 @@ impl Allocation {
             create = create.push_next(&mut external);
         }
         // SAFETY: the structure is complete, and names families and extensions that the device was made with.
-        let buffer = unsafe { device.inner.raw.create_buffer(&create, None) };
+        let buffer = unsafe { device.inner.raw().create_buffer(&create, None) };
         Ok(Self {
             device: device.clone(),
             buffer: buffer.map_err(CallError::of("making a buffer"))?,
@@ -148,7 +148,7 @@ impl Allocation {
     }
 
     fn bind(&mut self, allocate: &vk::MemoryAllocateInfo<'_>) -> Result<(), CallError> {
-        let raw = &self.device.inner.raw;
+        let raw = self.device.inner.raw();
         // SAFETY: the structure is complete; what is imported is the caller's promise.
         let memory = unsafe { raw.allocate_memory(allocate, None) };
         self.memory = memory.map_err(CallError::of("allocating memory"))?;
@@ -166,7 +166,7 @@ const HOST_MEMORY: vk::ExternalMemoryHandleTypeFlags = vk::ExternalMemoryHandleT
 
 impl Drop for Allocation {
     fn drop(&mut self) {
-        let raw = &self.device.inner.raw;
+        let raw = self.device.inner.raw();
         // SAFETY: it is ours, and the device is through with it: see the type.
         unsafe { raw.destroy_buffer(self.buffer, None) };
         // SAFETY: nothing is bound to it any more; null is allowed, and memory that is mapped is unmapped with this.

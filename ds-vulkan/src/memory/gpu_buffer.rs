@@ -104,7 +104,7 @@ impl GpuBuffer {
         let address = usage.contains(vk::BufferUsageFlags::SHADER_DEVICE_ADDRESS).then(|| {
             let info = vk::BufferDeviceAddressInfo::default().buffer(buffer);
             // SAFETY: the caller vouches for the buffer, and that it was made to have an address.
-            unsafe { device.inner.raw.get_buffer_device_address(&info) }
+            unsafe { device.inner.raw().get_buffer_device_address(&info) }
         });
         Self::register(device, Known { buffer, size, address, shared }, None)
     }

@@ -31,7 +31,7 @@ impl Queries {
         let create =
             vk::QueryPoolCreateInfo::default().query_type(vk::QueryType::TIMESTAMP).query_count(Self::COUNT);
         // SAFETY: the structure is complete.
-        let pool = unsafe { device.inner.raw.create_query_pool(&create, None) };
+        let pool = unsafe { device.inner.raw().create_query_pool(&create, None) };
         Ok(Some(Self {
             device: device.clone(),
             pool: pool.map_err(CallError::of("making a query pool"))?,
@@ -45,7 +45,8 @@ impl Queries {
         let mut moments = [0_u64; Self::COUNT as usize];
         let flags = vk::QueryResultFlags::TYPE_64;
         // SAFETY: the pool has as many queries as there is room for.
-        let got = unsafe { self.device.inner.raw.get_query_pool_results(self.pool, 0, &mut moments, flags) };
+        let got =
+            unsafe { self.device.inner.raw().get_query_pool_results(self.pool, 0, &mut moments, flags) };
         self.device.inner.note("reading timestamps", got)?;
         Ok(elapsed(moments, self.mask, self.nanoseconds_per_tick))
     }
@@ -60,7 +61,7 @@ fn elapsed(moments: [u64; 2], mask: u64, nanoseconds_per_tick: f64) -> Duration 
 impl Drop for Queries {
     fn drop(&mut self) {
         // SAFETY: ours, and the device is through with it: see the type.
-        unsafe { self.device.inner.raw.destroy_query_pool(self.pool, None) };
+        unsafe { self.device.inner.raw().destroy_query_pool(self.pool, None) };
     }
 }
 

@@ -254,7 +254,7 @@ fn custom(
         return Err(Fault::Unsupported("more bytes than a custom shader is given: see VulkanConfig").into());
     }
     let inner = &means.device.inner;
-    let pipeline = inner.pipelines.get(&inner.raw, &transform.code(), &[], None)?;
+    let pipeline = inner.pipelines.get(inner.raw(), &transform.code(), &[], None)?;
     let groups = (output as u32).div_ceil(transform.bytes_per_workgroup()).max(1);
     if groups > inner.limits.max_compute_work_group_count[0] {
         return Err(Fault::Unsupported("more workgroups than the device starts at once").into());
