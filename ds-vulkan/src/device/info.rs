@@ -6,6 +6,7 @@ use core::fmt;
 use ash::vk;
 
 use crate::error::CallError;
+use crate::memory::types::{MemoryTypes, Purpose};
 
 /// What a device is, and what of it this crate can use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +147,8 @@ pub(crate) fn inspect(
     let text = |words: Result<&CStr, _>| words.unwrap_or_default().to_string_lossy().into_owned();
     info.driver =
         format!("{} {}", text(v12.driver_name_as_c_str()).trim(), text(v12.driver_info_as_c_str()).trim());
+    // SAFETY: as above.
+    let memory = MemoryTypes::of(&unsafe { instance.get_physical_device_memory_properties(physical) });
     let on = |flag: vk::Bool32| flag == vk::TRUE;
     for (there, what) in [
         (on(features.v12.buffer_device_address), "buffer device addresses"),
@@ -161,6 +164,7 @@ pub(crate) fn inspect(
             "subgroups in compute shaders",
         ),
         (v11.subgroup_supported_operations.contains(REQUIRED_SUBGROUP), "subgroup ballots and shuffles"),
+        (memory.find(u32::MAX, Purpose::Readback).is_some(), "host memory that the processor caches"),
     ] {
         if !there {
             info.lacks.push(what);

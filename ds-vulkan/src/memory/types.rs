@@ -10,7 +10,7 @@ pub(crate) enum Purpose {
     Device,
     /// The host writes it, once and in order, and the device reads it.
     Upload,
-    /// The device writes it, and the host reads it.
+    /// The device writes it, and the host reads it, through its caches: without them, every read goes over the bus.
     Readback,
     /// The device's own, which the host writes over the bus, once and in order, and never reads. Not every device has any.
     Direct,
@@ -21,11 +21,12 @@ impl Purpose {
     const fn wishes(self) -> (Flags, &'static [Flags]) {
         const NONE: Flags = Flags::empty();
         const COHERENT: Flags = Flags::from_raw(Flags::HOST_VISIBLE.as_raw() | Flags::HOST_COHERENT.as_raw());
+        const CACHED: Flags = Flags::from_raw(COHERENT.as_raw() | Flags::HOST_CACHED.as_raw());
         const WINDOW: Flags = Flags::from_raw(COHERENT.as_raw() | Flags::DEVICE_LOCAL.as_raw());
         match self {
             Self::Device => (NONE, &[Flags::DEVICE_LOCAL, NONE]),
             Self::Upload => (COHERENT, &[NONE]),
-            Self::Readback => (COHERENT, &[Flags::HOST_CACHED, NONE]),
+            Self::Readback => (CACHED, &[NONE]),
             Self::Direct => (WINDOW, &[NONE]),
         }
     }
@@ -48,8 +49,8 @@ impl MemoryTypes {
         Self(properties.memory_types_as_slice().iter().map(|kind| kind.property_flags).collect())
     }
 
-    /// The best kind for this, of those whose bits are set. Vulkan promises that there is one for any buffer and every purpose but
-    /// [`Purpose::Direct`].
+    /// The best kind for this, of those whose bits are set. Vulkan promises one for the device and for uploads, whatever the buffer; a
+    /// device without one to be read back from is not used ([`DeviceInfo::lacks`](crate::DeviceInfo::lacks)).
     pub(crate) fn find(&self, allowed: u32, purpose: Purpose) -> Option<u32> {
         let (needs, likes) = purpose.wishes();
         let find = |wanted: Flags, shunned: Flags| {
@@ -89,5 +90,7 @@ mod tests {
         // Imported memory may be seen through some kinds only.
         assert_eq!(found(&card, 0b1000), [Some(3), Some(3), Some(3), None]);
         assert_eq!(found(&card, 0), [None; 4]);
+        // What the host does not cache is not read back.
+        assert_eq!(found(&card[..3], u32::MAX), [Some(1), Some(2), None, None]);
     }
 }
