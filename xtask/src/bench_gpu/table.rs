@@ -68,15 +68,16 @@ fn taken_of(results: &Results) -> String {
     )
 }
 
+/// What a column is called, and what it has for a row.
+type Cells<R> = (&'static str, fn(&R) -> Option<f64>);
+
 /// A column of a further way of ours, where there is anything for any row: its head and its cells.
-struct Further(String, Vec<Option<f64>>);
+struct Further(&'static str, Vec<Option<f64>>);
 
 impl Further {
     /// Those of these, by name and by what they have for a row, that have anything.
-    fn of<R, const N: usize>(rows: &[R], columns: [(&str, fn(&R) -> Option<f64>); N]) -> Vec<Self> {
-        let column = |(name, of_row): (&str, fn(&R) -> Option<f64>)| {
-            Self(name.into(), rows.iter().map(of_row).collect())
-        };
+    fn of<R, const N: usize>(rows: &[R], columns: [Cells<R>; N]) -> Vec<Self> {
+        let column = |(name, of_row): Cells<R>| Self(name, rows.iter().map(of_row).collect());
         columns.into_iter().map(column).filter(|Self(_, cells)| cells.iter().any(Option::is_some)).collect()
     }
 
