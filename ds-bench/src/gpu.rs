@@ -2,6 +2,8 @@
 //!
 //! All times are seconds, all sizes bytes, all rates bytes per second. Of a class's compressed data the tiles' payloads count.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::results::{Machine, geometric_mean};
@@ -26,6 +28,12 @@ pub struct Results {
     pub device: Device,
     /// Whom we were measured against.
     pub rival: Rival,
+    /// The driver's own decompression, beside our shader; none in results from before it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<Part>,
+    /// Packed bytes written into the device's memory by the processor; likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct: Option<Part>,
     /// Where the content came from.
     pub content: String,
     /// Bytes of output of a measurement.
@@ -47,6 +55,18 @@ pub struct Results {
     /// Who is sooner done with requests of which size.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crossover: Vec<Crossover>,
+}
+
+impl Results {
+    /// Takes out what the driver decompressed, and says why: it is not to be had, or no more to be trusted.
+    pub fn without_driver(&mut self, why: String) {
+        self.resident.iter_mut().for_each(|row| row.driver = None);
+        self.upload.iter_mut().for_each(|row| row.driver = None);
+        if let Some(file) = &mut self.file {
+            file.ways.retain(|way| way.how != Some(How::Driver));
+        }
+        self.driver = Some(Part::NotMeasured { why });
+    }
 }
 
 /// A Vulkan device.
@@ -96,6 +116,19 @@ pub enum Rival {
     },
 }
 
+/// Whether a further way of ours took part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// It did.
+    Measured,
+    /// It did not.
+    NotMeasured {
+        /// Why not.
+        why: String,
+    },
+}
+
 /// Times of one contestant: medians of all rounds.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Times {
@@ -131,6 +164,12 @@ pub struct Resident {
     pub ours: Times,
     /// The rival's.
     pub rival: Option<Times>,
+    /// The way through the shader for any size of subgroups, where `ours` is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub any: Option<Times>,
+    /// The driver's own decompression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<Times>,
 }
 
 impl Resident {
@@ -184,6 +223,15 @@ pub struct Upload {
     pub pinned: f64,
     /// From any host memory, which the processor copies first: the median of all rounds.
     pub plain: f64,
+    /// Like `pinned`, with packed bytes written into the device's memory by the processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct_pinned: Option<f64>,
+    /// Like `plain`, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct_plain: Option<f64>,
+    /// Like `pinned`, decoded by the driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<f64>,
     /// What the bus copies, per second.
     pub bus: f64,
     /// What is decoded in device memory, per second.
@@ -231,14 +279,39 @@ pub struct Way {
     pub codec: String,
     /// Into which memory: `vram`, `host`.
     pub target: String,
+    /// In what it differs from the way that is taken unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<How>,
     /// The median of all rounds.
     pub seconds: f64,
     /// CPU time of the median round, all threads. Into `host` it includes verifying, else not.
     pub cpu: f64,
     /// Requests that each path took part in.
-    pub paths: std::collections::BTreeMap<String, u64>,
+    pub paths: BTreeMap<String, u64>,
     /// How long a request spent in each stage, on average.
     pub stages: Stages,
+}
+
+impl Way {
+    /// What tables call it.
+    pub fn name(&self) -> String {
+        let name = format!("{} to {}", self.codec, self.target);
+        match self.how {
+            None => name,
+            Some(How::Direct) => name + ", direct",
+            Some(How::Driver) => name + ", driver",
+        }
+    }
+}
+
+/// In what a way differs from the one that is taken unless told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// The processor writes packed bytes into the device's memory.
+    Direct,
+    /// The driver decompresses.
+    Driver,
 }
 
 /// Where a request spends its time.
@@ -274,18 +347,71 @@ impl Bounds {
 }
 
 /// From host memory to device memory, packed on the way: by the processor and a copy, and by the device.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Crossover {
     /// Content of a request.
     pub size: u64,
+    /// Requests at a time, where there are many; 32 in results that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
     /// One request at a time, decoded by the processor: the median.
     pub cpu_alone: f64,
     /// By the device.
     pub gpu_alone: f64,
+    /// By whom `auto` has it decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_alone: Option<Auto>,
     /// Many at a time, by the processor: time over requests.
     pub cpu_busy: f64,
     /// By the device.
     pub gpu_busy: f64,
+    /// By whom `auto` has them decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_busy: Option<Auto>,
+}
+
+impl Crossover {
+    /// Times as long as the sooner of both sides `auto` took, alone and where there are many.
+    pub fn slower(&self) -> [Option<f64>; 2] {
+        let slower = |auto: &Option<Auto>, a: f64, b: f64| auto.as_ref().map(|auto| auto.seconds / a.min(b));
+        [
+            slower(&self.auto_alone, self.cpu_alone, self.gpu_alone),
+            slower(&self.auto_busy, self.cpu_busy, self.gpu_busy),
+        ]
+    }
+}
+
+/// What `auto` chose, and what came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Auto {
+    /// What a request took.
+    pub seconds: f64,
+    /// Requests.
+    pub requests: u64,
+    /// Those of them that the device decoded.
+    pub device: u64,
+    /// How often it was decided how, and why.
+    pub choices: BTreeMap<String, u64>,
+}
+
+impl Auto {
+    /// Who decoded, such as `processor`, `device` or `device 75 %`.
+    pub fn who(&self) -> String {
+        match self.device {
+            0 => "processor".to_owned(),
+            all if all == self.requests => "device".to_owned(),
+            some => format!("device {:.0} %", some as f64 * 100.0 / self.requests as f64),
+        }
+    }
+}
+
+/// By how much `auto` missed the sooner side at worst, and at which size: alone, and where there are many. None where it was not
+/// measured.
+pub fn worst(rows: &[Crossover]) -> [Option<(f64, u64)>; 2] {
+    [0, 1].map(|which| {
+        let of_row = |row: &Crossover| row.slower()[which].map(|slower| (slower, row.size));
+        rows.iter().filter_map(of_row).max_by(|a, b| a.0.total_cmp(&b.0))
+    })
 }
 
 /// The size from which on the device is sooner done, at all sizes measured.
@@ -311,10 +437,13 @@ mod tests {
     fn the_crossover_is_where_the_device_begins_to_win_for_good() {
         let row = |(n, gpu)| Crossover {
             size: 4096_u64 << n,
+            depth: None,
             cpu_alone: 1.0,
             gpu_alone: gpu,
+            auto_alone: None,
             cpu_busy: 1.0,
             gpu_busy: 1.0,
+            auto_busy: None,
         };
         let at = |gpu: &[f64]| {
             let rows: Vec<_> = gpu.iter().copied().enumerate().map(row).collect();
@@ -336,6 +465,9 @@ mod tests {
             depth: 1,
             pinned: 2.0,
             plain: 4.0,
+            direct_pinned: None,
+            direct_plain: None,
+            driver: None,
             bus: 50.0,
             decode,
         };
@@ -352,9 +484,133 @@ mod tests {
         let (ours, slower) = (times(Some(2.0), 9.0), times(None, 3.0));
         assert_eq!((ours.seconds(), slower.seconds()), (2.0, 3.0));
         let (class, rival) = ("mesh".into(), Some(slower));
-        let row = Resident { class, tiles: 1, copies: 1, bytes: 600, packed: 100, ours, rival };
+        let row = Resident {
+            class,
+            tiles: 1,
+            copies: 1,
+            bytes: 600,
+            packed: 100,
+            ours,
+            rival,
+            any: None,
+            driver: None,
+        };
         assert_eq!((row.faster(), row.rate(&ours), row.rate(&slower)), (Some(1.5), 300.0, 200.0));
         assert_eq!(Resident { rival: None, ..row }.faster(), None);
+    }
+
+    #[test]
+    fn auto_is_held_against_the_sooner_side() {
+        let auto = |seconds, device| {
+            Some(Auto {
+                seconds,
+                requests: 4,
+                device,
+                choices: BTreeMap::from([("device: named".into(), 4)]),
+            })
+        };
+        let row = |size, alone, busy| Crossover {
+            size,
+            depth: Some(32),
+            cpu_alone: 1.0,
+            gpu_alone: 4.0,
+            auto_alone: alone,
+            cpu_busy: 8.0,
+            gpu_busy: 2.0,
+            auto_busy: busy,
+        };
+        let rows =
+            [row(1, auto(1.5, 0), auto(3.0, 3)), row(2, auto(4.0, 4), None), row(4, auto(1.0, 0), None)];
+        assert_eq!(rows[0].slower(), [Some(1.5), Some(1.5)]);
+        assert_eq!(worst(&rows), [Some((4.0, 2)), Some((1.5, 1))]);
+        assert_eq!(worst(&[row(1, None, None)]), [None, None]);
+        let who = |row: &Crossover| row.auto_alone.as_ref().map(Auto::who);
+        assert_eq!((who(&rows[0]), who(&rows[1])), (Some("processor".into()), Some("device".into())));
+        assert_eq!(rows[0].auto_busy.as_ref().unwrap().who(), "device 75 %");
+    }
+
+    #[test]
+    fn what_the_driver_did_is_taken_out_everywhere() {
+        let times = Times { device: None, device_best: None, wall: 1.0 };
+        let way = |how| Way {
+            codec: "vulkan".into(),
+            target: "vram".into(),
+            how,
+            seconds: 1.0,
+            cpu: 1.0,
+            paths: BTreeMap::new(),
+            stages: Stages::default(),
+        };
+        let names = [None, Some(How::Direct), Some(How::Driver)].map(|how| way(how).name());
+        assert_eq!(names, ["vulkan to vram", "vulkan to vram, direct", "vulkan to vram, driver"]);
+        let mut results = Results {
+            schema: SCHEMA.into(),
+            date: String::new(),
+            command: String::new(),
+            version: String::new(),
+            machine: crate::machine::describe(None),
+            device: Device {
+                name: String::new(),
+                kind: String::new(),
+                software: false,
+                driver: String::new(),
+                api: String::new(),
+                uuid: String::new(),
+                subgroup_sizes: [32, 32],
+                decoder: String::new(),
+                transfer_queue: true,
+                host_import: true,
+            },
+            rival: Rival::NotMeasured { why: String::new() },
+            driver: Some(Part::Measured),
+            direct: Some(Part::Measured),
+            content: String::new(),
+            size: 1,
+            rounds: 1,
+            resident: vec![Resident {
+                class: String::new(),
+                tiles: 1,
+                copies: 1,
+                bytes: 1,
+                packed: 1,
+                ours: times,
+                rival: None,
+                any: Some(times),
+                driver: Some(times),
+            }],
+            overhead: Vec::new(),
+            upload: vec![Upload {
+                class: String::new(),
+                bytes: 1,
+                packed: 1,
+                request: 1,
+                depth: 1,
+                pinned: 1.0,
+                plain: 1.0,
+                direct_pinned: Some(1.0),
+                direct_plain: Some(1.0),
+                driver: Some(1.0),
+                bus: 1.0,
+                decode: 1.0,
+            }],
+            file: Some(File {
+                bytes: 1,
+                packed: 1,
+                io: String::new(),
+                depth: 1,
+                ways: [None, Some(How::Direct), Some(How::Driver)].map(way).into(),
+                bounds: Bounds { read: 1.0, bus: 1.0, decode: 1.0 },
+            }),
+            crossover: Vec::new(),
+        };
+        results.without_driver("it was wrong".into());
+        let json = serde_json::to_value(&results).unwrap();
+        assert_eq!(json["driver"]["not_measured"]["why"], "it was wrong");
+        assert_eq!(json["direct"], "measured");
+        assert!(json["resident"][0].get("driver").is_none() && json["resident"][0].get("any").is_some());
+        assert!(json["upload"][0].get("driver").is_none() && json["upload"][0].get("direct_plain").is_some());
+        assert_eq!(json["file"]["ways"].as_array().unwrap().len(), 2);
+        assert_eq!(json["file"]["ways"][1]["how"], "direct");
     }
 
     #[test]

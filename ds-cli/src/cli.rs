@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ds_gdeflate::Level;
-use ds_runtime::vulkan::DeviceChoice;
+use ds_runtime::vulkan::{DeviceChoice, VulkanConfig};
 
 use self::bench::Bench;
 use crate::commands::{compress, decompress, demo, doctor, inspect, list, pack, stream, unpack};
@@ -317,6 +317,7 @@ impl Stream {
                 ToArg::Vram => Target::Vram(1 << self.vram.map_or(30, |size| size.0)),
             },
             device: self.device.clone().unwrap_or_default(),
+            vulkan: VulkanConfig::default(),
             stage_times: false,
             depth: self.depth.and_then(|depth| NonZeroUsize::new(depth as usize)),
             request_size: 1 << self.request_size.0,

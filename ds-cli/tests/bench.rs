@@ -79,8 +79,49 @@ fn json_has_every_figure_and_tells_software_from_hardware() {
         ways,
         [(Some("vulkan"), Some("vram")), (Some("cpu"), Some("vram")), (Some("cpu"), Some("host"))]
     );
+    let row = &report["crossover"][0];
+    for auto in [&row["auto_alone"], &row["auto_busy"]] {
+        assert!(auto["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{row}");
+        let choices = auto["choices"].as_object().unwrap().values().map(|count| count.as_u64().unwrap());
+        assert_eq!(choices.sum::<u64>(), auto["requests"].as_u64().unwrap(), "{row}");
+        assert!(
+            auto["requests"].as_u64() > Some(0) && (!is_software(&report) || auto["device"] == 0),
+            "{row}"
+        );
+    }
+    if is_software(&report) {
+        for (way, why) in [("driver", "VK_NV_memory_decompression"), ("direct", "no memory of its own")] {
+            let told = report[way]["not_measured"]["why"].as_str().unwrap();
+            assert!(told.contains(why), "{told}");
+        }
+    }
     let figure = &report["file"]["ways"][0]["paths"];
     assert!(figure["codec:vulkan"].as_u64().is_some_and(|requests| requests > 0), "{figure}");
+}
+
+#[test]
+fn further_ways_that_are_not_measured_are_told() {
+    let (_place, command) = packed();
+    let output = run(with(&command, &["--figure", "1", "--without", "driver"]));
+    if lacks_vulkan(&output) {
+        return;
+    }
+    succeeds(&output);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("beside   driver's decompression: NOT MEASURED: left out: --without driver"),
+        "{text}"
+    );
+    assert!(text.contains("beside   direct uploads: NOT MEASURED: no figure was asked for"), "{text}");
+    let without = ["--without", "direct", "--without", "driver", "--without", "any"];
+    let output = run(with(&command, &[&["--figure", "3", "--json"][..], &without].concat()));
+    succeeds(&output);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for way in ["direct", "driver"] {
+        let why = report[way]["not_measured"]["why"].as_str().unwrap();
+        assert_eq!(why, format!("left out: --without {way}"));
+    }
+    assert!(report["upload"][0].get("direct_pinned").is_none());
 }
 
 #[test]
@@ -201,6 +242,7 @@ fn what_makes_no_sense_is_refused() {
         &["--level", "12"],
         &["--device", ""],
         &["--depth", "0"],
+        &["--without", "us"],
     ] {
         assert_eq!(run(with(&command, wrong)).status.code(), Some(2), "{wrong:?}");
     }

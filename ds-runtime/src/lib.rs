@@ -94,7 +94,7 @@ pub use ticket::Ticket;
 
 pub use ds_core::{
     ByteCounts, Corrupt, CorruptReason, Error, ErrorKind, ErrorRecord, Failure, Latency, Misuse, Path,
-    Priority, RequestId, StageTimes, Stats,
+    Priority, Processor, RequestId, StageTimes, Stats,
 };
 #[cfg(feature = "uring")]
 pub use ds_uring::{Features as UringFeatures, Report as UringReport, UringConfig, probe as probe_uring};

@@ -74,6 +74,18 @@ fn a_damaged_tile_is_named_with_its_reason() {
 }
 
 #[test]
+fn the_driver_decodes_only_where_it_was_switched_on() {
+    with_engine(VulkanConfig::default(), |bench| {
+        let (input, output, spans) = tiles(bench, &content());
+        let refused = TimedDecode::new(&input, &output, &spans, DecoderPath::Trusted).err();
+        assert_eq!(refused, Some(TimedError::NoDriver));
+        let mut fast = TimedDecode::new(&input, &output, &spans, DecoderPath::Auto).unwrap();
+        fast.run().unwrap();
+        assert_eq!(fast.verdict(), Ok(()));
+    });
+}
+
+#[test]
 fn spans_outside_of_buffers_are_refused() {
     with_engine(VulkanConfig::default(), |bench| {
         let (input, output) = (bench.buffer(64), bench.buffer(128));

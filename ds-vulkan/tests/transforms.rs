@@ -118,6 +118,19 @@ fn packed_bytes_go_straight_to_the_devices_memory() {
 }
 
 #[test]
+fn which_way_packed_bytes_take_is_told() {
+    let Some(device) = common::device() else { return };
+    let card = VulkanConfig::default().as_card(true);
+    let direct = card.clone().upload(Upload::Direct);
+    assert!(!card.uploads_directly(&device), "it was not asked for");
+    if device.info().kind == ds_vulkan::DeviceKind::Software {
+        assert!(direct.uploads_directly(&device), "all of its memory is a window");
+        assert!(!direct.as_card(false).uploads_directly(&device), "there is but one memory");
+    }
+    common::assert_silent(device);
+}
+
+#[test]
 fn a_stream_decodes_as_it_arrives() {
     with_engine(VulkanConfig::default(), |bench| {
         let bytes = text(400_000);

@@ -38,7 +38,8 @@ impl Class {
     }
 }
 
-fn stream_of(tiles: &[&Tile]) -> Result<(Vec<u8>, Vec<u8>)> {
+/// A stream of these tiles, which are whole but for the last, with its content.
+pub(super) fn stream_of(tiles: &[&Tile]) -> Result<(Vec<u8>, Vec<u8>)> {
     let content: Vec<u8> = tiles.iter().flat_map(|tile| &tile.content).copied().collect();
     let payloads: usize = tiles.iter().map(|tile| tile.payload.len()).sum();
     let mut stream = vec![0; 8 + 4 * tiles.len() + payloads];

@@ -7,10 +7,14 @@ use std::fs;
 use std::io::BufWriter;
 use std::path::Path;
 
-use ds_bench::gpu::{Bounds, File as Figure, Stages, Way};
-use ds_runtime::{CodecKind, Completion, File, IoKind, QueueOptions, Request, Runtime, UringFeatures};
+use ds_bench::gpu::{Bounds, File as Figure, How, Stages, Way};
+use ds_runtime::vulkan::VulkanConfig;
+use ds_runtime::{
+    CodecKind, Completion, File, IoKind, Path as RuntimePath, QueueOptions, Request, Runtime, UringFeatures,
+};
 
 use super::Scope;
+use super::beside::{self, Beside, directly};
 use super::content::{class_of, is_wanted};
 use super::flow::{Requests, keep};
 use super::gpu::{Gpu, failed};
@@ -19,77 +23,144 @@ use crate::error::{Error, Result};
 use crate::pack::{Chunk, Entry, EntryKind, Method, Pack, PackWriter};
 use crate::stream::{Options, Report, Streamer, Target};
 
-/// Who decodes, and into which memory.
-const WAYS: [(CodecKind, &str, bool); 3] =
-    [(CodecKind::Vulkan, "vulkan", true), (CodecKind::Cpu, "cpu", true), (CodecKind::Cpu, "cpu", false)];
+/// Who decodes, how, and into which memory.
+#[derive(Clone, Copy)]
+struct Kind {
+    codec: CodecKind,
+    name: &'static str,
+    vram: bool,
+    how: Option<How>,
+}
+
+impl Kind {
+    const DEVICE: Self = Self { codec: CodecKind::Vulkan, name: "vulkan", vram: true, how: None };
+    const DIRECT: Self = Self { how: Some(How::Direct), ..Self::DEVICE };
+    const DRIVER: Self = Self { how: Some(How::Driver), ..Self::DEVICE };
+    const PROCESSOR: Self = Self { codec: CodecKind::Cpu, name: "cpu", ..Self::DEVICE };
+    const HOST: Self = Self { vram: false, ..Self::PROCESSOR };
+
+    fn config(self, gpu: &Gpu) -> VulkanConfig {
+        match self.how {
+            None => gpu.config.clone(),
+            Some(How::Direct) => directly(&gpu.config),
+            Some(How::Driver) => beside::by_driver(&gpu.config),
+        }
+    }
+}
 
 /// Requests in flight unless told: more than the runtime's staging memory has room for at once.
 const DEPTH: usize = 128;
 
-/// Measures; `alone` is what bus and decoder do by themselves, in bytes of packed data and of content per second.
-pub(super) fn measure(gpu: &Gpu, path: &Path, scope: &Scope, alone: (f64, f64)) -> Result<Figure> {
-    let pack = open_pack(path)?;
-    let (bytes, packed) = (pack.index().raw_size(), pack.index().packed_size());
-    let depth = scope.depth.unwrap_or(DEPTH);
-    let io =
-        if ds_runtime::probe_uring(UringFeatures::DEFAULT).is_ok() { IoKind::Uring } else { IoKind::Cpu };
-    let options = |codec, vram: bool| Options {
-        io,
-        codec,
-        target: if vram { Target::Vram(bytes) } else { Target::Host },
-        stage_times: true,
-        depth: NonZeroUsize::new(depth),
-        ..Options::default()
-    };
-    let start =
-        |(codec, _, vram)| Streamer::on(Some(gpu.device.clone()), &options(codec, vram)).map_err(failed);
-    let mut streamers = WAYS.into_iter().map(start).collect::<Result<Vec<_>>>()?;
-    let mut reports = WAYS.map(|_| Vec::new());
-    // The first round brings the file into the page cache, and maps memory.
-    for round in 0..=scope.rounds.min(5) {
-        for ((streamer, reports), (_, codec, _)) in streamers.iter_mut().zip(&mut reports).zip(WAYS) {
-            gpu.wake()?;
-            let report = streamer.run(&pack, pack.index().entries(), |_| true);
-            let report = report.map_err(|error| stream::run_error(path, error))?;
-            stream::verdict(path, &pack, &report)?;
-            check_codec(codec, &report)?;
-            if round > 0 {
-                reports.push(report);
-            }
-        }
-    }
-    let io = streamers[0].selection().io.to_owned();
-    let ways = WAYS.into_iter().zip(reports).map(|((_, codec, vram), reports)| way(codec, vram, reports));
-    let (ways, ratio) = (ways.collect(), bytes as f64 / packed.max(1) as f64);
-    let read = read_alone(&pack, path, scope, depth, &options(CodecKind::Cpu, false))?;
-    // What is stored as it is needs no decoder.
-    let coded = pack.index().chunks().filter(|chunk| chunk.method == Method::GDeflate);
-    let coded: u64 = coded.map(|chunk| u64::from(chunk.raw_size)).sum();
-    let decode = alone.1 * bytes as f64 / coded.max(1) as f64;
-    let bounds = Bounds { read: read * ratio, bus: alone.0 * ratio, decode };
-    Ok(Figure { bytes, packed, io, depth, ways, bounds })
+/// The pack, and how it is read.
+pub(super) struct Setup<'a> {
+    gpu: &'a Gpu,
+    path: &'a Path,
+    pack: Pack,
+    rounds: usize,
+    depth: usize,
+    io: IoKind,
 }
 
-/// A figure must not be another engine's: every request that was decoded was decoded by this one.
-fn check_codec(codec: &str, report: &Report) -> Result<()> {
-    let own = format!("codec:{codec}");
-    match report.paths.keys().find(|path| path.starts_with("codec:") && **path != own) {
-        Some(other) => {
-            Err(failed(format_args!("{own} was to be measured, and {other} did some of the work")))
+impl<'a> Setup<'a> {
+    pub(super) fn new(gpu: &'a Gpu, path: &'a Path, scope: &Scope) -> Result<Self> {
+        let has_ring = ds_runtime::probe_uring(UringFeatures::DEFAULT).is_ok();
+        Ok(Self {
+            gpu,
+            path,
+            pack: open_pack(path)?,
+            rounds: scope.rounds.min(5),
+            depth: scope.depth.unwrap_or(DEPTH),
+            io: if has_ring { IoKind::Uring } else { IoKind::Cpu },
+        })
+    }
+
+    fn options(&self, kind: Kind) -> Options {
+        Options {
+            io: self.io,
+            codec: kind.codec,
+            target: if kind.vram { Target::Vram(self.pack.index().raw_size()) } else { Target::Host },
+            vulkan: kind.config(self.gpu),
+            stage_times: true,
+            depth: NonZeroUsize::new(self.depth),
+            ..Options::default()
         }
-        None => Ok(()),
+    }
+
+    /// Measures these by turns, and tells which engine read.
+    fn ways(&self, kinds: &[Kind]) -> Result<(String, Vec<Way>)> {
+        let start = |&kind| Streamer::on(Some(self.gpu.device.clone()), &self.options(kind)).map_err(failed);
+        let mut streamers = kinds.iter().map(start).collect::<Result<Vec<_>>>()?;
+        let mut reports: Vec<_> = kinds.iter().map(|_| Vec::new()).collect();
+        // The first round brings the file into the page cache, and maps memory.
+        for round in 0..=self.rounds {
+            for ((streamer, reports), kind) in streamers.iter_mut().zip(&mut reports).zip(kinds) {
+                self.gpu.wake()?;
+                let report = streamer.run(&self.pack, self.pack.index().entries(), |_| true);
+                let report = report.map_err(|error| stream::run_error(self.path, error))?;
+                stream::verdict(self.path, &self.pack, &report)?;
+                check_codec(*kind, &report)?;
+                if round > 0 {
+                    reports.push(report);
+                }
+            }
+        }
+        let io = streamers.first().map(|streamer| streamer.selection().io.to_owned()).unwrap_or_default();
+        Ok((io, kinds.iter().zip(reports).map(|(kind, reports)| way(*kind, reports)).collect()))
+    }
+
+    /// The way by which the driver decodes.
+    pub(super) fn by_driver(&self) -> Result<Vec<Way>> {
+        self.ways(&[Kind::DRIVER]).map(|(_, ways)| ways)
+    }
+
+    /// Measures; `alone` is what bus and decoder do by themselves, in bytes of packed data and of content per second. Packed bytes that
+    /// the processor writes into the device's memory are measured as well where that takes part.
+    pub(super) fn measure(&self, alone: (f64, f64), beside: &mut Beside) -> Result<Figure> {
+        let Self { pack, depth, .. } = self;
+        let (bytes, packed) = (pack.index().raw_size(), pack.index().packed_size());
+        let (io, mut ways) = self.ways(&[Kind::DEVICE, Kind::PROCESSOR, Kind::HOST])?;
+        if beside.direct.is_ok()
+            && let Some((_, direct)) = beside.of_direct(self.ways(&[Kind::DIRECT]))?
+        {
+            ways.extend(direct);
+        }
+        let ratio = bytes as f64 / packed.max(1) as f64;
+        let read = read_alone(pack, self.path, self.rounds, *depth, &self.options(Kind::HOST))?;
+        // What is stored as it is needs no decoder.
+        let coded = pack.index().chunks().filter(|chunk| chunk.method == Method::GDeflate);
+        let coded: u64 = coded.map(|chunk| u64::from(chunk.raw_size)).sum();
+        let decode = alone.1 * bytes as f64 / coded.max(1) as f64;
+        let bounds = Bounds { read: read * ratio, bus: alone.0 * ratio, decode };
+        Ok(Figure { bytes, packed, io, depth: *depth, ways, bounds })
+    }
+}
+
+/// A figure must not be another engine's: every request that was decoded was decoded by this one, and all of it as was to be.
+fn check_codec(kind: Kind, report: &Report) -> Result<()> {
+    let own = format!("codec:{}", kind.name);
+    if let Some(other) = report.paths.keys().find(|path| path.starts_with("codec:") && **path != own) {
+        return Err(failed(format_args!("{own} was to be measured, and {other} did some of the work")));
+    }
+    let count = |path: &str| report.paths.get(path).copied().unwrap_or_default();
+    let (all, driver) = (count(&own), count(&RuntimePath::DRIVER_DECOMPRESSION.to_string()));
+    match kind.how {
+        Some(How::Driver) if driver < all => Err(failed(format_args!(
+            "the driver was to be measured, and decoded {driver} requests of {all}; the shader did the others"
+        ))),
+        _ => Ok(()),
     }
 }
 
 /// The median of some rounds.
-fn way(codec: &str, vram: bool, mut reports: Vec<Report>) -> Way {
+fn way(kind: Kind, mut reports: Vec<Report>) -> Way {
     reports.sort_by_key(|report| report.wall);
     let report = reports.swap_remove(reports.len() / 2);
     let (stages, requests) = (report.stages.unwrap_or_default(), report.requests.max(1) as f64);
     let mean = |time: core::time::Duration| time.as_secs_f64() / requests;
     Way {
-        codec: codec.to_owned(),
-        target: if vram { "vram" } else { "host" }.to_owned(),
+        codec: kind.name.to_owned(),
+        target: if kind.vram { "vram" } else { "host" }.to_owned(),
+        how: kind.how,
         seconds: report.wall.as_secs_f64(),
         cpu: report.cpu.as_secs_f64(),
         paths: report.paths,
@@ -132,13 +203,13 @@ pub(super) fn lengthen(
 }
 
 /// Bytes per second of the same reads with nothing done to what comes.
-fn read_alone(pack: &Pack, path: &Path, scope: &Scope, depth: usize, options: &Options) -> Result<f64> {
+fn read_alone(pack: &Pack, path: &Path, rounds: usize, depth: usize, options: &Options) -> Result<f64> {
     let runtime = Runtime::builder().io(options.io).codec(CodecKind::Cpu).build().map_err(failed)?;
     let how = QueueOptions::default().name("read").capacity(depth).auto_submit(false);
     let queue = runtime.queue(how.chunk_size(options.read_size)).map_err(failed)?;
     let file = File::from(pack.file().try_clone().map_err(|error| Error::system("read", path, error))?);
     let (mut best, mut spare) = (f64::INFINITY, HashMap::new());
-    for _ in 0..=scope.rounds.min(5) {
+    for _ in 0..=rounds {
         let mut reads = Reads { file: &file, chunks: pack.index().chunks(), spare: &mut spare };
         best = keep(&queue, depth, &mut reads)?.as_secs_f64().min(best);
     }

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use ds_bench::gpu::Device as Described;
 use ds_runtime::vulkan::{
-    DecoderPath, Device, DeviceChoice, DeviceInfo, DeviceKind, DeviceOptions, GpuBuffer, VulkanConfig,
-    VulkanEngine,
+    DecoderPath, Device, DeviceChoice, DeviceInfo, DeviceKind, DeviceOptions, GpuBuffer, OpenError,
+    VulkanConfig, VulkanEngine,
 };
 use ds_runtime::{CodecKind, Completion, Path, Queue, QueueOptions, Request, Runtime};
 
@@ -25,25 +25,46 @@ pub(super) const CAPACITY: usize = 1024;
 pub(super) struct Gpu {
     pub(super) device: Device,
     pub(super) queue: Queue,
-    path: DecoderPath,
+    /// How its engines are set up, unless a figure is about something else.
+    pub(super) config: VulkanConfig,
     _runtime: Runtime,
 }
 
 impl Gpu {
-    /// Opens a device, with so many queues at most that compute.
-    pub(super) fn open(choice: &DeviceChoice, queues: NonZeroUsize, path: DecoderPath) -> Result<Self> {
+    /// Opens a device, with so many queues at most that compute; for the driver's decompression as well, if that is wanted and there.
+    pub(super) fn open(
+        choice: &DeviceChoice,
+        queues: NonZeroUsize,
+        config: VulkanConfig,
+        wants_driver: bool,
+    ) -> Result<Self> {
         let options = DeviceOptions::default().choice(choice.clone()).compute_queues(queues);
-        let device = Device::open(&options).map_err(|error| {
+        let device = match Device::open(&options.clone().driver_decompression(wants_driver)) {
+            Err(OpenError::Unsuitable { .. }) if wants_driver => Device::open(&options),
+            opened => opened,
+        };
+        let device = device.map_err(|error| {
             Error::new(Kind::System, format!("vulkan: {error}"))
                 .hint("`ds doctor` lists the devices, and what is missing where there are none")
         })?;
-        let (runtime, queue) = runtime(&device, path, CodecKind::Vulkan)?;
-        Ok(Self { device, queue, path, _runtime: runtime })
+        let (runtime, queue) = runtime(&device, &config, CodecKind::Vulkan)?;
+        Ok(Self { device, queue, config, _runtime: runtime })
     }
 
     /// Another runtime on the same device.
     pub(super) fn runtime(&self, codec: CodecKind) -> Result<(Runtime, Queue)> {
-        runtime(&self.device, self.path, codec)
+        runtime(&self.device, &self.config, codec)
+    }
+
+    /// Another runtime on the same device, which decodes with an engine that is set up like this.
+    pub(super) fn engine(&self, config: &VulkanConfig) -> Result<(Runtime, Queue)> {
+        runtime(&self.device, config, CodecKind::Vulkan)
+    }
+
+    /// Whether it has subgroups of as many lanes as a tile.
+    pub(super) fn has_lanes(&self) -> bool {
+        let (least, most) = self.info().features.subgroup_sizes;
+        (least..=most).contains(&32)
     }
 
     pub(super) fn info(&self) -> &DeviceInfo {
@@ -59,7 +80,7 @@ impl Gpu {
         let info = self.info();
         let (major, minor, patch) = info.api;
         let (least, most) = info.features.subgroup_sizes;
-        let wide = path == DecoderPath::Auto && (least..=most).contains(&32);
+        let wide = path == DecoderPath::Auto && self.has_lanes();
         Described {
             name: info.name.clone(),
             kind: info.kind.to_string(),
@@ -123,8 +144,8 @@ impl Gpu {
     }
 }
 
-fn runtime(device: &Device, path: DecoderPath, codec: CodecKind) -> Result<(Runtime, Queue)> {
-    let engine = VulkanEngine::new(device, VulkanConfig::default().decoder_path(path));
+fn runtime(device: &Device, config: &VulkanConfig, codec: CodecKind) -> Result<(Runtime, Queue)> {
+    let engine = VulkanEngine::new(device, config.clone());
     let runtime = Runtime::builder().codec(codec).device_engine(std::sync::Arc::new(engine)).build();
     let runtime = runtime.map_err(failed)?;
     // Submitted by hand; every failure is told.
@@ -212,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_wrong_byte_in_device_memory_is_found() {
-        let gpu = match Gpu::open(&DeviceChoice::Auto, NonZeroUsize::MIN, DecoderPath::Auto) {
+        let gpu = match Gpu::open(&DeviceChoice::Auto, NonZeroUsize::MIN, VulkanConfig::default(), false) {
             Ok(gpu) => gpu,
             Err(error) => {
                 assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");

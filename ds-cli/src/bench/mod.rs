@@ -3,12 +3,13 @@
 //! 1. `content`: tiles by class, out of a pack; `layout`: the same in device memory, many times;
 //! 2. `gpu`: a device, what runs on it, and how its memory is written, read back and compared;
 //! 3. `flow`: many requests in flight; `places`: those that decode, each to a place of its own;
-//! 4. the figures: `resident`, `overhead`, `upload`, `file`, `crossover`;
+//! 4. the figures: `resident`, `overhead`, `upload`, `file`, `crossover`; `beside`: which further ways of ours are part of them;
 //! 5. `samples`: of many times the one that counts; `report`: figures as a table.
 //!
 //! Every figure's output is overwritten before it is taken, and compared byte by byte when it has been. A byte that is wrong is an
 //! error, and there are no figures.
 
+mod beside;
 mod content;
 mod crossover;
 mod file;
@@ -33,8 +34,9 @@ use ds_bench::machine;
 use ds_bench::progress::Progress;
 use ds_gdeflate::Level;
 use ds_nvcomp::Nvcomp;
-use ds_runtime::vulkan::{DecoderPath, DeviceChoice};
+use ds_runtime::vulkan::{DecoderPath, DeviceChoice, VulkanConfig};
 
+use self::beside::Beside;
 use self::content::{Class, check_wanted, is_wanted};
 use self::gpu::Gpu;
 use crate::assets::{self, Scale};
@@ -44,6 +46,7 @@ use crate::files::scratch::Scratch;
 use crate::pack::Geometry;
 use crate::stream::cores;
 
+pub use beside::Further;
 pub use report::write as write_table;
 
 /// What is measured.
@@ -75,6 +78,8 @@ pub struct Options {
     pub path: DecoderPath,
     /// Which figures.
     pub figures: BTreeSet<Figure>,
+    /// Further ways that are not measured beside it.
+    pub without: BTreeSet<Further>,
     /// A pack with the content.
     pub pack: Option<PathBuf>,
     /// A folder with the content: each file and each folder in it is a class.
@@ -121,7 +126,10 @@ struct Scope {
 ///
 /// No such device, content or library; what the driver says; and output that is not the content.
 pub fn run(options: &Options, command: String) -> Result<Results> {
-    let gpu = Gpu::open(&options.device, options.queues, options.path)?;
+    let config = VulkanConfig::default().decoder_path(options.path);
+    let wants_driver = beside::wants_driver(&options.figures, &options.without);
+    let gpu = Gpu::open(&options.device, options.queues, config, wants_driver)?;
+    let mut beside = Beside::new(&gpu, options);
     // Software decodes about 1 MB/s, and is measured only to see that measuring works.
     let (size, rounds, samples, passes) =
         if gpu.is_software() { (1 << 20, 2, 2, 1) } else { (1 << 30, 15, 1000, 4) };
@@ -156,6 +164,8 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         machine: machine::describe(None),
         device: gpu.describe(options.path),
         rival: rival.0,
+        driver: None,
+        direct: None,
         content,
         size: scope.size,
         rounds: scope.rounds,
@@ -167,7 +177,8 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
     };
     // Bounds of the third and the fourth are what the first measures.
     if wants(Figure::Resident) || wants(Figure::Upload) || wants(Figure::File) {
-        results.resident = resident::measure(&gpu, &classes, &scope, rival.1.as_ref(), &progress)?;
+        results.resident =
+            resident::measure(&gpu, &classes, &scope, rival.1.as_ref(), beside.any, &progress)?;
     }
     if wants(Figure::Overhead) {
         progress.begin("submissions");
@@ -179,15 +190,17 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         false => f64::NAN,
     };
     if wants(Figure::Upload) {
-        results.upload = upload::measure(&gpu, &classes, &scope, bus, &results.resident, &progress)?;
+        let bounds = (bus, &*results.resident);
+        results.upload = upload::measure(&gpu, &classes, &scope, bounds, &mut beside, &progress)?;
     }
+    let long = folder.path().join("long.dspak");
     if wants(Figure::File) {
         progress.begin("files");
         let decode = resident::rate_of_all(&results.resident);
-        let long = folder.path().join("long.dspak");
         file::lengthen((&pack, &path), &long, &options.classes, scope.size)
             .map_err(|error| error.elsewhere(PLACE))?;
-        results.file = Some(file::measure(&gpu, &long, &scope, (bus, decode))?);
+        let setup = file::Setup::new(&gpu, &long, &scope)?;
+        results.file = Some(setup.measure((bus, decode), &mut beside)?);
         progress.done();
     }
     if wants(Figure::Crossover) {
@@ -196,7 +209,39 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
     if !wants(Figure::Resident) {
         results.resident.clear();
     }
+    results.direct = Some(Beside::part(&beside.direct));
+    results.driver = Some(Beside::part(&beside.driver));
+    // Last of all: what the driver makes of it, be it a lost device, spoils no other figure.
+    if beside.driver.is_ok()
+        && let Err(error) = by_driver(&gpu, &classes, &scope, &long, &mut results, &progress)
+    {
+        results.without_driver(error.to_string());
+    }
     Ok(results)
+}
+
+/// Has the driver decode what the figures before have had decoded.
+fn by_driver(
+    gpu: &Gpu,
+    classes: &[Class],
+    scope: &Scope,
+    pack: &Path,
+    results: &mut Results,
+    progress: &Progress,
+) -> Result<()> {
+    for (class, row) in classes.iter().zip(&mut results.resident) {
+        progress.begin(format!("{}, by the driver", class.name));
+        row.driver = Some(resident::by_driver(gpu, class, scope)?);
+    }
+    for (class, row) in classes.iter().zip(&mut results.upload) {
+        progress.begin(format!("{} from host memory, by the driver", class.name));
+        row.driver = Some(upload::by_driver(gpu, class, scope)?);
+    }
+    if let Some(file) = &mut results.file {
+        progress.begin("files, by the driver");
+        file.ways.extend(file::Setup::new(gpu, pack, scope)?.by_driver()?);
+    }
+    Ok(())
 }
 
 /// Opens nvCOMP on the same device. Where its file was named, it has to be there.

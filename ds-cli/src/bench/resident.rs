@@ -1,10 +1,12 @@
 //! Figure 1: tiles in device memory, decoded there, by us and by the vendor's library. Both have the same tiles, laid out alike in
-//! memory of their own, and take turns.
+//! memory of their own, and take turns. Further ways of ours come after them, into the same memory.
+
+use core::ops::Range;
 
 use ds_bench::gpu::{Resident, Times};
 use ds_bench::progress::Progress;
 use ds_nvcomp::{Decode, Tile};
-use ds_runtime::vulkan::{GpuBuffer, TileSpan, TimedDecode};
+use ds_runtime::vulkan::{DecoderPath, GpuBuffer, TileSpan, TimedDecode};
 
 use super::content::Class;
 use super::gpu::{Gpu, compare, failed};
@@ -14,17 +16,21 @@ use super::{Scope, of_class};
 use crate::error::{Error, Result};
 use crate::poison::POISON;
 
-/// Measures every class.
+/// Most rounds of a further way: some are slow.
+const FEW: usize = 5;
+
+/// Measures every class, by the way for any size of subgroups as well if that is wanted.
 pub(super) fn measure(
     gpu: &Gpu,
     classes: &[Class],
     scope: &Scope,
     rival: Option<&ds_nvcomp::Device>,
+    any: bool,
     progress: &Progress,
 ) -> Result<Vec<Resident>> {
     let each = |class: &Class| {
         progress.begin(&class.name);
-        let row = of_class(class, one(gpu, class, scope, rival));
+        let row = of_class(class, one(gpu, class, scope, rival, any));
         progress.done();
         row
     };
@@ -37,9 +43,25 @@ pub(super) fn rate_of_all(rows: &[Resident]) -> f64 {
     rows.len() as f64 / seconds
 }
 
-fn one(gpu: &Gpu, class: &Class, scope: &Scope, rival: Option<&ds_nvcomp::Device>) -> Result<Resident> {
+/// What the driver makes of one class's tiles: the same ones.
+pub(super) fn by_driver(gpu: &Gpu, class: &Class, scope: &Scope) -> Result<Times> {
     let layout = Layout::new(class, scope.size);
-    let (output, mut ours) = ours(gpu, &layout, scope)?;
+    of_class(
+        class,
+        Memory::new(gpu, &layout).and_then(|memory| memory.further(gpu, scope, DecoderPath::Trusted)),
+    )
+}
+
+fn one(
+    gpu: &Gpu,
+    class: &Class,
+    scope: &Scope,
+    rival: Option<&ds_nvcomp::Device>,
+    any: bool,
+) -> Result<Resident> {
+    let layout = Layout::new(class, scope.size);
+    let memory = Memory::new(gpu, &layout)?;
+    let mut ours = memory.decode(scope.path)?;
     let mut theirs = rival.map(|rival| theirs(rival, &layout)).transpose()?;
     let (mut our_times, mut their_times) = (Turns::default(), Turns::default());
     for _ in 0..scope.rounds {
@@ -54,7 +76,7 @@ fn one(gpu: &Gpu, class: &Class, scope: &Scope, rival: Option<&ds_nvcomp::Device
         }
     }
     ours.verdict().map_err(failed)?;
-    gpu.compare(&output, &layout.image, layout.copies)?;
+    gpu.compare(&memory.output, &layout.image, layout.copies)?;
     if let Some(theirs) = &theirs {
         let told = |error: Error| Error::new(error.kind(), format!("nvCOMP: {error}"));
         theirs.verdict().map_err(failed).map_err(told)?;
@@ -70,23 +92,49 @@ fn one(gpu: &Gpu, class: &Class, scope: &Scope, rival: Option<&ds_nvcomp::Device
         packed: layout.payloads(),
         ours: our_times.times(),
         rival: theirs.is_some().then(|| their_times.times()),
+        any: any.then(|| memory.further(gpu, scope, DecoderPath::AnySize)).transpose()?,
+        driver: None,
     })
 }
 
-fn ours(gpu: &Gpu, layout: &Layout, scope: &Scope) -> Result<(GpuBuffer, TimedDecode)> {
-    let input = gpu.buffer(layout.packed.len())?;
-    gpu.put(&input, &layout.packed)?;
-    let output = gpu.poisoned(layout.output())?;
-    let spans: Vec<_> = layout
-        .tiles
-        .iter()
-        .map(|(payload, content)| TileSpan {
+/// Device memory with the tiles in it, and room for their content.
+struct Memory<'a> {
+    layout: &'a Layout,
+    input: GpuBuffer,
+    output: GpuBuffer,
+    spans: Vec<TileSpan>,
+}
+
+impl<'a> Memory<'a> {
+    fn new(gpu: &Gpu, layout: &'a Layout) -> Result<Self> {
+        let input = gpu.buffer(layout.packed.len())?;
+        gpu.put(&input, &layout.packed)?;
+        let output = gpu.poisoned(layout.output())?;
+        let span = |(payload, content): &(Range<usize>, Range<usize>)| TileSpan {
             payload: payload.start as u64..payload.end as u64,
             content: content.start as u64..content.end as u64,
-        })
-        .collect();
-    let decode = TimedDecode::new(&input, &output, &spans, scope.path).map_err(failed)?;
-    Ok((output, decode))
+        };
+        Ok(Self { layout, input, output, spans: layout.tiles.iter().map(span).collect() })
+    }
+
+    fn decode(&self, path: DecoderPath) -> Result<TimedDecode> {
+        TimedDecode::new(&self.input, &self.output, &self.spans, path).map_err(failed)
+    }
+
+    /// Measures a further way by itself, in few rounds, and looks at all that it wrote.
+    fn further(&self, gpu: &Gpu, scope: &Scope, path: DecoderPath) -> Result<Times> {
+        let (mut decode, mut turns) = (self.decode(path)?, Turns::default());
+        gpu.poison(&self.output)?;
+        // After the comparison before it a device has to find its way back.
+        decode.run().map_err(failed)?;
+        for _ in 0..scope.rounds.min(FEW) {
+            let timing = decode.run().map_err(failed)?;
+            turns.push(timing.device, timing.wall);
+        }
+        decode.verdict().map_err(failed)?;
+        gpu.compare(&self.output, &self.layout.image, self.layout.copies)?;
+        Ok(turns.times())
+    }
 }
 
 fn theirs(rival: &ds_nvcomp::Device, layout: &Layout) -> Result<Decode> {

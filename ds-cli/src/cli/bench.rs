@@ -41,6 +41,10 @@ enum BenchWhat {
 ///
 /// crossover: from which size of requests on the device is sooner done than the processor.
 ///
+/// Beside these stand further ways of ours, where the device has them: the shader for any size of subgroups (1), packed bytes that the
+/// processor writes into the device's memory (3, 4), and the driver's own decompression (1, 3, 4; last of all). What is not measured
+/// is told, and why.
+///
 /// All output is overwritten before and compared after; a wrong byte is an error. nvCOMP 6 is opened at run time: where it is not
 /// found, the results say that it was not measured. Figures of a device of software say so wherever they stand.
 #[derive(Debug, Args)]
@@ -87,6 +91,9 @@ struct BenchGpu {
     /// Which way through the decoder's shader
     #[arg(long, value_name = "LANES", value_enum, default_value = "32")]
     subgroup: SubgroupArg,
+    /// A further way not to measure; may be given several times
+    #[arg(long, value_name = "WAY", value_enum)]
+    without: Vec<FurtherArg>,
     /// nvCOMP's library, for figure 1; it must be there then
     #[arg(long, value_name = "FILE", env = "NVCOMP_LIBRARY")]
     nvcomp: Option<PathBuf>,
@@ -121,6 +128,7 @@ impl BenchGpu {
                 SubgroupArg::ThirtyTwo => DecoderPath::Auto,
                 SubgroupArg::Any => DecoderPath::AnySize,
             },
+            without: self.without.into_iter().map(bench::Further::from).collect(),
             figures,
             pack: self.pack,
             corpus: self.corpus,
@@ -175,4 +183,24 @@ enum SubgroupArg {
     ThirtyTwo,
     /// The one for any size
     Any,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FurtherArg {
+    /// The shader for any size of subgroups
+    Any,
+    /// Packed bytes written into the device's memory by the processor
+    Direct,
+    /// The driver's own decompression
+    Driver,
+}
+
+impl From<FurtherArg> for bench::Further {
+    fn from(way: FurtherArg) -> Self {
+        match way {
+            FurtherArg::Any => Self::Any,
+            FurtherArg::Direct => Self::Direct,
+            FurtherArg::Driver => Self::Driver,
+        }
+    }
 }

@@ -7,10 +7,11 @@ mod vram;
 use core::num::NonZeroUsize;
 use core::ops::Range;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use ds_runtime::vulkan::{CallError, Device, DeviceChoice, DeviceOptions};
+use ds_runtime::vulkan::{CallError, Device, DeviceChoice, DeviceOptions, VulkanConfig, VulkanEngine};
 use ds_runtime::{
     BuildError, Completion, Error as RequestError, File, Queue, QueueOptions, Refusal, Request, Runtime,
     Selection,
@@ -45,6 +46,8 @@ pub struct Options {
     pub target: Target,
     /// The device, for whatever needs one.
     pub device: DeviceChoice,
+    /// How its engine is set up.
+    pub vulkan: VulkanConfig,
     /// Whether to add up how long requests spend where.
     pub stage_times: bool,
     /// Requests in flight; [`Options::depth`] unless told.
@@ -109,6 +112,7 @@ impl Default for Options {
             codec: CodecKind::Auto,
             target: Target::Host,
             device: DeviceChoice::Auto,
+            vulkan: VulkanConfig::default(),
             stage_times: false,
             depth: None,
             request_size: Self::REQUEST_SIZE,
@@ -181,7 +185,8 @@ impl Streamer {
     pub fn on(device: Option<Device>, options: &Options) -> Result<Self, BuildError> {
         let mut builder = Runtime::builder().io(options.io).codec(options.codec);
         if let Some(device) = &device {
-            builder = builder.vulkan(device);
+            let engine = VulkanEngine::new(device, options.vulkan.clone());
+            builder = builder.device_engine(Arc::new(engine));
         }
         builder = match options.workers {
             Some(workers) => builder.workers(workers).codec_workers(workers),

@@ -2,6 +2,10 @@
 
 use core::num::NonZeroUsize;
 
+use crate::device::Device;
+use crate::device::info::DeviceKind;
+use crate::memory::pool::Pool;
+use crate::memory::types::Purpose;
 use crate::transform::ComputeTransform;
 
 /// How an engine is set up.
@@ -94,6 +98,18 @@ impl VulkanConfig {
     pub const fn upload(mut self, upload: Upload) -> Self {
         self.upload = upload;
         self
+    }
+
+    /// Whether an engine that is set up like this has the processor write packed bytes into this device's memory: it was told so
+    /// ([`Upload::Direct`]), and the device is a card with a window on its memory. Otherwise they take the other way.
+    #[must_use]
+    pub fn uploads_directly(&self, device: &Device) -> bool {
+        self.upload == Upload::Direct && !self.is_unified(device) && Pool::exists(device, Purpose::Direct)
+    }
+
+    /// Whether shaders may as well read and write what the host sees: there is but one memory.
+    pub(crate) fn is_unified(&self, device: &Device) -> bool {
+        !self.as_card && matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated)
     }
 
     /// Which way through the GDeflate shader. The result is the same.

@@ -1,4 +1,4 @@
-//! Decoding alone: tiles from device memory into device memory, in one dispatch.
+//! Decoding alone: tiles from device memory into device memory, in one dispatch, or by the driver.
 
 use core::ops::Range;
 
@@ -7,9 +7,10 @@ use ash::vk;
 use super::work::Work;
 use super::{TimedError, Timing};
 use crate::device::Device;
-use crate::engine::commands::{BufferCopy, scope};
+use crate::engine::commands::{BufferCopy, Commands, scope};
 use crate::engine::config::DecoderPath;
 use crate::error::CallError;
+use crate::gdeflate::trusted::{Region, region};
 use crate::gdeflate::{self, Decoder, Tile, UNTOUCHED, scratch_bytes, verdict};
 use crate::memory::allocation::Allocation;
 use crate::memory::gpu_buffer::GpuBuffer;
@@ -24,11 +25,23 @@ pub struct TileSpan {
     pub content: Range<u64>,
 }
 
-/// Tiles that are decoded again and again, all in one dispatch.
-///
-/// Descriptors and status words lie in device memory, and are brought there and back outside of the time that is measured.
+/// Tiles that are decoded again and again, all in one dispatch of the shader, or in one command of the driver's.
 pub struct TimedDecode {
     work: Work,
+    decoder: Tiles,
+    /// What the tiles lie in.
+    buffers: [GpuBuffer; 2],
+}
+
+/// The tiles, as whoever decodes them wants to have them.
+enum Tiles {
+    Shader(Shader),
+    /// The driver.
+    Driver(Vec<Region>),
+}
+
+/// Descriptors and status words lie in device memory, and are brought there and back outside of the time that is measured.
+struct Shader {
     decoder: Decoder,
     tiles: usize,
     /// Descriptors, then a status word for each: as they are before a run, and where the shader has them.
@@ -37,17 +50,18 @@ pub struct TimedDecode {
     /// Status words after a run.
     statuses: Allocation,
     scratch: Allocation,
-    /// What the descriptors name.
-    buffers: [GpuBuffer; 2],
 }
 
 impl TimedDecode {
     /// Prepares to decode these tiles. Without any, what is timed is the submission itself.
     ///
+    /// By [`DecoderPath::Trusted`] the driver decodes them, in device memory as they are, which an engine never has it do: it reports
+    /// no errors. The device was opened for that.
+    ///
     /// Where two tiles' content overlaps, some mixture of it will be there.
     ///
     /// # Errors
-    /// [`TimedError`]: a tile that lies elsewhere, too many of them, or what the driver says.
+    /// [`TimedError`]: a tile that lies elsewhere, too many of them, no such driver, or what it says.
     pub fn new(
         input: &GpuBuffer,
         output: &GpuBuffer,
@@ -56,39 +70,26 @@ impl TimedDecode {
     ) -> Result<Self, TimedError> {
         let device = output.device();
         let tiles = descriptors(input, output, spans)?;
-        let decoder = Decoder::new(device, path)?;
-        let most = device.inner.limits.max_compute_work_group_count[0];
-        if u32::try_from(tiles.len()).is_ok_and(|tiles| decoder.workgroups(tiles) > most)
-            || tiles.len() > u32::MAX as usize
-        {
-            return Err(TimedError::TooManyTiles { tiles: tiles.len(), most });
-        }
-        let new = |size, purpose| Allocation::new(device, size, vk::BufferUsageFlags::empty(), purpose);
-        let (table_len, words_len) = (table_len(tiles.len()), words_len(tiles.len()));
-        let mut before = new(table_len + words_len, Purpose::Upload)?;
-        fill(&mut before, &tiles);
-        let mut this = Self {
-            work: Work::new(device, device.inner.queues.main())?,
-            decoder,
-            tiles: tiles.len(),
-            before,
-            table: new(table_len + words_len, Purpose::Device)?,
-            statuses: new(words_len, Purpose::Readback)?,
-            scratch: new(scratch_bytes(tiles.len() as u32), Purpose::Device)?,
-            buffers: [input.clone(), output.clone()],
+        let decoder = match path {
+            DecoderPath::Trusted => Tiles::Driver(regions(device, &tiles)?),
+            _ => Tiles::Shader(Shader::new(device, &tiles, path)?),
         };
+        let work = Work::new(device, device.inner.queues.main())?;
+        let mut this = Self { work, decoder, buffers: [input.clone(), output.clone()] };
         this.reset()?;
         Ok(this)
     }
 
     /// Has the shader find its descriptors, and no status words.
     fn reset(&mut self) -> Result<(), CallError> {
-        if self.tiles == 0 {
-            return Ok(());
+        match &self.decoder {
+            Tiles::Shader(shader) if shader.tiles > 0 => {
+                let (before, table) = (&shader.before, &shader.table);
+                let all = BufferCopy { from: (before.buffer, 0), into: (table.buffer, 0), len: table.size };
+                self.work.run(|commands| commands.copy(&[all]))
+            }
+            _ => Ok(()),
         }
-        let len = self.table.size;
-        let all = BufferCopy { from: (self.before.buffer, 0), into: (self.table.buffer, 0), len };
-        self.work.run(|commands| commands.copy(&[all]))
     }
 
     /// Its device.
@@ -103,27 +104,66 @@ impl TimedDecode {
     /// What the driver says.
     pub fn run(&mut self) -> Result<Timing, CallError> {
         self.reset()?;
-        let Self { work, decoder, tiles, table, scratch, .. } = self;
-        let count = *tiles as u32;
-        let dispatch = gdeflate::Dispatch {
-            tiles: table.address,
-            status: table.address + table_len(*tiles),
-            scratch: scratch.address,
-            tile_count: count,
-            reserved: 0,
-        };
-        work.time(|commands| {
-            if count > 0 {
-                commands.dispatch(decoder.pipeline, &dispatch, decoder.workgroups(count));
-            }
-        })
+        match &self.decoder {
+            Tiles::Shader(shader) => self.work.time(|commands| shader.record(commands)),
+            Tiles::Driver(regions) => self.work.time(|commands| {
+                if !regions.is_empty() {
+                    commands.decompress(regions);
+                }
+            }),
+        }
     }
 
-    /// What the last run made of the tiles.
+    /// What the last run made of the tiles, as far as it is told: the shader has a word for each, the driver none at all.
     ///
     /// # Errors
     /// [`TimedError::Tile`]: what is wrong with the first tile that is not well; or what the driver says.
     pub fn verdict(&mut self) -> Result<(), TimedError> {
+        match &self.decoder {
+            Tiles::Shader(shader) => shader.verdict(&mut self.work),
+            Tiles::Driver(_) => Ok(()),
+        }
+    }
+}
+
+impl Shader {
+    fn new(device: &Device, tiles: &[Tile], path: DecoderPath) -> Result<Self, TimedError> {
+        let decoder = Decoder::new(device, path)?;
+        let most = device.inner.limits.max_compute_work_group_count[0];
+        if u32::try_from(tiles.len()).is_ok_and(|tiles| decoder.workgroups(tiles) > most)
+            || tiles.len() > u32::MAX as usize
+        {
+            return Err(TimedError::TooManyTiles { tiles: tiles.len(), most });
+        }
+        let new = |size, purpose| Allocation::new(device, size, vk::BufferUsageFlags::empty(), purpose);
+        let (table_len, words_len) = (table_len(tiles.len()), words_len(tiles.len()));
+        let mut before = new(table_len + words_len, Purpose::Upload)?;
+        fill(&mut before, tiles);
+        Ok(Self {
+            decoder,
+            tiles: tiles.len(),
+            before,
+            table: new(table_len + words_len, Purpose::Device)?,
+            statuses: new(words_len, Purpose::Readback)?,
+            scratch: new(scratch_bytes(tiles.len() as u32), Purpose::Device)?,
+        })
+    }
+
+    fn record(&self, commands: &mut Commands) {
+        let count = self.tiles as u32;
+        let dispatch = gdeflate::Dispatch {
+            tiles: self.table.address,
+            status: self.table.address + table_len(self.tiles),
+            scratch: self.scratch.address,
+            tile_count: count,
+            reserved: 0,
+        };
+        if count > 0 {
+            commands.dispatch(self.decoder.pipeline, &dispatch, self.decoder.workgroups(count));
+        }
+    }
+
+    fn verdict(&self, work: &mut Work) -> Result<(), TimedError> {
         if self.tiles == 0 {
             return Ok(());
         }
@@ -132,7 +172,7 @@ impl TimedDecode {
             into: (self.statuses.buffer, 0),
             len: words_len(self.tiles),
         };
-        self.work.run(|commands| {
+        work.run(|commands| {
             commands.copy(&[words]);
             commands.barrier(scope::COPY_WRITE, scope::HOST_READ);
         })?;
@@ -143,6 +183,15 @@ impl TimedDecode {
         let verdict = |(tile, &word)| verdict(tile, word).map_err(|fault| TimedError::Tile { tile, fault });
         words.iter().enumerate().try_for_each(verdict)
     }
+}
+
+/// The tiles as the driver takes them.
+fn regions(device: &Device, tiles: &[Tile]) -> Result<Vec<Region>, TimedError> {
+    if device.inner.decompression.is_none() {
+        return Err(TimedError::NoDriver);
+    }
+    let taken = |(tile, span)| region(span).ok_or(TimedError::Span { tile });
+    tiles.iter().enumerate().map(taken).collect()
 }
 
 const fn table_len(tiles: usize) -> u64 {

@@ -31,7 +31,8 @@ pub struct Timing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimedError {
-    /// A tile's bytes are not all in their buffers, there are more than 32 bits count, or its input begins at no multiple of 4.
+    /// A tile's bytes are not all in their buffers, there are more than 32 bits count, or its input begins at no multiple of 4; or the
+    /// driver is to decode it and does not take it, for its output begins at none, there is none, or it is more than 64 KiB.
     Span {
         /// Which tile.
         tile: usize,
@@ -43,6 +44,8 @@ pub enum TimedError {
         /// How many it starts.
         most: u32,
     },
+    /// The driver is to decode, on a device that was opened without that.
+    NoDriver,
     /// More bytes than the buffer holds.
     TooLong {
         /// Bytes that were to go there.
@@ -70,6 +73,7 @@ impl fmt::Display for TimedError {
             Self::TooManyTiles { tiles, most } => {
                 write!(f, "{tiles} tiles are more than the device starts at once, {most}")
             }
+            Self::NoDriver => f.write_str("the device was opened without the driver's decompression"),
             Self::TooLong { len, room } => write!(f, "{len} bytes for a buffer of {room}"),
             Self::Buffer => f.write_str("a buffer without an address or a handle, or of another device"),
             Self::Tile { tile, fault } => write!(f, "tile {tile} was not decoded: {fault:?}"),

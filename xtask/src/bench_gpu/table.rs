@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
-use ds_bench::gpu::{Resident, Results, Rival, Times, Upload, crossover, mean_of_all};
+use ds_bench::gpu::{Auto, Part, Resident, Results, Rival, Times, Upload, crossover, mean_of_all, worst};
 use ds_bench::results::geometric_mean;
 
 /// Tells something of the results.
@@ -68,29 +68,81 @@ fn taken_of(results: &Results) -> String {
     )
 }
 
+/// What a column is called, and what it has for a row.
+type Cells<R> = (&'static str, fn(&R) -> Option<f64>);
+
+/// A column of a further way of ours, where there is anything for any row: its head and its cells.
+struct Further(&'static str, Vec<Option<f64>>);
+
+impl Further {
+    /// Those of these, by name and by what they have for a row, that have anything.
+    fn of<R, const N: usize>(rows: &[R], columns: [Cells<R>; N]) -> Vec<Self> {
+        let column = |(name, of_row): Cells<R>| Self(name, rows.iter().map(of_row).collect());
+        columns.into_iter().map(column).filter(|Self(_, cells)| cells.iter().any(Option::is_some)).collect()
+    }
+
+    /// Behind a table's head, and the line below it.
+    fn heads(further: &[Self]) -> [String; 2] {
+        let heads = further.iter().map(|Self(name, _)| format!(" {name} |")).collect();
+        [heads, "---:|".repeat(further.len())]
+    }
+
+    /// Behind a row.
+    fn cells(further: &[Self], row: usize) -> String {
+        further.iter().map(|Self(_, cells)| format!(" {} |", or_dash(cells[row].map(gigabytes)))).collect()
+    }
+
+    /// Behind the row of means.
+    fn means(further: &[Self]) -> String {
+        let mean = |Self(_, cells): &Self| or_dash(mean_of_all(cells.iter().copied()).map(gigabytes));
+        further.iter().map(|further| format!(" **{}** |", mean(further))).collect()
+    }
+}
+
+/// What was to be measured and was not, in sentences; nothing of what older results do not know.
+fn not_measured(results: &Results) -> String {
+    let parts = [("The driver's decompression", &results.driver), ("Direct uploads", &results.direct)];
+    let sentence = |(what, part): (&str, &Option<Part>)| match part {
+        Some(Part::NotMeasured { why }) => format!("\n{what}: not measured ({why}).\n"),
+        _ => String::new(),
+    };
+    parts.map(sentence).concat()
+}
+
 fn resident(results: &Results) -> String {
-    let mut text = String::from("| class | ratio | ours | nvCOMP | |\n|---|---:|---:|---:|---:|\n");
-    for row in &results.resident {
+    let rate = |row: &Resident, times: Option<Times>| times.map(|times| row.rate(&times));
+    let further = Further::of(
+        &results.resident,
+        [
+            ("any size", |row| row.any.map(|times| row.rate(&times))),
+            ("driver", |row| row.driver.map(|times| row.rate(&times))),
+        ],
+    );
+    let [heads, line] = Further::heads(&further);
+    let mut text = format!("| class | ratio | ours | nvCOMP | |{heads}\n|---|---:|---:|---:|---:|{line}\n");
+    for (number, row) in results.resident.iter().enumerate() {
         let _ = writeln!(
             text,
-            "| {} | {:.2} | {} | {} | {} |",
+            "| {} | {:.2} | {} | {} | {} |{}",
             row.class,
             row.bytes as f64 / row.packed as f64,
             gigabytes(row.rate(&row.ours)),
-            or_dash(row.rival.map(|rival: Times| gigabytes(row.rate(&rival)))),
+            or_dash(rate(row, row.rival).map(gigabytes)),
             or_dash(row.faster().map(times)),
+            Further::cells(&further, number),
         );
     }
     let ours = mean_of_all(results.resident.iter().map(|row| Some(row.rate(&row.ours))));
-    let rival = mean_of_all(results.resident.iter().map(|row| row.rival.map(|rival| row.rate(&rival))));
+    let rival = mean_of_all(results.resident.iter().map(|row| rate(row, row.rival)));
     let _ = writeln!(
         text,
-        "| **geometric mean** | | **{}** | **{}** | **{}** |",
+        "| **geometric mean** | | **{}** | **{}** | **{}** |{}",
         or_dash(ours.map(gigabytes)),
         or_dash(rival.map(gigabytes)),
         or_dash(faster(results).map(times)),
+        Further::means(&further),
     );
-    text
+    text + &not_measured(results)
 }
 
 fn overhead(results: &Results) -> String {
@@ -104,24 +156,35 @@ fn overhead(results: &Results) -> String {
 }
 
 fn upload(results: &Results) -> String {
-    let mut text = String::from(
-        "| class | ratio | queue | bus x ratio | decoder | of both | plain memory |\n|---|---:|---:|---:|---:|---:|---:|\n",
+    let further = Further::of(
+        &results.upload,
+        [
+            ("direct", |row| row.direct_pinned.map(|seconds| row.rate(seconds))),
+            ("direct, plain memory", |row| row.direct_plain.map(|seconds| row.rate(seconds))),
+            ("driver", |row| row.driver.map(|seconds| row.rate(seconds))),
+        ],
     );
-    for row in &results.upload {
+    let [heads, line] = Further::heads(&further);
+    let mut text = format!(
+        "| class | ratio | queue | bus x ratio | decoder | of both | plain memory |{heads}\n|---|---:|---:|---:|---:|---:|---:|{line}\n",
+    );
+    for (number, row) in results.upload.iter().enumerate() {
         let ratio = row.bytes as f64 / row.packed as f64;
         let _ = writeln!(
             text,
-            "| {} | {ratio:.2} | {} | {} | {} | {:.0} % | {} |",
+            "| {} | {ratio:.2} | {} | {} | {} | {:.0} % | {} |{}",
             row.class,
             gigabytes(row.rate(row.pinned)),
             gigabytes(row.bus * ratio),
             gigabytes(row.decode),
             row.share() * 100.0,
             gigabytes(row.rate(row.plain)),
+            Further::cells(&further, number),
         );
     }
     if let Some(share) = share(&results.upload) {
-        let _ = writeln!(text, "| **geometric mean** | | | | | **{:.0} %** | |", share * 100.0);
+        let means = Further::means(&further);
+        let _ = writeln!(text, "| **geometric mean** | | | | | **{:.0} %** | |{means}", share * 100.0);
     }
     text
 }
@@ -131,7 +194,7 @@ fn file(results: &Results) -> String {
     let mut text = String::from("| | rate | CPU s/GB |\n|---|---:|---:|\n");
     for way in &file.ways {
         let (rate, cpu) = (gigabytes(file.bytes as f64 / way.seconds), way.cpu / file.bytes as f64 * 1e9);
-        let _ = writeln!(text, "| {} to {} | {rate} | {cpu:.3} |", way.codec, way.target);
+        let _ = writeln!(text, "| {} | {rate} | {cpu:.3} |", way.name());
     }
     let (stage, _) = file.bounds.slowest();
     let _ = writeln!(
@@ -147,19 +210,33 @@ fn file(results: &Results) -> String {
 }
 
 fn sizes(results: &Results) -> String {
-    let mut text = String::from(
-        "| us a request | processor | device | many: processor | many: device |\n|---|---:|---:|---:|---:|\n",
-    );
+    // Older results do not know what `auto` chose.
+    let has_auto = results.crossover.iter().any(|row| row.auto_alone.is_some());
+    let mut text = String::from(match has_auto {
+        true => {
+            "| us a request | processor | device | `Auto` | many: processor | many: device | many: `Auto` |\n|---|---:|---:|---:|---:|---:|---:|\n"
+        }
+        false => {
+            "| us a request | processor | device | many: processor | many: device |\n|---|---:|---:|---:|---:|\n"
+        }
+    });
+    let us = |seconds: f64| format!("{:.1}", seconds * 1e6);
+    let auto = |auto: &Option<Auto>| match auto {
+        Some(auto) => format!(" {} ({}) |", us(auto.seconds), auto.who()),
+        None if has_auto => " - |".into(),
+        None => String::new(),
+    };
     for row in &results.crossover {
-        let us = |seconds: f64| format!("{:.1}", seconds * 1e6);
         let _ = writeln!(
             text,
-            "| {} KiB | {} | {} | {} | {} |",
+            "| {} KiB | {} | {} |{} {} | {} |{}",
             row.size / 1024,
             us(row.cpu_alone),
             us(row.gpu_alone),
+            auto(&row.auto_alone),
             us(row.cpu_busy),
             us(row.gpu_busy),
+            auto(&row.auto_busy),
         );
     }
     let says = |size: Option<u64>| {
@@ -173,6 +250,16 @@ fn sizes(results: &Results) -> String {
         says(alone),
         says(busy)
     );
+    if let [Some((alone, alone_at)), Some((busy, busy_at))] = worst(&results.crossover) {
+        let _ = writeln!(
+            text,
+            "`Auto` takes {} the time of the sooner at most where they come alone (at {} KiB), {} where there are many (at {} KiB).",
+            times(alone),
+            alone_at / 1024,
+            times(busy),
+            busy_at / 1024
+        );
+    }
     text
 }
 
@@ -201,6 +288,7 @@ fn or_dash(text: Option<String>) -> String {
 mod tests {
     use super::super::{parse, tests::results};
     use super::*;
+    use ds_bench::gpu::Crossover;
 
     fn times_of(device: f64) -> Times {
         Times { device: Some(device), device_best: None, wall: 1.0 }
@@ -219,6 +307,8 @@ mod tests {
                 packed: 500_000_000,
                 ours: times_of(ours),
                 rival: Some(times_of(rival)),
+                any: None,
+                driver: None,
             });
         }
         some
@@ -256,11 +346,62 @@ mod tests {
             depth: 8,
             pinned: 0.05,
             plain: 0.1,
+            direct_pinned: None,
+            direct_plain: None,
+            driver: None,
             bus: 25e9,
             decode: 100e9,
         });
         let wanted = "| a | 2.00 | 40.0 GB/s | 50.0 GB/s | 100.0 GB/s | 80 % | 20.0 GB/s |";
         assert!(upload(&some).contains(wanted), "{}", upload(&some));
         assert!(summary(&some).contains("| 80 % |"));
+        let row = &mut some.upload[0];
+        (row.direct_pinned, row.driver) = (Some(0.2), Some(0.4));
+        let table = upload(&some);
+        assert!(table.contains("| plain memory | direct | driver |\n"), "{table}");
+        assert!(table.contains("| 20.0 GB/s | 10.0 GB/s | 5.0 GB/s |\n"), "{table}");
+        assert!(table.contains("| **80 %** | | **10.0 GB/s** | **5.0 GB/s** |\n"), "{table}");
+    }
+
+    #[test]
+    fn further_ways_have_columns_where_they_were_measured() {
+        let mut some = some();
+        let plain = resident(&some);
+        assert!(!plain.contains("driver") && !plain.contains("any size") && !plain.contains("not measured"));
+        some.resident[0].any = Some(times_of(0.02));
+        some.resident[1].any = Some(times_of(0.02));
+        some.resident[0].driver = Some(times_of(0.2));
+        some.direct = Some(Part::NotMeasured { why: "it has none".into() });
+        let table = resident(&some);
+        assert!(table.starts_with(
+            "| class | ratio | ours | nvCOMP | | any size | driver |\n|---|---:|---:|---:|---:|---:|---:|\n"
+        ));
+        assert!(table.contains("| 4.00x | 50.0 GB/s | 5.0 GB/s |\n"), "{table}");
+        assert!(table.contains("| 1.00x | 50.0 GB/s | - |\n"), "{table}");
+        assert!(table.contains("| **50.0 GB/s** | **-** |\n"), "{table}");
+        assert!(table.contains("Direct uploads: not measured (it has none)."), "{table}");
+    }
+
+    #[test]
+    fn what_auto_chose_stands_beside_what_it_chose_from() {
+        let mut some = some();
+        let auto = |seconds, device| Some(Auto { seconds, requests: 4, device, choices: [].into() });
+        some.crossover.push(Crossover {
+            size: 4096,
+            depth: Some(32),
+            cpu_alone: 1e-6,
+            gpu_alone: 4e-6,
+            auto_alone: auto(2e-6, 0),
+            cpu_busy: 4e-6,
+            gpu_busy: 2e-6,
+            auto_busy: auto(2e-6, 3),
+        });
+        let table = sizes(&some);
+        let row = "| 4 KiB | 1.0 | 4.0 | 2.0 (processor) | 4.0 | 2.0 | 2.0 (device 75 %) |\n";
+        assert!(table.contains(row), "{table}");
+        assert!(table.contains("`Auto` takes 2.00x the time of the sooner at most"), "{table}");
+        (some.crossover[0].auto_alone, some.crossover[0].auto_busy) = (None, None);
+        let table = sizes(&some);
+        assert!(table.contains("| 4 KiB | 1.0 | 4.0 | 4.0 | 2.0 |\n") && !table.contains("Auto"), "{table}");
     }
 }

@@ -15,11 +15,10 @@ use ds_engine::{CodecJob, CopyJob, HostBytes, JobId, Place};
 use super::arena::Arena;
 use super::batch::{Batch, Pipelines, Readback};
 use super::commands::BufferCopy;
-use super::config::{DecoderPath, Upload, VulkanConfig};
+use super::config::{DecoderPath, VulkanConfig};
 use super::flight::Flight;
 use super::lane::End;
 use crate::device::Device;
-use crate::device::info::DeviceKind;
 use crate::error::CallError;
 use crate::memory::allocation::View;
 use crate::memory::import::Import;
@@ -249,11 +248,11 @@ impl Means {
             uploads: staged(Purpose::Upload),
             readbacks: staged(Purpose::Readback),
             memory: pool(Purpose::Device, config.device_block, config.device_blocks),
-            direct: (config.upload == Upload::Direct && Pool::exists(device, Purpose::Direct))
+            direct: config
+                .uploads_directly(device)
                 .then(|| pool(Purpose::Direct, config.device_block, config.device_blocks)),
             import,
-            unified: !config.as_card
-                && matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated),
+            unified: config.is_unified(device),
             trusted: config.path == DecoderPath::Trusted,
             most_uploaded: (config.device_block as u64).saturating_mul(config.device_blocks.get() as u64) / 3,
             separate: is_separate(device, &config),
@@ -427,7 +426,7 @@ impl Means {
         if from.bytes.is_empty() {
             return Ok(NOWHERE);
         }
-        if let (Some(direct), false) = (&self.direct, self.unified) {
+        if let Some(direct) = &self.direct {
             let piece = self.piece(direct, len)?;
             self.fill(from.bytes, &piece, 0, &mut batch.copied);
             let View { address, .. } = piece.view();
