@@ -189,6 +189,7 @@ fn what_cannot_be_read_or_written_says_why() {
     in_every_world(1, 4, |engine, log| {
         let answer = |op| run(engine, log, op).result;
         refusals::assert_told(&answer);
+        refusals::assert_positions_are_needed(&answer);
         refusals::assert_closed_is_told(&answer);
     });
 }

@@ -1,9 +1,12 @@
 //! Bad input gets a typed error, and its buffer shows no bytes.
 
+use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 use super::{Make, content, file_of, packed, queue, queue_of};
 use ds_runtime::{Completion, CorruptReason, ErrorKind, File, Misuse, QueueOptions, Request};
+use rustix::event::{EventfdFlags, eventfd};
 
 fn corrupt(done: &Completion) -> Option<(CorruptReason, Option<u32>)> {
     assert!(done.result.is_ok() || done.buffer.is_empty(), "a failed request shows no bytes");
@@ -102,10 +105,6 @@ pub(crate) fn files_that_cannot(make: Make) {
     let dir = tempfile::tempdir().unwrap();
     let directory = File::open(dir.path()).unwrap();
     assert_eq!(read(&directory).unwrap().unwrap_err().kind, ErrorKind::Io { errno: 21 });
-    let (reader, writer) = std::io::pipe().unwrap();
-    let pipe = File::from(OwnedFd::from(reader));
-    assert_eq!(read(&pipe).unwrap().unwrap_err().kind, ErrorKind::Io { errno: 29 });
-    drop(writer);
     let path = dir.path().join("file");
     std::fs::write(&path, b"content").unwrap();
     let read_only = File::open(&path).unwrap();
@@ -119,6 +118,45 @@ pub(crate) fn files_that_cannot(make: Make) {
     assert_eq!(write.result.unwrap_err().kind, ErrorKind::Io { errno: 28 });
     assert_eq!(write.source, [9; 100], "what could not be written comes back");
     assert!(File::open(dir.path().join("none")).unwrap_err().to_string().contains("none"));
+}
+
+/// Pipes, sockets and what else has no positions, each with something in it that a careless engine would take.
+pub(crate) fn files_without_positions(make: Make) {
+    let queue = queue(make);
+    let event = eventfd(7, EventfdFlags::empty()).unwrap();
+    let (pipe, mut full) = std::io::pipe().unwrap();
+    full.write_all(&[1; 10]).unwrap();
+    let (socket, mut other) = UnixStream::pair().unwrap();
+    other.write_all(&[1; 10]).unwrap();
+    let mut files = vec![
+        ("an eventfd", File::from(event.try_clone().unwrap())),
+        ("a pipe", File::from(OwnedFd::from(pipe))),
+        ("a socket", File::from(OwnedFd::from(socket))),
+    ];
+    match std::fs::OpenOptions::new().read(true).write(true).open("/dev/ptmx") {
+        Ok(terminal) => files.push(("a terminal", File::from(terminal))),
+        Err(error) => eprintln!("SKIPPED: no terminal: {error}"),
+    }
+    let refused = ErrorKind::Invalid(Misuse::NoPositions);
+    for (name, file) in &files {
+        let request = || Request::read(file, 0, 8).allow_short();
+        assert_eq!(queue.enqueue(request()).unwrap_err().error.kind, refused, "{name}");
+        assert_eq!(queue.enqueue_with(request(), |_| {}).unwrap_err().error.kind, refused, "{name}");
+        assert_eq!(queue.post(request()).unwrap_err().error.kind, refused, "{name}");
+        let mut room = [0; 8];
+        let lent = queue.scope(|scope| scope.request(request(), &mut room).map(drop));
+        assert_eq!(lent.unwrap_err().kind, refused, "{name}");
+        if *name != "a pipe" {
+            let write = queue.enqueue(Request::write(file, 0, vec![1; 8])).unwrap_err();
+            assert_eq!((write.error.kind, write.request.into_source()), (refused, vec![1; 8]), "{name}");
+        }
+        // That has nothing to do with positions; the kernel says what it thinks of it.
+        let sync = queue.enqueue(Request::sync(file)).unwrap().wait();
+        assert_eq!(sync.result.unwrap_err().kind, ErrorKind::Io { errno: 22 }, "{name}");
+    }
+    let mut count = [0; 8];
+    rustix::io::read(&event, &mut count).unwrap();
+    assert_eq!(u64::from_ne_bytes(count), 7, "nobody has read it");
 }
 
 /// The file shrinks while it is being read: every read succeeds with the right bytes or meets the end.
