@@ -1,6 +1,9 @@
-//! What a ring's thread and everybody else have in common, and which ring a job goes to.
+//! What a ring's thread and everybody else have in common, and which ring a job goes to. `model` tries every interleaving.
 
+#[cfg(not(all(test, loom)))]
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+#[cfg(all(test, loom))]
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
