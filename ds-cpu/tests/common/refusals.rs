@@ -29,6 +29,11 @@ pub(crate) fn assert_told(answer: Answer<'_>) {
     let folder = File::open(directory.path()).unwrap();
     assert_eq!(answer(read(file(&folder), 0, &memory)), errno(Errno::ISDIR));
     assert_eq!(answer(read(file(&read_only), u64::MAX, &memory)), errno(Errno::INVAL), "no such offset");
+    // There is nothing at that address: the kernel says what it says of a disk that breaks.
+    let broken = File::open("/proc/self/mem").unwrap();
+    for broken in [file(&broken), file(&broken).positional()] {
+        assert_eq!(answer(read(broken, 0, &memory)), errno(Errno::IO), "a device's error");
+    }
     let full = File::options().write(true).open("/dev/full").unwrap();
     assert_eq!(answer(write(file(&full), 0, &memory)), errno(Errno::NOSPC));
     let far = answer(read(file(&read_only), i64::MAX as u64 - 7, &memory));
