@@ -275,6 +275,9 @@ fn the_engine_named_is_the_one_that_reads() {
         succeeds(&output);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((report["engine"].as_str(), report["direct"].as_bool()), (Some(engine), Some(direct)));
+        let rings = report["rings"].as_object();
+        assert_eq!(rings.is_some(), engine == "uring", "{report}");
+        assert!(rings.is_none_or(|rings| rings["features"].as_array().is_some_and(|all| !all.is_empty())));
         let paths = report["paths"].as_object().unwrap();
         assert!(paths.contains_key(path), "{paths:?}");
         assert_eq!(paths.keys().filter(|path| path.starts_with("io:")).count(), 1, "{paths:?}");

@@ -151,6 +151,8 @@ pub enum Misuse {
     UnknownToken(&'static str),
     /// The file was not opened for this.
     AccessMode,
+    /// A read or write at a position of what has none: a pipe, a socket, a terminal, an eventfd and its like.
+    NoPositions,
     /// A write past the page cache that begins or ends within a block.
     Unaligned {
         /// Its first byte.
@@ -186,6 +188,9 @@ impl fmt::Display for Misuse {
             Self::ShortNotAllowed => f.write_str("only a raw read of a file may be short"),
             Self::UnknownToken(what) => write!(f, "no such {what}"),
             Self::AccessMode => f.write_str("the file was not opened for this operation"),
+            Self::NoPositions => f.write_str(
+                "the file has no positions to read or write at, as a pipe, socket or terminal has none",
+            ),
             Self::Unaligned { offset, len, alignment } => {
                 write!(
                     f,

@@ -38,9 +38,11 @@ impl Path {
     pub const IO_POLLED: Self = Self(1 << 12);
     /// Beside [`CODEC_VULKAN`](Self::CODEC_VULKAN): by the driver's own decompression, which reports no errors.
     pub const DRIVER_DECOMPRESSION: Self = Self(1 << 13);
+    /// Beside [`IO_URING`](Self::IO_URING): submitted by a thread of the kernel's, without a system call.
+    pub const IO_SQPOLL: Self = Self(1 << 14);
 
     /// How many different bits there are; [`Path::bit`] is always smaller.
-    pub const BITS: usize = 14;
+    pub const BITS: usize = 15;
 
     const NAMES: [&'static str; Self::BITS] = [
         "io:cpu",
@@ -57,6 +59,7 @@ impl Path {
         "joined",
         "polled",
         "driver-decompression",
+        "sqpoll",
     ];
 
     /// Whether every engine of `other` is in this set.

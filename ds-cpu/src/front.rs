@@ -62,6 +62,10 @@ impl Work for FrontJob {
         let IoOp::Read { file, offset, into } = job.op else {
             return job.run(&(), by).map(Self);
         };
+        if offset > i64::MAX as u64 {
+            // To this call -1 means "wherever the file's own position is"; `pread` refuses it.
+            return job.run(&(), by).map(Self);
+        }
         // SAFETY: the job has not been answered, so the bytes are there; it writes them, so they are ours alone.
         let bytes = unsafe { into.as_mut_slice() };
         let mut parts = [IoSliceMut::new(bytes)];

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use common::{Log, Memory, Threads, file, id, read, write};
 use ds_core::{Done, Fault, Path};
-use ds_cpu::{CpuEngine, CpuIo};
+use ds_cpu::{CpuEngine, CpuFront, CpuIo};
 use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, StartContext};
 
 /// Runs a test on both engines that do file I/O.
@@ -26,6 +26,11 @@ fn on_each_engine(workers: usize, test: impl Fn(&dyn IoEngine, &Arc<Log>)) {
         engine.stop();
         assert_eq!(log.len(), 0, "outcomes nobody asked for");
     }
+}
+
+/// A pool in front of another: what `Auto` has, without a ring.
+fn front() -> CpuFront {
+    CpuFront::new("cpu+cpu", NonZeroUsize::MIN, Arc::new(CpuIo::new(NonZeroUsize::MIN)))
 }
 
 fn run(engine: &dyn IoEngine, log: &Log, op: IoOp) -> Finished {
@@ -63,11 +68,16 @@ fn reads_writes_and_syncs() {
 
 #[test]
 fn the_kernel_s_refusals_come_through() {
-    on_each_engine(1, |engine, log| {
+    let check = |engine: &dyn IoEngine, log: &Arc<Log>| {
         let answer = |op| run(engine, log, op).result;
         refusals::assert_told(&answer);
+        refusals::assert_positions_are_needed(&answer);
         refusals::assert_closed_is_told(&answer);
-    });
+    };
+    on_each_engine(1, check);
+    let (front, log) = (front(), Arc::new(Log::default()));
+    front.start(&StartContext::new(log.clone())).unwrap();
+    check(&front, &log);
 }
 
 #[test]

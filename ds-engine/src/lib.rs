@@ -53,7 +53,7 @@ pub use faulty::FaultyIo;
 pub use intent::{AboutToDrive, is_about_to_drive};
 pub use job::{CodecJob, CopyJob, IoJob, IoOp, JobId};
 pub use lock::lock;
-pub use memory::{FileRef, HostBytes, Place};
+pub use memory::{FileRef, HostBytes, Place, has_positions};
 pub use patience::Patience;
 pub use ranges::Ranges;
 pub use staging::{StagingError, StagingPool};

@@ -4,6 +4,7 @@ use core::num::NonZeroU64;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use ds_core::DeviceId;
+use rustix::io::Errno;
 
 use crate::direct::Alignment;
 
@@ -151,7 +152,7 @@ impl FileRef {
         Self { fd: fd.as_raw_fd(), positional: false, known_as: None, direct: None }
     }
 
-    /// The same file, known to have positions: no pipe, socket or terminal.
+    /// The same file, known to [have positions](has_positions).
     #[must_use]
     pub const fn positional(self) -> Self {
         Self { positional: true, ..self }
@@ -215,6 +216,17 @@ impl FileRef {
     pub const fn is_positional(self) -> bool {
         self.positional
     }
+}
+
+/// Whether positional reads and writes are for this file. They are not for pipes, sockets, terminals, eventfds, timers and the
+/// like, to which `pread` and `pwrite` say `ESPIPE`; a ring would take whatever comes next from them, and wait for it.
+///
+/// A descriptor that is good for nothing has positions as far as this says: what is wrong with it is told when it is used.
+#[must_use]
+pub fn has_positions(fd: BorrowedFd<'_>) -> bool {
+    // Not `lseek`, which pretends for an eventfd. A read into no memory never comes to the file's own code: it cannot wait, and
+    // takes nothing away.
+    rustix::io::preadv(fd, &mut [], 0) != Err(Errno::SPIPE)
 }
 
 #[cfg(test)]

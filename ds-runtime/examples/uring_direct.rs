@@ -55,6 +55,9 @@ fn read_randomly(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     for done in queue.take_completed(READS as usize) {
         done.check()?;
     }
+    if let Some(rings) = runtime.uring() {
+        println!("read by {rings}");
+    }
     for (path, reads) in queue.stats().paths() {
         println!("{reads} reads by {path}");
     }

@@ -135,11 +135,19 @@ pub(crate) struct Engines {
     cores: u64,
     /// Each of them once, however many roles it plays; those that end requests before those that begin them.
     each: Vec<Arc<dyn Engine>>,
+    /// The one of them that has rings, if the builder made it.
+    pub(crate) rings: Rings,
 }
+
+/// The engine that has rings, by itself or behind another.
+#[cfg(feature = "uring")]
+pub(crate) type Rings = Option<Arc<ds_uring::UringIo>>;
+#[cfg(not(feature = "uring"))]
+pub(crate) type Rings = ();
 
 impl Engines {
     fn new(
-        io: Arc<dyn IoEngine>,
+        (io, rings): (Arc<dyn IoEngine>, Rings),
         (codec, copier): Transforming,
         devices: Vec<Arc<dyn DeviceEngine>>,
         (kind, staging): (CodecKind, usize),
@@ -154,7 +162,7 @@ impl Engines {
         }
         let devices = Devices::new(devices);
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-        Self { io, codec, copier, devices, kind, staging: staging as u64, cores, each }
+        Self { io, codec, copier, devices, kind, staging: staging as u64, cores, each, rings }
     }
 
     /// Who computes a request's transform, of which `waiting` others of its queue have not ended.
@@ -379,9 +387,10 @@ impl Builder {
     /// The engines that were given, and the runtime's own in the roles that are left; and the candidates refused on the way.
     fn engines(mut self) -> Result<(Engines, Vec<Refusal>), BuildError> {
         let mut refused = Vec::new();
+        let mut rings = Rings::default();
         let io = match self.own_io.take() {
             Some(io) => io,
-            None => self.choose_io(&mut refused)?,
+            None => self.choose_io(&mut refused, &mut rings)?,
         };
         if self.devices.is_empty() {
             match self.codec {
@@ -395,16 +404,20 @@ impl Builder {
             (Some(codec), Some(copier)) => (codec, copier),
             (codec, copier) => self.fill_up(codec, copier, &refused)?,
         };
-        Ok((Engines::new(io, hosts, devices, how), refused))
+        Ok((Engines::new((io, rings), hosts, devices, how), refused))
     }
 
-    /// An I/O engine of the runtime's own.
-    fn choose_io(&self, refused: &mut Vec<Refusal>) -> Result<Arc<dyn IoEngine>, BuildError> {
+    /// An I/O engine of the runtime's own; and notes the one with rings, if it is that or has that behind it.
+    fn choose_io(
+        &self,
+        refused: &mut Vec<Refusal>,
+        rings: &mut Rings,
+    ) -> Result<Arc<dyn IoEngine>, BuildError> {
         match self.io {
             IoKind::Cpu => self.cpu_io(None).map_err(BuildError::Unavailable),
-            IoKind::Uring => self.uring_io().map_err(BuildError::Unavailable),
+            IoKind::Uring => self.uring_io(rings).map_err(BuildError::Unavailable),
             IoKind::Auto => {
-                let uring = is_uring_allowed().and_then(|()| self.uring_io());
+                let uring = is_uring_allowed().and_then(|()| self.uring_io(rings));
                 let cpu = self.cpu_io(uring.as_ref().ok().cloned());
                 // In front of the ring, if there is one.
                 let candidates = [cpu, uring];
@@ -431,16 +444,18 @@ impl Builder {
     }
 
     #[cfg(feature = "uring")]
-    fn uring_io(&self) -> Result<Arc<dyn IoEngine>, Refusal> {
+    fn uring_io(&self, rings: &mut Rings) -> Result<Arc<dyn IoEngine>, Refusal> {
         let config = match (self.io, self.workers) {
             (IoKind::Uring, Some(rings)) => self.uring.rings(rings),
             _ => self.uring,
         };
-        Ok(Arc::new(ds_uring::UringIo::new(config)))
+        let engine = Arc::new(ds_uring::UringIo::new(config));
+        *rings = Some(Arc::clone(&engine));
+        Ok(engine)
     }
 
     #[cfg(not(feature = "uring"))]
-    fn uring_io(&self) -> Result<Arc<dyn IoEngine>, Refusal> {
+    fn uring_io(&self, (): &mut Rings) -> Result<Arc<dyn IoEngine>, Refusal> {
         Err(lacks_feature("uring"))
     }
 

@@ -7,12 +7,16 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ds_engine::{Alignment, FileRef};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, SeekFrom, StatxFlags, fcntl_getfl, openat, seek, statx};
+use ds_engine::{Alignment, FileRef, has_positions};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, fcntl_getfl, openat, statx};
 use rustix::io::Errno;
 
 /// An open file. Cloning it is cheap, and it stays open until the last clone and the last request that names it are gone. Its
 /// descriptor's flags are never changed.
+///
+/// Any descriptor can be one. But requests read and write at positions, which pipes, sockets, terminals, eventfds and their like
+/// do not have: those are refused as [`Misuse::NoPositions`](crate::Misuse::NoPositions) when they are enqueued, whichever engine
+/// it would be.
 #[derive(Clone)]
 pub struct File {
     inner: Arc<Inner>,
@@ -24,7 +28,7 @@ struct Inner {
     path: Option<PathBuf>,
     readable: bool,
     writable: bool,
-    /// Whether it has positions, as pipes and sockets have not.
+    /// Whether it has positions: see [`has_positions`].
     positional: bool,
     /// As no other file in this process is or was.
     number: NonZeroU64,
@@ -68,7 +72,7 @@ impl File {
         // A descriptor that does not even tell its flags will tell more when it is used.
         let flags = fcntl_getfl(&fd).unwrap_or(OFlags::RDWR);
         let mode = flags & OFlags::ACCMODE;
-        let positional = seek(&fd, SeekFrom::Current(0)) != Err(Errno::SPIPE);
+        let positional = has_positions(fd.as_fd());
         let inner = Inner {
             fd,
             positional,
@@ -151,6 +155,10 @@ impl File {
 
     pub(crate) fn is_writable(&self) -> bool {
         self.inner.writable
+    }
+
+    pub(crate) fn has_positions(&self) -> bool {
+        self.inner.positional
     }
 }
 

@@ -188,7 +188,7 @@ impl Request {
         self.source
     }
 
-    /// Checks what the queue cannot know: whether the file was opened for this, and device memory is as large.
+    /// Checks what the queue cannot know: whether the file was opened for this and has positions, and device memory is as large.
     pub(crate) fn check_access(&self) -> Result<(), Error> {
         self.devices.as_ref().map_or(Ok(()), |ends| ends.check())?;
         let (made, room) = (self.core.uncompressed_size, self.core.destination.len());
@@ -203,6 +203,10 @@ impl Request {
             };
             if !allowed {
                 return Err(Misuse::AccessMode.into());
+            }
+            let moves_bytes = matches!(self.core.operation, Operation::Read | Operation::Write);
+            if moves_bytes && !file.has_positions() {
+                return Err(Misuse::NoPositions.into());
             }
             if let Location::File { offset, len, .. } = self.core.destination
                 && let Some(alignment) = file.splits_blocks(offset, len)

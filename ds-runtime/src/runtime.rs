@@ -125,6 +125,31 @@ impl Runtime {
         &self.inner.selection
     }
 
+    /// The rings that do its file I/O, or part of it, and what they have now of what was asked for; `None` if none do, and if the
+    /// I/O engine is one that the program made itself, and can ask itself.
+    ///
+    /// What a kernel or a file system turns out not to have, rings go without; what of it each request really used is in its
+    /// [`path`](crate::Completion::path) and counted by [`Stats::paths`](crate::Stats::paths).
+    ///
+    /// ```
+    /// use ds_runtime::{Runtime, UringConfig, UringFeatures};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let wanted = UringFeatures::DEFAULT | UringFeatures::FIXED_FILES;
+    /// let runtime = Runtime::builder().uring(UringConfig::default().features(wanted)).build()?;
+    /// match runtime.uring() {
+    ///     Some(rings) if rings.features.contains(wanted) => println!("all of it: {rings}"),
+    ///     Some(rings) => println!("without {}", wanted - rings.features),
+    ///     None => println!("no rings: {:?}", runtime.selection().refused),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "uring")]
+    #[must_use]
+    pub fn uring(&self) -> Option<ds_uring::Report> {
+        self.inner.shared.engines.rings.as_ref()?.report()
+    }
+
     /// Staging memory: bytes there are, bytes in use, and the most bytes that were in use at once.
     #[must_use]
     pub fn staging(&self) -> (usize, usize, usize) {

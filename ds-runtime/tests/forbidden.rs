@@ -17,6 +17,7 @@ fn auto_does_without_and_says_why_and_a_name_is_refused() {
     let refused: Vec<_> = selection.refused.iter().filter(|refusal| refusal.engine == "uring").collect();
     let [uring] = refused[..] else { panic!("{selection:?}") };
     assert!(uring.reason.contains("io_uring"), "{uring}");
+    assert_eq!(runtime.uring(), None);
 
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(b"read all the same").unwrap();

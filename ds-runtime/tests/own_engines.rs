@@ -1,13 +1,17 @@
 //! Engines that a program brings along.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use ds_core::Done;
-use ds_cpu::{CpuCodec, CpuEngine, CpuIo};
-use ds_engine::{CopyEngine, CopyJob, Engine, Finished, JobId, Sink, StartContext, StartError};
-use ds_runtime::{BuildError, File, Path, QueueOptions, Request, Runtime};
+use ds_cpu::{CpuCodec, CpuEngine, CpuFront, CpuIo};
+use ds_engine::{
+    CopyEngine, CopyJob, Engine, Finished, IoEngine, IoJob, JobId, Sink, StartContext, StartError,
+};
+use ds_runtime::{BuildError, ErrorKind, File, Path, QueueOptions, Request, Runtime};
+use ds_uring::{FakeFaults, UringConfig, UringIo};
 
 fn workers() -> NonZeroUsize {
     NonZeroUsize::new(2).unwrap()
@@ -131,4 +135,71 @@ fn a_copy_engine_of_its_own_is_started_driven_hurried_and_stopped() {
     assert!(ticket.wait().is_cancelled());
     drop((queue, runtime));
     assert_eq!(*engine.stops.lock().unwrap(), 1);
+}
+
+/// Passes everything on, and counts the jobs.
+struct Counting<E> {
+    engine: E,
+    jobs: AtomicUsize,
+}
+
+// SAFETY: each job is passed on as it is, once, to an engine that promises the rest.
+unsafe impl<E: IoEngine> Engine for Counting<E> {
+    fn name(&self) -> &'static str {
+        self.engine.name()
+    }
+
+    fn start(&self, context: &StartContext) -> Result<(), StartError> {
+        self.engine.start(context)
+    }
+
+    fn cancel(&self, id: JobId) {
+        self.engine.cancel(id);
+    }
+
+    fn drive(&self, sink: &dyn Sink, queue: Option<u64>) -> bool {
+        self.engine.drive(sink, queue)
+    }
+
+    fn stop(&self) {
+        self.engine.stop();
+    }
+}
+
+impl<E: IoEngine> IoEngine for Counting<E> {
+    fn path(&self) -> Path {
+        self.engine.path()
+    }
+
+    fn depth(&self) -> usize {
+        self.engine.depth()
+    }
+
+    fn submit(&self, jobs: &mut Vec<IoJob>) {
+        self.jobs.fetch_add(jobs.len(), Ordering::Relaxed);
+        self.engine.submit(jobs);
+    }
+}
+
+/// Unlike `EINTR` and `EAGAIN`, an error of the device's is asked about once. (The suite has what is told of it.)
+fn assert_final(engine: impl IoEngine + 'static) {
+    let counting = Arc::new(Counting { engine, jobs: AtomicUsize::new(0) });
+    let runtime = Runtime::builder().io_engine(Arc::clone(&counting) as _).build().unwrap();
+    let queue = runtime.queue(QueueOptions::default().error_hook(|_| {})).unwrap();
+    // There is nothing at this address.
+    let broken = File::open("/proc/self/mem").unwrap();
+    for n in 1..=20 {
+        let done = queue.enqueue(Request::read(&broken, 0, 100 * n)).unwrap().wait();
+        assert_eq!(done.result.unwrap_err().kind, ErrorKind::Io { errno: 5 });
+        assert_eq!(counting.jobs.load(Ordering::Relaxed), n as usize, "{}", counting.name());
+    }
+}
+
+#[test]
+fn a_device_s_error_is_not_tried_again() {
+    let ring = |config: UringConfig| UringIo::new(config);
+    assert_final(CpuIo::new(workers()));
+    assert_final(ring(UringConfig::default()));
+    assert_final(ring(UringConfig::default().fake(FakeFaults::default())));
+    assert_final(CpuFront::new("cpu+uring", workers(), Arc::new(ring(UringConfig::default()))));
 }

@@ -3,29 +3,32 @@
 
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::{PoisonError, RwLock};
+use std::os::fd::OwnedFd;
 
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
 use crate::doorbell::Doorbell;
+#[cfg(not(all(test, loom)))]
+use crate::event::Event;
 use crate::flights::Token;
+#[cfg(all(test, loom))]
+use crate::model::Event;
 use crate::ring::{Op, message};
+use crate::wire::Wire;
 
 /// Both ends of the wire.
 #[derive(Debug)]
 pub(crate) struct Bell {
     pub(crate) door: Doorbell,
-    event: OwnedFd,
+    pub(crate) event: Event,
     /// A descriptor of the ring's for messages: it keeps the ring, lest its number become another file's; and with the ring what the
     /// kernel was told of, so it goes when the ring's thread ends.
-    ring: RwLock<Option<OwnedFd>>,
+    ring: Wire<OwnedFd>,
 }
 
 impl Bell {
     pub(crate) fn new() -> Result<Self, Errno> {
-        Ok(Self { door: Doorbell::new(), event: eventfd(0, EventfdFlags::CLOEXEC)?, ring: RwLock::new(None) })
+        Ok(Self { door: Doorbell::new(), event: Event::new()?, ring: Wire::new() })
     }
 
     /// Wakes the thread if it sleeps. For whoever has left it a message.
@@ -37,28 +40,25 @@ impl Bell {
 
     /// Takes messages to this ring from now on.
     pub(crate) fn connect(&self, ring: OwnedFd) {
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Some(ring);
+        self.ring.connect(ring);
     }
 
     /// Takes no messages any more: the ring goes.
     pub(crate) fn disconnect(&self) {
-        drop(self.ring.write().unwrap_or_else(PoisonError::into_inner).take());
+        self.ring.disconnect();
     }
 
     /// Wakes the thread, or keeps it from its next sleep.
     pub(crate) fn strike(&self) {
-        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        let told = ring.as_ref().is_some_and(|ring| message::send(ring, Token::Message.pack()).is_ok());
-        drop(ring);
-        if !told {
+        let told = self.ring.with(|ring| message::send(ring, Token::Message.pack()).is_ok());
+        if told != Some(true) {
             self.strike_event();
         }
     }
 
     /// Wakes the thread by the event it listens to.
     pub(crate) fn strike_event(&self) {
-        // Refused only if it has been struck some 2^64 times unheard, and then it is set already.
-        let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+        self.event.set();
     }
 }
 

@@ -4,8 +4,7 @@ use core::ptr::NonNull;
 use std::os::fd::AsRawFd;
 
 use ds_core::{Done, Fault, LeaseId};
-use ds_engine::{Alignment, FileRef, HostBytes, IoOp, StagingError, StagingPool};
-use rustix::fs::SeekFrom;
+use ds_engine::{Alignment, FileRef, HostBytes, IoOp, StagingError, StagingPool, has_positions};
 use rustix::io::Errno;
 
 use crate::ring::{Op, Target};
@@ -199,8 +198,7 @@ fn refusal(file: FileRef, offset: u64) -> Option<Fault> {
     // SAFETY: the job has not been answered, so the descriptor is open.
     let fd = unsafe { file.as_fd() };
     // A ring would read a pipe from wherever it is, and wait for it.
-    let streams = rustix::fs::seek(fd, SeekFrom::Current(0)) == Err(Errno::SPIPE);
-    streams.then_some(Fault::Os(Errno::SPIPE.raw_os_error()))
+    (!has_positions(fd)).then_some(Fault::Os(Errno::SPIPE.raw_os_error()))
 }
 
 fn plain(file: FileRef) -> Target {

@@ -286,6 +286,7 @@ impl<R: Ring> Driver<R> {
                             Verdict::Again(without) => {
                                 if let Some(feature) = without {
                                     self.ring.go_without(feature);
+                                    self.lane.lose(feature);
                                     self.complaints.go_without(feature, Errno::OPNOTSUPP);
                                 }
                                 self.hangar.abandon(flight.detour);

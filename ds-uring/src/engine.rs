@@ -47,10 +47,13 @@ impl UringIo {
         }
     }
 
-    /// What the kernel granted; `None` until the engine has been started.
+    /// What the rings have: what the kernel granted all of them, without what has turned out since not to work with some file.
+    /// `None` until the engine has been started.
     #[must_use]
     pub fn report(&self) -> Option<Report> {
-        self.report.get().copied()
+        let report = *self.report.get()?;
+        let lost = self.lanes().iter().fold(Features::NONE, |lost, lane| lost | lane.lost());
+        Some(Report { features: report.features - lost, ..report })
     }
 
     fn lanes(&self) -> &[Arc<Lane>] {

@@ -120,6 +120,15 @@ impl Features {
         Self(self.0 & other.0)
     }
 
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The set of these [`bits`](Self::bits).
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// Each of those in this set by itself, oldest kernel first.
     pub fn each(self) -> impl Iterator<Item = Self> {
         Self::NAMES.into_iter().filter_map(move |(feature, _)| self.contains(feature).then_some(feature))

@@ -1,6 +1,9 @@
-//! What a ring's thread and everybody else have in common, and which ring a job goes to.
+//! What a ring's thread and everybody else have in common, and which ring a job goes to. `model` tries every interleaving.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+#[cfg(not(all(test, loom)))]
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+#[cfg(all(test, loom))]
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -8,6 +11,7 @@ use ds_engine::{IoJob, IoOp, JobId};
 use rustix::io::Errno;
 
 use crate::bell::Bell;
+use crate::features::Features;
 use crate::inbox::{Inbox, Message};
 
 /// The way to one ring.
@@ -17,6 +21,8 @@ pub(crate) struct Lane {
     pub(crate) bell: Bell,
     /// Jobs given and not answered.
     load: Load,
+    /// What the ring was granted and has turned out not to have, as the bits of [`Features`].
+    lost: AtomicU32,
     stopping: AtomicBool,
 }
 
@@ -32,6 +38,7 @@ impl Lane {
             inbox: Inbox::new(2 * depth),
             bell: Bell::new()?,
             load: Load::default(),
+            lost: AtomicU32::new(0),
             stopping: AtomicBool::new(false),
         })
     }
@@ -54,6 +61,16 @@ impl Lane {
 
     fn load(&self) -> usize {
         self.load.0.load(Ordering::Relaxed)
+    }
+
+    /// The ring goes without a feature from now on.
+    pub(crate) fn lose(&self, feature: Features) {
+        self.lost.fetch_or(feature.bits(), Ordering::Relaxed);
+    }
+
+    /// What the ring has gone without since it was made.
+    pub(crate) fn lost(&self) -> Features {
+        Features::from_bits(self.lost.load(Ordering::Relaxed))
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -9,7 +9,7 @@
 //!
 //! 1. [`engine`]: the engine, its threads' life;
 //! 2. `lane`: which ring a job goes to, and what everybody and that ring's thread share;
-//! 3. `inbox`, `bell`, `doorbell`: messages to the thread without a lock, and waking it only when it sleeps;
+//! 3. `inbox`, `bell`, `doorbell`, `event`, `wire`: messages to the thread without a lock, and waking it only when it sleeps;
 //! 4. `worker`: the thread: turns, and answers in between;
 //! 5. `driver`: one turn: messages, submissions, one system call, completions;
 //! 6. `direct`: how a job goes to the kernel: straight, or by a detour through aligned memory;
@@ -44,6 +44,8 @@ mod cached;
 mod direct;
 mod doorbell;
 mod driver;
+#[cfg(not(all(test, loom)))]
+mod event;
 mod flights;
 mod inbox;
 mod inline;
@@ -51,6 +53,7 @@ mod joined;
 mod kept;
 mod lane;
 mod ring;
+mod wire;
 mod worker;
 
 #[cfg(all(test, loom))]

@@ -16,13 +16,14 @@ pub struct Report {
     pub rings: NonZeroUsize,
     /// Operations each can have in the kernel at once.
     pub depth: NonZeroUsize,
-    /// What the kernel granted of what was asked for.
+    /// What the kernel granted of what was asked for, and all rings still have.
     pub features: Features,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} rings of depth {}, features {}", self.rings, self.depth, self.features)
+        let rings = if self.rings == NonZeroUsize::MIN { "ring" } else { "rings" };
+        write!(f, "{} {rings} of depth {}, features {}", self.rings, self.depth, self.features)
     }
 }
 
@@ -57,6 +58,17 @@ impl Complaints {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_is_a_line() {
+        let report = |rings| Report {
+            rings: NonZeroUsize::new(rings).unwrap(),
+            depth: NonZeroUsize::new(8).unwrap(),
+            features: Features::SQPOLL,
+        };
+        assert_eq!(report(1).to_string(), "1 ring of depth 8, features sqpoll");
+        assert_eq!(report(3).to_string(), "3 rings of depth 8, features sqpoll");
+    }
 
     #[test]
     fn each_is_told_once_and_what_costs_nothing_is_not_missed() {

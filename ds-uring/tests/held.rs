@@ -134,7 +134,8 @@ impl World {
     /// A read of this counter into its memory.
     fn job(&self, n: usize) -> IoJob {
         self.memory[n].put(0, &UNTOUCHED);
-        IoJob { id: id(n as u64), op: read(file(&self.counters[n].0), 0, &self.memory[n]) }
+        // Said to have positions: what has none is refused.
+        IoJob { id: id(n as u64), op: read(file(&self.counters[n].0).positional(), 0, &self.memory[n]) }
     }
 
     /// Has the first one read, and a block of an ordinary file behind it: by then the kernel has the first.

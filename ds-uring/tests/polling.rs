@@ -46,8 +46,19 @@ fn run(engine: &UringIo, log: &Log, op: IoOp) -> Finished {
     }
 }
 
-/// Reads and writes of every kind through an engine that is to poll. Returns their paths: of those past the page cache, and of others.
-fn paths(config: UringConfig) -> Option<(Path, Path, Arc<Log>)> {
+/// What came of reads and writes of every kind.
+struct Came {
+    /// The paths of those past the page cache.
+    past: Path,
+    /// The paths of others.
+    cached: Path,
+    /// What the engine says it has, in the end.
+    features: Features,
+    log: Arc<Log>,
+}
+
+/// Reads and writes through an engine that is to poll.
+fn paths(config: UringConfig) -> Option<Came> {
     let (plain, direct) = files()?;
     let (engine, log) = (UringIo::new(config), Arc::new(Log::default()));
     engine.start(&StartContext::new(log.clone())).unwrap();
@@ -74,15 +85,19 @@ fn paths(config: UringConfig) -> Option<(Path, Path, Arc<Log>)> {
     let into = memory.part(0, BLOCK);
     assert_eq!(run(&engine, &log, IoOp::Read { file: past, offset: 0, into }).result, Ok(Done::Moved(4096)));
     assert_eq!(memory.bytes_of(0, BLOCK), [BLOCKS as u8 - 1; BLOCK]);
+    let features = engine.report().unwrap().features;
     engine.stop();
-    Some((of_past, of_cached, log))
+    Some(Came { past: of_past, cached: of_cached, features, log })
 }
 
 #[test]
 fn this_machine_polls_or_goes_without_and_says_so() {
     let wanted = Features::DEFAULT | Features::IOPOLL;
-    let Some((past, cached, log)) = paths(UringConfig::default().features(wanted)) else { return };
+    let Some(Came { past, cached, features, log }) = paths(UringConfig::default().features(wanted)) else {
+        return;
+    };
     assert!(!cached.contains(Path::IO_POLLED), "only what goes past the page cache can be");
+    assert_eq!(features.contains(Features::IOPOLL), past.contains(Path::IO_POLLED), "what it has it uses");
     if past.contains(Path::IO_POLLED) {
         println!("the device is polled");
         assert_eq!(log.warnings(), []);
@@ -104,19 +119,22 @@ fn whether_it_can_is_found_out_by_a_read() {
 #[test]
 fn where_it_can_all_are_polled_that_go_past_the_page_cache() {
     let config = UringConfig::default().features(Features::DEFAULT | Features::IOPOLL);
-    let Some((past, cached, log)) = paths(config.fake(FakeFaults::default())) else { return };
+    let Some(came) = paths(config.fake(FakeFaults::default())) else { return };
+    let Came { past, cached, features, log } = came;
     assert!(past.contains(Path::IO_POLLED) && !cached.contains(Path::IO_POLLED));
+    assert!(features.contains(Features::IOPOLL));
     assert_eq!(log.warnings(), []);
     let without = UringConfig::default().fake(FakeFaults::default());
-    assert!(!paths(without).unwrap().0.contains(Path::IO_POLLED), "nobody asked for it");
+    assert!(!paths(without).unwrap().past.contains(Path::IO_POLLED), "nobody asked for it");
 }
 
 #[test]
 fn one_refusal_ends_it() {
     let config = UringConfig::default().features(Features::DEFAULT | Features::IOPOLL);
     for faults in [FakeFaults { unpollable: 40, ..FakeFaults::default() }, FakeFaults::all(9)] {
-        let Some((past, _, log)) = paths(config.fake(faults)) else { return };
+        let Some(Came { past, features, log, .. }) = paths(config.fake(faults)) else { return };
         assert!(past.contains(Path::IO_POLLED), "some went well before");
+        assert!(!features.contains(Features::IOPOLL), "it has been, but is no more");
         assert_eq!(log.warnings().len(), 1, "{:?}", log.warnings());
     }
 }

@@ -6,11 +6,14 @@
 //! it; in the other a batch is enqueued, submitted and waited for, which is what a loop is compared with. Rounds are interleaved,
 //! and what counts is the median. A run that was to keep a depth and did not keep half of it is marked as invalid.
 //!
+//! Cold reads go through the page cache, which is emptied before each run: only root can, and where it cannot they are left out.
+//!
 //! Before each cell it is looked how far apart the cores are: on a virtual machine that changes, and with it whatever threads share.
 //!
-//! [`contestant`] is who takes part; [`cores`] looks at those; [`table`] and [`chart`] show the results.
+//! [`contestant`] is who takes part; [`cores`] looks at those; [`cold`] empties the page cache; [`table`] and [`chart`] show the results.
 
 pub(crate) mod chart;
+mod cold;
 mod contestant;
 mod cores;
 pub(crate) mod table;
@@ -80,6 +83,9 @@ struct Cell {
     depth: u32,
     /// Whether all of a batch is waited for before the next is made.
     batch: bool,
+    /// Whether the page cache has nothing of the file at first.
+    #[serde(default)]
+    cold: bool,
 }
 
 impl Cell {
@@ -90,7 +96,11 @@ impl Cell {
 
     /// The size of the reads, and from where.
     fn reads(&self) -> String {
-        let way = if self.direct { "O_DIRECT" } else { "hot" };
+        let way = match (self.direct, self.cold) {
+            (true, _) => "O_DIRECT",
+            (false, true) => "cold",
+            (false, false) => "hot",
+        };
         format!("{} KiB {way}", self.block_bytes / 1024)
     }
 
@@ -150,17 +160,24 @@ pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
         make(&file).with_context(|| file.display().to_string())?;
     }
     let ours = contestant::build(project)?;
-    let cells = cells(args);
-    // Once from end to end, so that "hot" is true.
-    io::copy(&mut File::open(&file)?, &mut io::sink())?;
+    let can_be_cold = cold::empty_page_cache(&file);
+    if let Err(error) = &can_be_cold {
+        eprintln!("SKIPPED: no cold reads, for the page cache cannot be emptied (that takes root): {error}");
+    }
+    let cells = cells(args, can_be_cold.is_ok());
     let mut runs: Vec<Vec<Vec<Run>>> =
         cells.iter().map(|cell| vec![Vec::new(); cell.contestants().len()]).collect();
     let mut looks = Vec::new();
     for round in 1..=args.rounds {
         println!("round {round} of {}", args.rounds);
+        // Once from end to end, so that "hot" is true.
+        io::copy(&mut File::open(&file)?, &mut io::sink())?;
         for (cell, runs) in cells.iter().zip(&mut runs) {
             looks.push(cores::round_trip());
             for (contestant, runs) in cell.contestants().iter().zip(runs) {
+                if cell.cold {
+                    cold::empty_page_cache(&file).context("emptying the page cache")?;
+                }
                 let run = contestant.run(project, &ours, &file, cell, args.seconds);
                 runs.push(run.with_context(|| format!("{}, {}", contestant.name, cell.name()))?);
             }
@@ -188,6 +205,11 @@ pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
         results,
     };
     show(&results);
+    if let Err(error) = can_be_cold {
+        println!(
+            "\nNO COLD READS are among these: the page cache could not be emptied ({error}); run as root"
+        );
+    }
     let (json, svg) = if args.readme {
         let root = &project.workspace.workspace_root;
         (root.join(JSON), root.join(SVG))
@@ -212,11 +234,12 @@ pub(crate) fn committed(project: &Project) -> Result<Results> {
 }
 
 /// What is measured, in this order.
-fn cells(args: &IoArgs) -> Vec<Cell> {
+fn cells(args: &IoArgs, with_cold: bool) -> Vec<Cell> {
     let mut cells = Vec::new();
     for direct in [false, true] {
         let sized = |depth, batch| {
-            args.blocks.iter().map(move |&kib| Cell { block_bytes: kib * 1024, direct, depth, batch })
+            let cell = move |&kib| Cell { block_bytes: kib * 1024, direct, depth, batch, cold: false };
+            args.blocks.iter().map(cell)
         };
         cells.extend(sized(args.depth, false));
         // Past the page cache one read at a time shows the disk and nothing else.
@@ -224,6 +247,10 @@ fn cells(args: &IoArgs) -> Vec<Cell> {
             cells.extend(sized(batch, true));
         }
     }
+    // Last, for they leave little in the page cache.
+    let cold: Vec<_> =
+        cells.iter().filter(|cell| with_cold && !cell.direct && !cell.batch).copied().collect();
+    cells.extend(cold.into_iter().map(|cell| Cell { cold: true, ..cell }));
     cells
 }
 
@@ -269,10 +296,41 @@ mod tests {
 
     #[test]
     fn a_depth_that_was_not_kept_makes_a_run_invalid_and_a_batch_keeps_none() {
-        let kept = Cell { block_bytes: 4096, direct: true, depth: 32, batch: false };
+        let kept = Cell { block_bytes: 4096, direct: true, depth: 32, batch: false, cold: false };
         let run = |mean_depth| Run { iops: 1.0, cpu_ns: 1.0, mean_depth };
         assert!(kept.is_valid(&run(16.0)) && !kept.is_valid(&run(15.9)));
         assert!(Cell { batch: true, ..kept }.is_valid(&run(1.0)));
         assert_eq!(kept.name(), "4 KiB O_DIRECT, depth 32");
+        let cached = Cell { direct: false, ..kept };
+        assert_eq!(cached.name(), "4 KiB hot, depth 32");
+        assert_eq!(Cell { cold: true, ..cached }.name(), "4 KiB cold, depth 32");
+    }
+
+    #[test]
+    fn cold_reads_come_last_and_only_where_they_can_be() {
+        #[derive(clap::Parser)]
+        struct Args {
+            #[command(flatten)]
+            io: IoArgs,
+        }
+        let args = <Args as clap::Parser>::parse_from(["io"]).io;
+        let (all, without) = (cells(&args, true), cells(&args, false));
+        assert!(without.iter().all(|cell| !cell.cold));
+        let (warm, cold) = all.split_at(without.len());
+        assert_eq!(warm, without);
+        let sizes: Vec<_> = cold.iter().map(|cell| (cell.block_bytes, cell.depth)).collect();
+        assert_eq!(sizes, [(4 << 10, 32), (64 << 10, 32), (1 << 20, 32)]);
+        assert!(cold.iter().all(|cell| cell.cold && !cell.direct && !cell.batch));
+    }
+
+    #[test]
+    fn results_from_before_there_were_cold_reads_are_understood() {
+        let entry = r#"{"block_bytes": 4096, "direct": false, "depth": 32, "batch": false, "contestant": "fio", "iops": 2.0,
+            "cpu_ns": 1.0, "mean_depth": 32.0, "over_rival": 1.0, "valid": true}"#;
+        let entry: Entry = serde_json::from_str(entry).unwrap();
+        assert!(!entry.cell.cold);
+        let cold = Entry { cell: Cell { cold: true, ..entry.cell }, ..entry };
+        let again: Entry = serde_json::from_str(&serde_json::to_string(&cold).unwrap()).unwrap();
+        assert_eq!(again.cell, cold.cell);
     }
 }

@@ -151,6 +151,9 @@ fn write_text(
         selection.codec,
         options.depth()
     )?;
+    if let Some(rings) = streamer.rings() {
+        writeln!(out, "rings       {rings}")?;
+    }
     if let Some(device) = streamer.device() {
         writeln!(out, "device      {}", told(device))?;
     }
@@ -229,6 +232,9 @@ fn write_json(
         "engine": selection.io,
         "codec": selection.codec,
         "refused": refused.collect::<Vec<_>>(),
+        "rings": streamer.rings().map_or(Value::Null, |rings| {
+            json!({ "count": rings.rings, "depth": rings.depth, "features": rings.features.names().collect::<Vec<_>>() })
+        }),
         "device": streamer.device().map_or(Value::Null, |device| {
             let info = device.info();
             json!({ "index": info.index, "name": info.name, "uuid": info.uuid_text(), "kind": info.kind.to_string(),

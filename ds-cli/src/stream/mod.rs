@@ -14,7 +14,7 @@ use std::time::Instant;
 use ds_runtime::vulkan::{CallError, Device, DeviceChoice, DeviceOptions, VulkanConfig, VulkanEngine};
 use ds_runtime::{
     BuildError, Completion, Error as RequestError, File, Queue, QueueOptions, Refusal, Request, Runtime,
-    Selection,
+    Selection, UringReport,
 };
 
 use self::pieces::{Cut, Partial, Piece};
@@ -229,6 +229,11 @@ impl Streamer {
     /// The engines in use.
     pub fn selection(&self) -> &Selection {
         self.runtime.selection()
+    }
+
+    /// The rings in use, and what they have.
+    pub fn rings(&self) -> Option<UringReport> {
+        self.runtime.uring()
     }
 
     /// The device in use.

@@ -22,6 +22,7 @@ fn every_kind_of_error_says_something_of_its_own() {
         invalid(Misuse::ShortNotAllowed),
         invalid(Misuse::UnknownToken("file")),
         invalid(Misuse::AccessMode),
+        invalid(Misuse::NoPositions),
         invalid(Misuse::Unaligned { offset: 1, len: 2, alignment: 512 }),
         invalid(Misuse::Configuration("what it must be")),
         ErrorKind::QueueFull { capacity: 7 },

@@ -7,7 +7,9 @@ use std::os::unix::net::UnixStream;
 
 use ds_core::{Done, Fault};
 use ds_engine::IoOp;
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
+use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 
 use crate::common::{Memory, errno, file, read, write};
 
@@ -26,20 +28,58 @@ pub(crate) fn assert_told(answer: Answer<'_>) {
     assert_eq!(answer(read(file(&write_only), 0, &memory)), errno(Errno::BADF), "opened for writing");
     let folder = File::open(directory.path()).unwrap();
     assert_eq!(answer(read(file(&folder), 0, &memory)), errno(Errno::ISDIR));
-    let (end, mut other) = UnixStream::pair().unwrap();
-    other.write_all(b"x").unwrap();
-    assert_eq!(answer(read(file(&end), 0, &memory)), errno(Errno::SPIPE), "socket");
-    let (pipe, _other) = std::io::pipe().unwrap();
-    assert_eq!(answer(read(file(&pipe), 0, &memory)), errno(Errno::SPIPE), "pipe");
-    let sync = IoOp::Sync { file: file(&pipe), data_only: false };
-    assert_eq!(answer(sync), errno(Errno::INVAL), "a pipe cannot be made durable");
     assert_eq!(answer(read(file(&read_only), u64::MAX, &memory)), errno(Errno::INVAL), "no such offset");
+    // There is nothing at that address: the kernel says what it says of a disk that breaks.
+    let broken = File::open("/proc/self/mem").unwrap();
+    for broken in [file(&broken), file(&broken).positional()] {
+        assert_eq!(answer(read(broken, 0, &memory)), errno(Errno::IO), "a device's error");
+    }
     let full = File::options().write(true).open("/dev/full").unwrap();
     assert_eq!(answer(write(file(&full), 0, &memory)), errno(Errno::NOSPC));
     let far = answer(read(file(&read_only), i64::MAX as u64 - 7, &memory));
     assert!(far == Ok(Done::Moved(0)) || far == errno(Errno::INVAL), "{far:?}");
     let far = answer(write(file(&write_only), i64::MAX as u64 - 100, &memory));
     assert_eq!(far, errno(Errno::FBIG), "larger than files can be");
+}
+
+/// What has no positions, each with something in it that a ring would take, or ready to take something.
+fn without_positions() -> Vec<(&'static str, OwnedFd)> {
+    let (pipe, mut full) = std::io::pipe().unwrap();
+    full.write_all(b"x").unwrap();
+    let (socket, mut other) = UnixStream::pair().unwrap();
+    other.write_all(b"x").unwrap();
+    let event = eventfd(7, EventfdFlags::empty()).unwrap();
+    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::empty()).unwrap();
+    let mut all = vec![
+        ("a pipe that is read", pipe.into()),
+        ("a pipe that is written", full.into()),
+        ("a socket", socket.into()),
+        ("an eventfd", event),
+        ("a timer", timer),
+    ];
+    match File::options().read(true).write(true).open("/dev/ptmx") {
+        Ok(terminal) => all.push(("a terminal", terminal.into())),
+        Err(error) => eprintln!("SKIPPED: no terminal: {error}"),
+    }
+    all
+}
+
+/// Files without positions: what `pread` says to them, and nothing is taken out of them or put into them.
+pub(crate) fn assert_positions_are_needed(answer: Answer<'_>) {
+    let memory = Memory::new(8);
+    for (name, fd) in without_positions() {
+        for offset in [0, 8] {
+            assert_eq!(answer(read(file(&fd), offset, &memory)), errno(Errno::SPIPE), "{name} at {offset}");
+            assert_eq!(answer(write(file(&fd), offset, &memory)), errno(Errno::SPIPE), "{name} at {offset}");
+        }
+        let sync = IoOp::Sync { file: file(&fd), data_only: false };
+        assert_eq!(answer(sync), errno(Errno::INVAL), "{name} cannot be made durable");
+        if name == "an eventfd" {
+            let mut count = [0; 8];
+            rustix::io::read(&fd, &mut count).unwrap();
+            assert_eq!(u64::from_ne_bytes(count), 7, "nobody has read it");
+        }
+    }
 }
 
 /// A descriptor that is closed.

@@ -1,9 +1,16 @@
 //! Bad input gets a typed error, and its buffer shows no bytes.
 
+use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
 
+use super::requests::has_read;
 use super::{Make, content, file_of, packed, queue, queue_of};
-use ds_runtime::{Completion, CorruptReason, ErrorKind, File, Misuse, QueueOptions, Request};
+use ds_core::{Context, Operation, Stage};
+use ds_runtime::{Completion, CorruptReason, ErrorKind, File, Misuse, QueueOptions, Report, Request};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
 
 fn corrupt(done: &Completion) -> Option<(CorruptReason, Option<u32>)> {
     assert!(done.result.is_ok() || done.buffer.is_empty(), "a failed request shows no bytes");
@@ -102,10 +109,6 @@ pub(crate) fn files_that_cannot(make: Make) {
     let dir = tempfile::tempdir().unwrap();
     let directory = File::open(dir.path()).unwrap();
     assert_eq!(read(&directory).unwrap().unwrap_err().kind, ErrorKind::Io { errno: 21 });
-    let (reader, writer) = std::io::pipe().unwrap();
-    let pipe = File::from(OwnedFd::from(reader));
-    assert_eq!(read(&pipe).unwrap().unwrap_err().kind, ErrorKind::Io { errno: 29 });
-    drop(writer);
     let path = dir.path().join("file");
     std::fs::write(&path, b"content").unwrap();
     let read_only = File::open(&path).unwrap();
@@ -119,6 +122,88 @@ pub(crate) fn files_that_cannot(make: Make) {
     assert_eq!(write.result.unwrap_err().kind, ErrorKind::Io { errno: 28 });
     assert_eq!(write.source, [9; 100], "what could not be written comes back");
     assert!(File::open(dir.path().join("none")).unwrap_err().to_string().contains("none"));
+}
+
+/// Pipes, sockets and what else has no positions, each with something in it that a careless engine would take.
+pub(crate) fn files_without_positions(make: Make) {
+    let queue = queue(make);
+    let event = eventfd(7, EventfdFlags::empty()).unwrap();
+    let (pipe, mut full) = std::io::pipe().unwrap();
+    full.write_all(&[1; 10]).unwrap();
+    let (socket, mut other) = UnixStream::pair().unwrap();
+    other.write_all(&[1; 10]).unwrap();
+    let mut files = vec![
+        ("an eventfd", File::from(event.try_clone().unwrap())),
+        ("a pipe", File::from(OwnedFd::from(pipe))),
+        ("a socket", File::from(OwnedFd::from(socket))),
+    ];
+    match std::fs::OpenOptions::new().read(true).write(true).open("/dev/ptmx") {
+        Ok(terminal) => files.push(("a terminal", File::from(terminal))),
+        Err(error) => eprintln!("SKIPPED: no terminal: {error}"),
+    }
+    let refused = ErrorKind::Invalid(Misuse::NoPositions);
+    for (name, file) in &files {
+        let request = || Request::read(file, 0, 8).allow_short();
+        assert_eq!(queue.enqueue(request()).unwrap_err().error.kind, refused, "{name}");
+        assert_eq!(queue.enqueue_with(request(), |_| {}).unwrap_err().error.kind, refused, "{name}");
+        assert_eq!(queue.post(request()).unwrap_err().error.kind, refused, "{name}");
+        let mut room = [0; 8];
+        let lent = queue.scope(|scope| scope.request(request(), &mut room).map(drop));
+        assert_eq!(lent.unwrap_err().kind, refused, "{name}");
+        if *name != "a pipe" {
+            let write = queue.enqueue(Request::write(file, 0, vec![1; 8])).unwrap_err();
+            assert_eq!((write.error.kind, write.request.into_source()), (refused, vec![1; 8]), "{name}");
+        }
+        // That has nothing to do with positions; the kernel says what it thinks of it.
+        let sync = queue.enqueue(Request::sync(file)).unwrap().wait();
+        assert_eq!(sync.result.unwrap_err().kind, ErrorKind::Io { errno: 22 }, "{name}");
+    }
+    let mut count = [0; 8];
+    rustix::io::read(&event, &mut count).unwrap();
+    assert_eq!(u64::from_ne_bytes(count), 7, "nobody has read it");
+}
+
+/// A file of which the first half can be read and the second is as on a disk that is broken: the process's own memory, where a file is
+/// mapped that ends in the middle. With it the first byte, and the first that cannot be read.
+fn half_broken() -> (File, u64, u64) {
+    const PAGE: usize = 4096;
+    let short = tempfile::tempfile().unwrap();
+    short.set_len(PAGE as u64).unwrap();
+    // SAFETY: it goes to memory of its own, which nobody refers to and which stays.
+    let mapped = unsafe {
+        mmap(core::ptr::null_mut(), 2 * PAGE, ProtFlags::READ, MapFlags::SHARED, &short, 0).unwrap()
+    };
+    let start = mapped.addr() as u64;
+    (File::open("/proc/self/mem").unwrap(), start, start + PAGE as u64)
+}
+
+/// `EIO` is told as it is, with where and how far; and a request beside it is none the worse for it.
+pub(crate) fn a_device_s_error_is_told(make: Make) {
+    let (broken, start, bad) = half_broken();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&heard);
+    let hook = move |report: &Report| log.lock().unwrap().push(report.to_string());
+    let queue = make().queue(QueueOptions::default().error_hook(hook)).unwrap();
+    let half = bad - start;
+    for (offset, len, read) in [(start, 2 * half, half), (bad, 100, 0), (bad - 7, 8, 7), (0, 4096, 0)] {
+        let good = queue.enqueue(Request::read(&broken, start, half)).unwrap();
+        let ticket = queue.enqueue(Request::read(&broken, offset, len).tag(len)).unwrap();
+        let done = ticket.wait();
+        let error = done.result.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Io { errno: 5 });
+        let Context { operation, stage, path, .. } = error.context;
+        assert_eq!((operation, stage), (Some(Operation::Read), Stage::Reading));
+        assert_eq!((error.context.offset, error.context.len, error.context.tag), (offset, len, len));
+        assert!(has_read(path) && !done.path.is_empty(), "{path}");
+        assert_eq!(done.bytes.read, read, "what came before the error");
+        assert!(done.buffer.is_empty(), "and no byte of it is shown");
+        assert_eq!(good.wait().check().unwrap().buffer, vec![0; half as usize]);
+        let told = heard.lock().unwrap().pop().unwrap();
+        assert!(told.contains("errno 5") && told.contains("/proc/self/mem"), "{told}");
+    }
+    assert!(heard.lock().unwrap().is_empty(), "each is told once");
+    let packed = queue.enqueue(Request::read(&broken, bad, 100).gdeflate(1000)).unwrap().wait();
+    assert_eq!(packed.result.unwrap_err().kind, ErrorKind::Io { errno: 5 }, "nor is it damage to the data");
 }
 
 /// The file shrinks while it is being read: every read succeeds with the right bytes or meets the end.

@@ -48,7 +48,7 @@ macro_rules! every_engine {
             }
             bad_input {
                 damaged_streams_are_corrupt a_bad_request_beside_good_ones_harms_only_itself hostile_sizes_are_refused
-                files_that_cannot files_that_shrink
+                files_that_cannot files_without_positions a_device_s_error_is_told files_that_shrink
             }
             direct { direct_reads_begin_and_end_anywhere direct_streams_decode direct_writes_are_whole_blocks }
         })*

@@ -3,7 +3,7 @@
 use super::{Make, content, decoded, file_of, has_decoded, packed, queue, queue_of};
 use ds_runtime::{CustomError, ErrorKind, Path, QueueOptions, Request};
 
-fn has_read(path: Path) -> bool {
+pub(crate) fn has_read(path: Path) -> bool {
     path.contains(Path::IO_CPU) || path.contains(Path::IO_URING)
 }
 

@@ -348,7 +348,7 @@ impl Ring for KernelRing {
         let (entry, path) = self.entry(sqe.op);
         // SAFETY: the caller vouches for what the entry names.
         unsafe { self.ring.submission().push(&entry.user_data(sqe.token)) }.map_err(|_| Full)?;
-        Ok(path)
+        Ok(if self.ring.params().is_setup_sqpoll() { path | Path::IO_SQPOLL } else { path })
     }
 
     fn go_without(&mut self, feature: Features) {

@@ -1,22 +1,52 @@
-//! Between the threads: jobs that wait to be submitted, and submissions that wait to be over.
+//! Between the threads: jobs that wait to be submitted, and submissions that wait to be over. `line::model` tries every interleaving
+//! of what the threads do here.
 
+#[cfg(not(all(test, loom)))]
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::VecDeque;
+#[cfg(not(all(test, loom)))]
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use ds_core::Fault;
+#[cfg(not(all(test, loom)))]
 use ds_engine::lock::{lock, wait};
 use ds_engine::{Finished, JobId, Patience};
+#[cfg(all(test, loom))]
+use loom::{
+    sync::atomic::{AtomicUsize, Ordering},
+    sync::{Condvar, Mutex, MutexGuard},
+};
+
+#[cfg(all(test, loom))]
+use self::model::{lock, wait};
 
 use super::batch::Part;
 use super::flight::Flight;
 use super::plan::Work;
 use super::timeline::Reached;
 
+/// A submission, as it is known here.
+pub(crate) trait Submission {
+    /// What it is called, from when it is sent.
+    fn value(&self) -> u64;
+
+    /// How far the timelines have come when it is over, by its doing.
+    fn reached(&self) -> Reached;
+}
+
+impl Submission for Flight {
+    fn value(&self) -> u64 {
+        self.value
+    }
+
+    fn reached(&self) -> Reached {
+        self.reached()
+    }
+}
+
 /// Jobs, and what it takes to submit them.
-#[derive(Default)]
-pub(crate) struct Line {
-    state: Mutex<Waiting>,
+pub(crate) struct Line<F = Flight> {
+    state: Mutex<Waiting<F>>,
     changed: Condvar,
     /// How often jobs have come, for whoever looks out for them with nothing locked.
     arrivals: AtomicUsize,
@@ -24,15 +54,14 @@ pub(crate) struct Line {
     enough: usize,
 }
 
-#[derive(Default)]
-struct Waiting {
+struct Waiting<F> {
     work: VecDeque<Work>,
     /// Bytes of output of those that are steps of transforms.
     content: u64,
     /// Those that are copies.
     copies: usize,
     /// Submissions that are free to be put together.
-    free: Vec<Flight>,
+    free: Vec<F>,
     /// Submissions that are not over.
     flying: usize,
     /// What those of them are called that have been sent.
@@ -54,14 +83,25 @@ struct Landed {
     reached: Reached,
 }
 
-impl Line {
+impl<F: Submission> Line<F> {
     /// With so many submissions at once, of which so many are `enough` to keep the device busy.
-    pub(crate) fn new(free: Vec<Flight>, enough: usize) -> Self {
-        let sent = Vec::with_capacity(free.len());
-        Self { state: Mutex::new(Waiting { free, sent, ..Waiting::default() }), enough, ..Self::default() }
+    pub(crate) fn new(free: Vec<F>, enough: usize) -> Self {
+        let waiting = Waiting {
+            work: VecDeque::new(),
+            content: 0,
+            copies: 0,
+            flying: 0,
+            sent: Vec::with_capacity(free.len()),
+            free,
+            landed: Landed::default(),
+            failed: Vec::new(),
+            sleepers: 0,
+            stopping: false,
+        };
+        Self { state: Mutex::new(waiting), changed: Condvar::new(), arrivals: AtomicUsize::new(0), enough }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<F>> {
         lock(&self.state)
     }
 
@@ -77,7 +117,7 @@ impl Line {
     }
 
     /// Wakes who waits for this change, if anybody does.
-    fn tell(&self, state: MutexGuard<'_, Waiting>) {
+    fn tell(&self, state: MutexGuard<'_, Waiting<F>>) {
         let sleepers = state.sleepers;
         drop(state);
         if sleepers > 0 {
@@ -85,7 +125,7 @@ impl Line {
         }
     }
 
-    fn sleep<'a>(&self, mut state: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
+    fn sleep<'a>(&self, mut state: MutexGuard<'a, Waiting<F>>) -> MutexGuard<'a, Waiting<F>> {
         state.sleepers += 1;
         let mut state = wait(&self.changed, state);
         state.sleepers -= 1;
@@ -126,14 +166,15 @@ impl Line {
     ///
     /// While enough are under way, more to decode waits for one of them to end, or to be a `portion`: a device has more of few large
     /// dispatches than of many small ones.
-    pub(crate) fn begin(&self, patience: &mut Patience, portion: impl Fn() -> u64) -> Option<(Flight, u64)> {
+    pub(crate) fn begin(&self, patience: &mut Patience, portion: impl Fn() -> u64) -> Option<(F, u64)> {
         let (mut state, mut looked) = (self.lock(), false);
         loop {
             if state.work.is_empty() {
                 if state.stopping {
                     return None;
                 }
-                if !looked && patience.is_left() {
+                // A model has no time to look.
+                if !looked && !cfg!(all(test, loom)) && patience.is_left() {
                     let before = self.arrivals.load(Ordering::Relaxed);
                     drop(state);
                     looked = !patience.look(|| self.arrivals.load(Ordering::Relaxed) != before);
@@ -194,11 +235,11 @@ impl Line {
     }
 
     /// A submission is over, or was none.
-    pub(crate) fn land(&self, flight: Flight) {
+    pub(crate) fn land(&self, flight: F) {
         let mut state = self.lock();
         state.landed.count += 1;
         state.landed.reached = state.landed.reached.max(flight.reached());
-        state.sent.retain(|&value| value != flight.value);
+        state.sent.retain(|&value| value != flight.value());
         state.free.push(flight);
         state.flying -= 1;
         self.tell(state);
@@ -206,7 +247,7 @@ impl Line {
 
     /// Gives up a submission that had no room for a single job, and waits for one to be over that was under way when it began, when
     /// `landed` were over. If none was, nobody has what the job wants, and the submission is given back: it has begun still.
-    pub(crate) fn wait_for_room(&self, flight: Flight, landed: u64) -> Option<Flight> {
+    pub(crate) fn wait_for_room(&self, flight: F, landed: u64) -> Option<F> {
         let mut state = self.lock();
         while state.landed.count == landed {
             if state.flying == 1 {
@@ -226,7 +267,7 @@ impl Line {
     }
 }
 
-impl Waiting {
+impl<F> Waiting<F> {
     /// Whether so much is under way that what waits had better become more.
     fn had_better_wait(&self, enough: usize, portion: impl Fn() -> u64) -> bool {
         self.copies == 0 && self.flying >= enough && self.content < portion()
@@ -245,27 +286,32 @@ impl Waiting {
 }
 
 /// Submissions to one queue, which end in order.
-#[derive(Default)]
-pub(crate) struct Flights {
-    state: Mutex<Submitted>,
+pub(crate) struct Flights<F = Flight> {
+    state: Mutex<Submitted<F>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct Submitted {
-    flights: VecDeque<Flight>,
+struct Submitted<F> {
+    flights: VecDeque<F>,
     /// Those that are not over, the one that is waited for included.
     flying: usize,
     /// Whether no more will come.
     closed: bool,
 }
 
-impl Flights {
-    fn lock(&self) -> MutexGuard<'_, Submitted> {
+impl<F> Default for Flights<F> {
+    fn default() -> Self {
+        let submitted = Submitted { flights: VecDeque::new(), flying: 0, closed: false };
+        Self { state: Mutex::new(submitted), changed: Condvar::new() }
+    }
+}
+
+impl<F> Flights<F> {
+    fn lock(&self) -> MutexGuard<'_, Submitted<F>> {
         lock(&self.state)
     }
 
-    pub(crate) fn add(&self, flight: Flight) {
+    pub(crate) fn add(&self, flight: F) {
         let mut state = self.lock();
         state.flights.push_back(flight);
         state.flying += 1;
@@ -289,7 +335,7 @@ impl Flights {
     }
 
     /// Waits for the next one to be submitted. `None` when none will be.
-    pub(crate) fn next(&self) -> Option<Flight> {
+    pub(crate) fn next(&self) -> Option<F> {
         let mut state = self.lock();
         loop {
             if let Some(flight) = state.flights.pop_front() {
@@ -303,14 +349,14 @@ impl Flights {
     }
 
     /// The next one, if there is one that is over.
-    pub(crate) fn next_over(&self, is_over: impl FnOnce(&Flight) -> bool) -> Option<Flight> {
+    pub(crate) fn next_over(&self, is_over: impl FnOnce(&F) -> bool) -> Option<F> {
         let mut state = self.lock();
         let over = state.flights.front().is_some_and(is_over);
         if over { state.flights.pop_front() } else { None }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use core::time::Duration;
     use std::time::Instant;
@@ -385,7 +431,7 @@ mod tests {
 
     #[test]
     fn a_part_that_failed_spoils_its_jobs_answer_and_no_other() {
-        let line = Line::default();
+        let line = Line::<Flight>::new(Vec::new(), 0);
         let part = |n, last| Part {
             id: id(n),
             path: Path::NONE,
@@ -492,5 +538,141 @@ mod tests {
             is_stuck
         });
         assert!(!is_stuck, "jobs are never answered");
+    }
+}
+
+/// `cargo xtask test --only loom`
+#[cfg(all(test, loom))]
+mod model {
+    use ds_core::OpId;
+    use ds_engine::{CopyJob, HostBytes, Place};
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    /// Locks a mutex of loom's, whose panics end the model.
+    pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Waits for a change, likewise.
+    pub(super) fn wait<'a, T>(changed: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        changed.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// A submission without a device, which is over as soon as somebody looks.
+    #[derive(Default)]
+    struct Paper {
+        value: u64,
+        jobs: usize,
+        /// The one that must have landed first.
+        behind: u64,
+    }
+
+    impl Submission for Paper {
+        fn value(&self) -> u64 {
+            self.value
+        }
+
+        fn reached(&self) -> Reached {
+            Reached::default()
+        }
+    }
+
+    struct World {
+        line: Line<Paper>,
+        lanes: Vec<Flights<Paper>>,
+        answered: AtomicUsize,
+    }
+
+    impl World {
+        fn new(submissions: usize, lanes: usize) -> Arc<Self> {
+            let free = (0..submissions).map(|_| Paper::default()).collect();
+            Arc::new(Self {
+                line: Line::new(free, 1),
+                lanes: (0..lanes).map(|_| Flights::default()).collect(),
+                answered: AtomicUsize::new(0),
+            })
+        }
+
+        fn add(&self, job: u64) {
+            let id = JobId { queue: 0, op: OpId::from_u64(job) };
+            let nowhere = Place::Host(HostBytes::EMPTY);
+            self.line.add(core::iter::once(CopyJob { id, from: nowhere, into: nowhere }.into()));
+        }
+
+        /// As the thread that submits: one job to a submission, which waits for the one before. The second finds no room at first, if it is `crowded`.
+        fn submit(&self, crowded: bool) {
+            let (mut patience, mut value, mut crowded) = (Patience::default(), 0, crowded);
+            while let Some((flight, landed)) = self.line.begin(&mut patience, || 1) {
+                let work = self.line.next().expect("a submission begins when there is a job");
+                let mut kept = Some(flight);
+                // Only with another under way is there anything to wait for.
+                if value == 1 && core::mem::take(&mut crowded) {
+                    kept = self.line.wait_for_room(kept.take().expect("it has begun"), landed);
+                }
+                let Some(mut flight) = kept else {
+                    self.line.put_back(work, true);
+                    continue;
+                };
+                value += 1;
+                (flight.value, flight.jobs, flight.behind) = (value, 1, value - 1);
+                self.line.send(value);
+                self.lanes[value as usize % self.lanes.len()].add(flight);
+            }
+            self.lanes.iter().for_each(Flights::close);
+        }
+
+        /// As a thread that answers.
+        fn answer(&self, lane: usize) {
+            while let Some(flight) = self.lanes[lane].next() {
+                self.line.wait_landed(flight.behind);
+                let jobs = flight.jobs;
+                self.lanes[lane].land();
+                self.line.land(flight);
+                self.answered.fetch_add(jobs, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The threads of an engine, jobs for them, and the end. Hangs if a call is lost.
+    fn explore(jobs: u64, submissions: usize, lanes: usize, crowded: bool) {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2);
+        model.check(move || {
+            let world = World::new(submissions, lanes);
+            let submitter = Arc::clone(&world);
+            let mut threads = vec![thread::spawn(move || submitter.submit(crowded))];
+            threads.extend((0..lanes).map(|lane| {
+                let world = Arc::clone(&world);
+                thread::spawn(move || world.answer(lane))
+            }));
+            (0..jobs).for_each(|job| world.add(job));
+            world.line.stop();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            assert_eq!(world.answered.load(Ordering::Relaxed) as u64, jobs);
+            assert!(world.line.has_landed(jobs) && world.lanes.iter().all(|lane| lane.flying() == 0));
+        });
+    }
+
+    #[test]
+    fn every_job_is_submitted_answered_and_the_threads_end() {
+        explore(2, 2, 1, false);
+    }
+
+    #[test]
+    fn one_submission_serves_them_all() {
+        explore(2, 1, 1, false);
+    }
+
+    #[test]
+    fn who_finds_no_room_waits_for_some() {
+        explore(2, 2, 1, true);
+    }
+
+    #[test]
+    fn lanes_wait_for_one_another() {
+        explore(2, 2, 2, false);
     }
 }

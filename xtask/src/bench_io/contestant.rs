@@ -64,10 +64,12 @@ impl Contestant {
         let sh = &project.sh;
         if self.args.is_empty() {
             let direct = if direct { "1" } else { "0" };
+            // Where the kernel may read ahead it is told nothing by either side, or it would by fio that reads are random.
+            let hint: &[&str] = if cell.cold { &["--fadvise_hint=0"] } else { &[] };
             let said = cmd!(
                 sh,
                 "fio --name=bench --ioengine=io_uring --rw=randread --norandommap --randrepeat=0 --invalidate=0 --time_based
-                 --output-format=json --filename={file} --bs={block} --iodepth={depth} --direct={direct} --runtime={seconds}s"
+                 --output-format=json --filename={file} --bs={block} --iodepth={depth} --direct={direct} --runtime={seconds}s {hint...}"
             );
             return of_fio(&said.quiet().ignore_stderr().read()?);
         }

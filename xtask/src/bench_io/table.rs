@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_row_compares_with_its_own_rival() {
-        let cell = Cell { block_bytes: 4096, direct: false, depth: 64, batch: true };
+        let cell = Cell { block_bytes: 4096, direct: false, depth: 64, batch: true, cold: false };
         let single = Cell { depth: 1, direct: true, ..cell };
         let entries = [
             entry(cell, "pread", 1000.0, true),
