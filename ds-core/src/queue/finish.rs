@@ -1,6 +1,6 @@
 //! How entries end.
 
-use super::slot::{Chain, List, Lists, PartState, Slot, Stop};
+use super::slot::{Chain, List, Lists, NIL, PartState, Slot, Stop};
 use super::{Queue, Slots};
 use crate::completion::{ByteCounts, Completion, Failure};
 use crate::error::{Context, Error, ErrorKind, Stage};
@@ -69,7 +69,9 @@ impl<S: Slots> Queue<S> {
         slot.stage = Stage::Done;
         slot.request.deadline = None;
         let failure = failure(slot, index);
-        self.set_timer(index);
+        if slot.heap_position != NIL {
+            self.set_timer(index);
+        }
         self.leave_order(index, failure);
         if let Some(failure) = failure {
             self.record.failures += 1;

@@ -30,6 +30,9 @@ pub trait Slots: AsRef<[Slot]> + AsMut<[Slot]> {}
 
 impl<T: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Slots for T {}
 
+/// Entries that a slot holds before others have their turn, where there are free ones.
+const GENERATIONS_IN_A_ROW: u32 = 256;
+
 /// How a queue behaves. Chosen once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -125,6 +128,8 @@ pub struct Queue<S> {
     next_serial: u64,
     /// Entries that hold a slot.
     held: u32,
+    /// Those of them that are markers.
+    markers: u32,
     transfers_flying: u32,
     /// Requests begun and not ended.
     begun: u32,
@@ -168,6 +173,7 @@ impl<S: Slots> Queue<S> {
             next_sequence: 1,
             next_serial: 1,
             held: 0,
+            markers: 0,
             transfers_flying: 0,
             begun: 0,
             begun_last: false,
@@ -350,8 +356,15 @@ impl<S: Slots> Queue<S> {
         let slot = self.slot_mut(index);
         slot.entry = Entry::Free;
         slot.generation = slot.generation.checked_add(1).unwrap_or(1);
+        let slot_rests = slot.generation.is_multiple_of(GENERATIONS_IN_A_ROW);
         debug_assert!(slot.heap_position == NIL && slot.dependents == NIL);
         self.held -= 1;
-        self.push(List::Free, index);
+        // The next entry gets the slot that is in the cache; but slots take turns now and then, or the generations of a few would come
+        // round in hours.
+        if slot_rests {
+            self.push(List::Free, index);
+        } else {
+            self.lists.push_front(self.slots.as_mut(), List::Free, index);
+        }
     }
 }
