@@ -220,10 +220,16 @@ impl Request {
 
     /// Checks the request against `DirectStorage`'s rules and decides which stages it needs. What needs no more than a window of
     /// staging memory gets one of at most `max_lease` bytes, for pieces of at most `chunk_size`.
+    #[inline]
     pub(crate) fn plan(&self, max_lease: u64, chunk_size: u64) -> Result<Plan, Error> {
         if self.is_plain_read() {
             return Ok(Plan { fetch: Fetch::File, ..Plan::default() });
         }
+        self.plan_stages(max_lease, chunk_size)
+    }
+
+    #[inline(never)]
+    fn plan_stages(&self, max_lease: u64, chunk_size: u64) -> Result<Plan, Error> {
         let mut plan = self.stages().map_err(|misuse| Error::new(ErrorKind::Invalid(misuse)))?;
         if plan.relay {
             plan.open_window(max_lease, chunk_size);
@@ -235,6 +241,7 @@ impl Request {
     }
 
     /// Whether it is what most are, and nothing is wrong with it: a file's bytes go straight into host memory, and no stage follows.
+    #[inline]
     fn is_plain_read(&self) -> bool {
         let (Location::File { offset, len, .. }, Location::Host { offset: destination, len: room, .. }) =
             (self.source, self.destination)

@@ -104,7 +104,7 @@ impl<S: Slots> Queue<S> {
             }
             return;
         }
-        let next = core::mem::replace(&mut self.slot_mut(after.slot).dependents, index);
+        let next = core::mem::replace(&mut self.slot_mut(after.slot()).dependents, index);
         if next != NIL {
             self.slot_mut(next).prev_dependent = index;
         }
@@ -128,7 +128,7 @@ impl<S: Slots> Queue<S> {
         if prev != NIL {
             self.slot_mut(prev).next_dependent = next;
         } else if let Some(after) = after {
-            self.slot_mut(after.slot).dependents = next;
+            self.slot_mut(after.slot()).dependents = next;
         }
     }
 

@@ -101,7 +101,8 @@ impl<S: Slots> Queue<S> {
     }
 
     /// Hands a completion over and frees its slot.
-    #[inline]
+    // As `completion`.
+    #[inline(always)]
     pub(super) fn deliver(&mut self, index: u32) -> Completion {
         let completion = self.completion(index);
         if self.planted_double_completion(index) {
@@ -125,7 +126,8 @@ impl<S: Slots> Queue<S> {
         self.stats.record(byte_counts(slot), slot.path, slot.marks.latency_nanos(), times);
     }
 
-    #[inline]
+    // Into whoever makes something else of it: then its parts are moved, and the large whole never is.
+    #[inline(always)]
     pub(super) fn completion(&self, index: u32) -> Completion {
         let slot = self.slot(index);
         let id = slot.id(index);

@@ -279,7 +279,7 @@ impl<S: Slots> Queue<S> {
     #[must_use]
     pub fn peek(&self, id: RequestId) -> Option<Completion> {
         let slot = self.find(id)?;
-        (slot.stage == Stage::Done).then(|| self.completion(id.slot))
+        (slot.stage == Stage::Done).then(|| self.completion(id.slot()))
     }
 
     /// How that request ended, if it has and nobody has taken its completion: [`Completion::result`] alone, for less work than
@@ -291,8 +291,10 @@ impl<S: Slots> Queue<S> {
     }
 
     /// The completion of that request, if it has ended and nobody has taken it. Its slot is free from now on.
+    // As `completion`.
+    #[inline(always)]
     pub fn take(&mut self, id: RequestId) -> Option<Completion> {
-        if self.is_done(id) == Some(true) { Some(self.deliver(id.slot)) } else { None }
+        if self.is_done(id) == Some(true) { Some(self.deliver(id.slot())) } else { None }
     }
 
     /// Whether that request has ended and its completion is still to be taken; `None` if the id names no request.
@@ -302,8 +304,8 @@ impl<S: Slots> Queue<S> {
     }
 
     fn find(&self, id: RequestId) -> Option<&Slot> {
-        let slot = self.slots.as_ref().get(id.slot as usize)?;
-        (slot.generation == id.generation && slot.entry == Entry::Request).then_some(slot)
+        let slot = self.slots.as_ref().get(id.index())?;
+        (slot.generation == id.generation() && slot.entry == Entry::Request).then_some(slot)
     }
 
     fn slot(&self, index: u32) -> &Slot {

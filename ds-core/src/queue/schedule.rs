@@ -97,11 +97,13 @@ impl<S: Slots> Queue<S> {
             }
     }
 
+    /// Where there are no markers, as mostly, the first entry need not be looked at.
+    #[inline]
     fn fire_marker(&mut self) -> Option<Action> {
-        // Where there are none, as mostly, the first entry need not be looked at.
-        if self.markers == 0 {
-            return None;
-        }
+        if self.markers == 0 { None } else { self.fire_first() }
+    }
+
+    fn fire_first(&mut self) -> Option<Action> {
         let mut head = self.lists.head(List::Order)?;
         if self.planted_fifo_breach() {
             head = Lists::following(self.slots.as_ref(), List::Order, head).unwrap_or(head);

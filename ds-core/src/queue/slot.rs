@@ -505,7 +505,7 @@ impl Slot {
     }
 
     pub(super) fn id(&self, index: u32) -> RequestId {
-        RequestId { slot: index, generation: self.generation }
+        RequestId::new(index, self.generation)
     }
 
     /// Operations engines have and have not answered.
