@@ -32,35 +32,46 @@ pub struct DeviceId(pub u32);
 /// Names one request of one queue, for ever: the generation changes whenever the slot is reused, so a stale id can never
 /// name a new request.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId {
-    pub(crate) slot: u32,
-    pub(crate) generation: u32,
-}
+// The slot above, the generation below. In one piece: it is handed on as soon as it is made, and what has just been stored as two
+// halves cannot be loaded as one without waiting for both.
+pub struct RequestId(u64);
 
 impl RequestId {
     /// The id as one number, for an interface that has no room for two.
     #[must_use]
     pub const fn to_u64(self) -> u64 {
-        (self.generation as u64) << 32 | self.slot as u64
+        self.0.rotate_left(32)
     }
 
     /// The id that [`to_u64`](Self::to_u64) made. Any number is safe: one that names no request is refused where it is used.
     #[must_use]
     pub const fn from_u64(bits: u64) -> Self {
-        Self { slot: bits as u32, generation: (bits >> 32) as u32 }
+        Self(bits.rotate_left(32))
     }
 
     /// The slot the request lives in: smaller than the queue's capacity, and taken by no other request while this one is
     /// undelivered. A driver keeps its own per-request data in an array beside the queue, indexed by this.
     #[must_use]
     pub const fn index(self) -> usize {
-        self.slot as usize
+        self.slot() as usize
+    }
+
+    pub(crate) const fn new(slot: u32, generation: u32) -> Self {
+        Self((slot as u64) << 32 | generation as u64)
+    }
+
+    pub(crate) const fn slot(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    pub(crate) const fn generation(self) -> u32 {
+        self.0 as u32
     }
 }
 
 impl fmt::Debug for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "request {}#{}", self.slot, self.generation)
+        write!(f, "request {}#{}", self.slot(), self.generation())
     }
 }
 

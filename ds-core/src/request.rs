@@ -220,7 +220,16 @@ impl Request {
 
     /// Checks the request against `DirectStorage`'s rules and decides which stages it needs. What needs no more than a window of
     /// staging memory gets one of at most `max_lease` bytes, for pieces of at most `chunk_size`.
+    #[inline]
     pub(crate) fn plan(&self, max_lease: u64, chunk_size: u64) -> Result<Plan, Error> {
+        if self.is_plain_read() {
+            return Ok(Plan { fetch: Fetch::File, ..Plan::default() });
+        }
+        self.plan_stages(max_lease, chunk_size)
+    }
+
+    #[inline(never)]
+    fn plan_stages(&self, max_lease: u64, chunk_size: u64) -> Result<Plan, Error> {
         let mut plan = self.stages().map_err(|misuse| Error::new(ErrorKind::Invalid(misuse)))?;
         if plan.relay {
             plan.open_window(max_lease, chunk_size);
@@ -229,6 +238,22 @@ impl Request {
             return Err(Error::new(ErrorKind::TooLarge { requested: plan.lease_len(), limit: max_lease }));
         }
         Ok(plan)
+    }
+
+    /// Whether it is what most are, and nothing is wrong with it: a file's bytes go straight into host memory, and no stage follows.
+    #[inline]
+    fn is_plain_read(&self) -> bool {
+        let (Location::File { offset, len, .. }, Location::Host { offset: destination, len: room, .. }) =
+            (self.source, self.destination)
+        else {
+            return false;
+        };
+        self.operation == Operation::Read
+            && self.transform == Transform::None
+            && len == room
+            && (self.uncompressed_size == 0 || self.uncompressed_size == len)
+            && offset.checked_add(len).is_some_and(|end| end <= MAX_FILE_POSITION)
+            && destination.checked_add(room).is_some()
     }
 
     fn stages(&self) -> Result<Plan, Misuse> {
@@ -386,5 +411,49 @@ impl Plan {
     /// Staging bytes in all; 0 = no lease.
     pub(crate) const fn lease_len(&self) -> u64 {
         if self.lease_out == 0 { self.lease_in } else { self.output_offset().saturating_add(self.lease_out) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_read_is_planned_as_any_other_request() {
+        let (file, buffer, device) = (FileId(1), BufferId(2), DeviceId(3));
+        let mut plain = 0;
+        for (offset, len) in
+            [(0, 0), (7, 4096), (i64::MAX as u64 - 8, 8), (i64::MAX as u64, 1), (u64::MAX, 8)]
+        {
+            let ends = [
+                Location::None,
+                Location::File { file, offset, len },
+                Location::Host { buffer, offset, len },
+                Location::Host { buffer, offset, len: len + 1 },
+                Location::Device { device, handle: 4, offset, len },
+            ];
+            for (source, destination) in ends.iter().flat_map(|&from| ends.map(|into| (from, into))) {
+                for operation in [Operation::Read, Operation::Write, Operation::Fsync] {
+                    for (transform, uncompressed_size) in [
+                        (Transform::None, 0),
+                        (Transform::None, len),
+                        (Transform::None, 3),
+                        (Transform::GDeflate, len),
+                    ] {
+                        let request = Request {
+                            transform,
+                            uncompressed_size,
+                            ..Request::new(operation, source, destination)
+                        };
+                        if request.is_plain_read() {
+                            plain += 1;
+                            let planned = request.plan(0, 4096);
+                            assert_eq!(planned, Ok(request.stages().unwrap()), "{request:?}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(plain >= 6, "{plain}");
     }
 }

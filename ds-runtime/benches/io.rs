@@ -4,9 +4,9 @@
 //! `cargo bench -p ds-runtime --features uring --bench io -- --engine uring --file FILE --block 4096 --depth 32 [--direct]
 //! [--seconds 1] [--workers N] [--batch] [--sequential] [--once] [--feature NAME]... [--without NAME]...`
 //!
-//! The engine `pread` is a plain loop on one thread, without the runtime. With `--batch` all requests of a round are waited for
-//! before the next are made, at a depth of 1 therefore each; with `--callbacks` each makes the next one. With `--sequential` each
-//! block read is the one behind the last, and with `--once` as well the last one is the file's.
+//! The engine `pread` is a plain loop, without the runtime, on as many threads as `--workers` says, or one. With `--batch` all
+//! requests of a round are waited for before the next are made, at a depth of 1 therefore each; with `--callbacks` each makes the
+//! next one. With `--sequential` each block read is the one behind the last, and with `--once` as well the last one is the file's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
@@ -113,6 +113,7 @@ fn feature(name: &str) -> Result<UringFeatures, String> {
 }
 
 /// Blocks in an order that no readahead guesses, or one after the other.
+#[derive(Clone, Copy)]
 struct Blocks {
     state: u64,
     count: u64,
@@ -181,7 +182,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Not the same blocks every time: something below the file system may remember them.
     let first = if cell.once { 0 } else { std::process::id().into() };
     let blocks = Blocks { state: first, count, sequential: cell.sequential, once: cell.once };
-    let tally = if cell.engine == "pread" { pread_loop(&cell, blocks)? } else { runtime(&cell, blocks)? };
+    let tally = if cell.engine == "pread" { pread_loops(&cell, blocks)? } else { runtime(&cell, blocks)? };
     let (wall, cpu) = (tally.wall.as_secs_f64(), tally.cpu);
     let mut line = String::new();
     write!(line, "{{\"engine\":\"{}\",\"path\":\"{}\",\"block\":{}", cell.engine, tally.path, cell.block)?;
@@ -194,21 +195,48 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn pread_loop(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
+fn pread_loops(cell: &Cell, blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
     let flags = if cell.direct { OFlags::DIRECT.bits() } else { 0 };
     let file = std::fs::File::options().read(true).custom_flags(flags as i32).open(&cell.file)?;
+    let threads = cell.workers.map_or(1, NonZeroUsize::get);
+    let (mut tally, since) = (Tally { path: "pread".into(), ..Tally::default() }, Since::now());
+    std::thread::scope(|scope| -> Result<(), Box<dyn Error>> {
+        let others: Vec<_> = (1..threads as u64)
+            .map(|n| {
+                let blocks = Blocks { state: blocks.state.wrapping_add(n << 32), ..blocks };
+                let (file, since) = (&file, &since);
+                scope.spawn(move || pread_loop(cell, file, blocks, since))
+            })
+            .collect();
+        // A single thread stays the process's only one: the kernel then need not count who has the file.
+        tally.reads = pread_loop(cell, &file, blocks, &since)?;
+        for other in others {
+            tally.reads += other.join().expect("the loop does not panic")?;
+        }
+        Ok(())
+    })?;
+    since.end(&mut tally);
+    tally.latency = tally.wall * threads as u32;
+    Ok(tally)
+}
+
+/// Reads until the time is over. Returns how often.
+fn pread_loop(
+    cell: &Cell,
+    file: &std::fs::File,
+    mut blocks: Blocks,
+    since: &Since,
+) -> Result<u64, std::io::Error> {
     // As many buffers as the engines have: what a processor's cache holds is read into faster.
     let mut buffers: Vec<Vec<u8>> = (0..cell.depth).map(|_| vec![0; cell.block]).collect();
-    let (mut tally, since) = (Tally { path: "pread".into(), ..Tally::default() }, Since::now());
+    let mut reads = 0;
     while since.0.elapsed().as_secs_f64() < cell.seconds {
         for buffer in &mut buffers {
             file.read_exact_at(buffer, blocks.next() * cell.block as u64)?;
-            tally.reads += 1;
+            reads += 1;
         }
     }
-    since.end(&mut tally);
-    tally.latency = tally.wall;
-    Ok(tally)
+    Ok(reads)
 }
 
 fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {

@@ -200,23 +200,22 @@ impl Shared {
         let op = action.op()?;
         let id = JobId { queue: queue.number, op };
         let beside = state.beside[op.index()].as_mut()?;
+        // Most requests lease nothing, and then nobody need lock what others lease.
+        let leased = |lease| self.staging().pool.bytes(lease);
         match action {
             Action::Read { offset, into, .. } => {
-                let into = beside.place(into, &self.staging().pool)?.host()?;
+                let into = beside.place(into, leased)?.host()?;
                 batch.io.push(IoJob { id, op: IoOp::Read { file: beside.file_ref()?, offset, into } });
             }
             Action::Write { offset, from, .. } => {
-                let from = beside.place(from, &self.staging().pool)?.host()?;
+                let from = beside.place(from, leased)?.host()?;
                 batch.io.push(IoJob { id, op: IoOp::Write { file: beside.file_ref()?, offset, from } });
             }
             Action::Sync { data_only, .. } => {
                 batch.io.push(IoJob { id, op: IoOp::Sync { file: beside.file_ref()?, data_only } });
             }
             Action::Copy { from, into, .. } => {
-                let (from, into) = {
-                    let staging = self.staging();
-                    (beside.place(from, &staging.pool)?, beside.place(into, &staging.pool)?)
-                };
+                let (from, into) = (beside.place(from, leased)?, beside.place(into, leased)?);
                 let job = CopyJob { id, from, into };
                 match self.engines.devices.of(from).or_else(|| self.engines.devices.of(into)) {
                     None => {
@@ -230,10 +229,7 @@ impl Shared {
                 }
             }
             Action::Decode(decode) => {
-                let (from, into) = {
-                    let staging = self.staging();
-                    (beside.place(decode.from, &staging.pool)?, beside.place(decode.into, &staging.pool)?)
-                };
+                let (from, into) = (beside.place(decode.from, leased)?, beside.place(decode.into, leased)?);
                 let (transform, available) = (decode.transform, decode.available);
                 let job = CodecJob { id, transform, from, available, cursor: decode.cursor, into };
                 if decode.on == Processor::Device

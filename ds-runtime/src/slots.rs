@@ -8,8 +8,8 @@ use core::mem::{ManuallyDrop, take};
 use core::panic::Location as Caller;
 use core::task::Waker;
 
-use ds_core::{Memory, OpId, RequestId, Span};
-use ds_engine::{FileRef, HostBytes, Place, StagingPool};
+use ds_core::{LeaseId, Memory, OpId, RequestId, Span};
+use ds_engine::{FileRef, HostBytes, Place};
 use std::alloc::alloc_zeroed;
 
 use crate::completion::Completion;
@@ -172,12 +172,16 @@ impl Beside {
         self.file.as_ref().map(|file| unsafe { file.lend() })
     }
 
-    /// The memory a span names, for a job.
-    pub(crate) fn place(&self, span: Span, staging: &StagingPool) -> Option<Place> {
+    /// The memory a span names, for a job; `leased` finds that of a lease.
+    pub(crate) fn place(
+        &self,
+        span: Span,
+        leased: impl FnOnce(LeaseId) -> Option<HostBytes>,
+    ) -> Option<Place> {
         let whole = match span.memory {
             Memory::Host(SOURCE) => self.source.bytes(),
             Memory::Host(DESTINATION) => self.destination.bytes(),
-            Memory::Lease(lease) => staging.bytes(lease)?,
+            Memory::Lease(lease) => leased(lease)?,
             Memory::Host(_) => return None,
             Memory::Device { device, handle } => {
                 return Some(Place::Device { device, handle, offset: span.offset, len: span.len });

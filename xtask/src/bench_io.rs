@@ -1,5 +1,5 @@
-//! `cargo xtask bench io`: the engines beside fio's io_uring engine and beside a plain `pread` loop, on one file, as a table, a file
-//! of results and a chart.
+//! `cargo xtask bench io`: the engines beside fio's io_uring engine and beside a plain `pread` loop, on one thread and on two,
+//! on one file, as a table, a file of results and a chart.
 //!
 //! Every contestant makes random reads of one size for a while, each in a process of its own; this project's engines through the
 //! whole runtime, queue included. In one kind of cell every read that ends begins the next, so that a depth is kept, as fio keeps

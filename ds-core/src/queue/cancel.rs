@@ -11,7 +11,7 @@ impl<S: Slots> Queue<S> {
     /// moved bytes. Returns how many requests that were: 0 if the id names none, or one that is over or about to be.
     pub fn cancel(&mut self, id: RequestId) -> u32 {
         match self.find(id) {
-            Some(_) => u32::from(self.cancel_slot(id.slot)),
+            Some(_) => u32::from(self.cancel_slot(id.slot())),
             None => 0,
         }
     }

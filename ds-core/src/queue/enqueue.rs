@@ -64,6 +64,7 @@ impl<S: Slots> Queue<S> {
 
     fn enqueue_marker(&mut self, entry: Entry, now: Time) -> Result<(), Error> {
         self.occupy(entry, now)?;
+        self.markers += 1;
         self.auto_submit(now);
         Ok(())
     }
@@ -71,20 +72,18 @@ impl<S: Slots> Queue<S> {
     /// Lets everything enqueued so far begin. Returns how many entries that were.
     pub fn submit(&mut self, now: Time) -> u32 {
         let count = self.stats.unsubmitted;
-        while let Some(index) = self.pop(List::Queued) {
-            let slot = self.slot_mut(index);
+        let mut requests = 0;
+        self.lists.pour(self.slots.as_mut(), List::Queued, List::Begin, |slot| {
             slot.submitted = true;
             slot.marks.submitted = now;
-            if slot.entry != Entry::Request {
-                continue;
+            let is_request = slot.entry == Entry::Request;
+            if is_request {
+                slot.stage = Stage::Submitted;
+                requests += 1;
             }
-            slot.stage = Stage::Submitted;
-            let blocked = slot.blocked;
-            self.stats.in_flight += 1;
-            if !blocked {
-                self.push(List::Begin, index);
-            }
-        }
+            is_request && !slot.blocked
+        });
+        self.stats.in_flight += requests;
         self.stats.unsubmitted = 0;
         count
     }
@@ -105,7 +104,7 @@ impl<S: Slots> Queue<S> {
             }
             return;
         }
-        let next = core::mem::replace(&mut self.slot_mut(after.slot).dependents, index);
+        let next = core::mem::replace(&mut self.slot_mut(after.slot()).dependents, index);
         if next != NIL {
             self.slot_mut(next).prev_dependent = index;
         }
@@ -129,7 +128,7 @@ impl<S: Slots> Queue<S> {
         if prev != NIL {
             self.slot_mut(prev).next_dependent = next;
         } else if let Some(after) = after {
-            self.slot_mut(after.slot).dependents = next;
+            self.slot_mut(after.slot()).dependents = next;
         }
     }
 

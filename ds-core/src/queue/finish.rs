@@ -1,6 +1,6 @@
 //! How entries end.
 
-use super::slot::{Chain, List, Lists, PartState, Slot, Stop};
+use super::slot::{Chain, List, Lists, NIL, PartState, Slot, Stop};
 use super::{Queue, Slots};
 use crate::completion::{ByteCounts, Completion, Failure};
 use crate::error::{Context, Error, ErrorKind, Stage};
@@ -69,7 +69,9 @@ impl<S: Slots> Queue<S> {
         slot.stage = Stage::Done;
         slot.request.deadline = None;
         let failure = failure(slot, index);
-        self.set_timer(index);
+        if slot.heap_position != NIL {
+            self.set_timer(index);
+        }
         self.leave_order(index, failure);
         if let Some(failure) = failure {
             self.record.failures += 1;
@@ -99,7 +101,8 @@ impl<S: Slots> Queue<S> {
     }
 
     /// Hands a completion over and frees its slot.
-    #[inline]
+    // As `completion`.
+    #[inline(always)]
     pub(super) fn deliver(&mut self, index: u32) -> Completion {
         let completion = self.completion(index);
         if self.planted_double_completion(index) {
@@ -123,7 +126,8 @@ impl<S: Slots> Queue<S> {
         self.stats.record(byte_counts(slot), slot.path, slot.marks.latency_nanos(), times);
     }
 
-    #[inline]
+    // Into whoever makes something else of it: then its parts are moved, and the large whole never is.
+    #[inline(always)]
     pub(super) fn completion(&self, index: u32) -> Completion {
         let slot = self.slot(index);
         let id = slot.id(index);

@@ -30,6 +30,9 @@ pub trait Slots: AsRef<[Slot]> + AsMut<[Slot]> {}
 
 impl<T: AsRef<[Slot]> + AsMut<[Slot]> + ?Sized> Slots for T {}
 
+/// Entries that a slot holds before others have their turn, where there are free ones.
+const GENERATIONS_IN_A_ROW: u32 = 256;
+
 /// How a queue behaves. Chosen once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -125,6 +128,8 @@ pub struct Queue<S> {
     next_serial: u64,
     /// Entries that hold a slot.
     held: u32,
+    /// Those of them that are markers.
+    markers: u32,
     transfers_flying: u32,
     /// Requests begun and not ended.
     begun: u32,
@@ -168,6 +173,7 @@ impl<S: Slots> Queue<S> {
             next_sequence: 1,
             next_serial: 1,
             held: 0,
+            markers: 0,
             transfers_flying: 0,
             begun: 0,
             begun_last: false,
@@ -273,7 +279,7 @@ impl<S: Slots> Queue<S> {
     #[must_use]
     pub fn peek(&self, id: RequestId) -> Option<Completion> {
         let slot = self.find(id)?;
-        (slot.stage == Stage::Done).then(|| self.completion(id.slot))
+        (slot.stage == Stage::Done).then(|| self.completion(id.slot()))
     }
 
     /// How that request ended, if it has and nobody has taken its completion: [`Completion::result`] alone, for less work than
@@ -285,8 +291,10 @@ impl<S: Slots> Queue<S> {
     }
 
     /// The completion of that request, if it has ended and nobody has taken it. Its slot is free from now on.
+    // As `completion`.
+    #[inline(always)]
     pub fn take(&mut self, id: RequestId) -> Option<Completion> {
-        if self.is_done(id) == Some(true) { Some(self.deliver(id.slot)) } else { None }
+        if self.is_done(id) == Some(true) { Some(self.deliver(id.slot())) } else { None }
     }
 
     /// Whether that request has ended and its completion is still to be taken; `None` if the id names no request.
@@ -296,8 +304,8 @@ impl<S: Slots> Queue<S> {
     }
 
     fn find(&self, id: RequestId) -> Option<&Slot> {
-        let slot = self.slots.as_ref().get(id.slot as usize)?;
-        (slot.generation == id.generation && slot.entry == Entry::Request).then_some(slot)
+        let slot = self.slots.as_ref().get(id.index())?;
+        (slot.generation == id.generation() && slot.entry == Entry::Request).then_some(slot)
     }
 
     fn slot(&self, index: u32) -> &Slot {
@@ -350,8 +358,15 @@ impl<S: Slots> Queue<S> {
         let slot = self.slot_mut(index);
         slot.entry = Entry::Free;
         slot.generation = slot.generation.checked_add(1).unwrap_or(1);
+        let slot_rests = slot.generation.is_multiple_of(GENERATIONS_IN_A_ROW);
         debug_assert!(slot.heap_position == NIL && slot.dependents == NIL);
         self.held -= 1;
-        self.push(List::Free, index);
+        // The next entry gets the slot that is in the cache; but slots take turns now and then, or the generations of a few would come
+        // round in hours.
+        if slot_rests {
+            self.push(List::Free, index);
+        } else {
+            self.lists.push_front(self.slots.as_mut(), List::Free, index);
+        }
     }
 }

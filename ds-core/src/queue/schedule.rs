@@ -27,7 +27,13 @@ impl<S: Slots> Queue<S> {
             if room == Room::Any {
                 // Those that wait to begin and those under way take turns, or a driver that performs each action before it
                 // asks for the next would see one huge request to its end first.
-                if !self.begun_last && self.begin_next(now) {
+                if !self.begun_last
+                    && let Some(index) = self.begin_next(now)
+                {
+                    if self.may_start_at_once(index) {
+                        return Some(self.start_transfer(index));
+                    }
+                    self.resume(index);
                     self.begun_last = true;
                     continue;
                 }
@@ -35,7 +41,8 @@ impl<S: Slots> Queue<S> {
                 if let Some(action) = self.next_transfer() {
                     return Some(action);
                 }
-                if self.begin_next(now) {
+                if let Some(index) = self.begin_next(now) {
+                    self.resume(index);
                     continue;
                 }
             }
@@ -90,7 +97,13 @@ impl<S: Slots> Queue<S> {
             }
     }
 
+    /// Where there are no markers, as mostly, the first entry need not be looked at.
+    #[inline]
     fn fire_marker(&mut self) -> Option<Action> {
+        if self.markers == 0 { None } else { self.fire_first() }
+    }
+
+    fn fire_first(&mut self) -> Option<Action> {
         let mut head = self.lists.head(List::Order)?;
         if self.planted_fifo_breach() {
             head = Lists::following(self.slots.as_ref(), List::Order, head).unwrap_or(head);
@@ -107,6 +120,7 @@ impl<S: Slots> Queue<S> {
         };
         self.leave_order(head, None);
         self.vacate(head);
+        self.markers -= 1;
         self.stats.notices += 1;
         Some(Action::Notify(notice))
     }
@@ -249,17 +263,29 @@ impl<S: Slots> Queue<S> {
             if slot.is_stopped() || !self.wants_transfer(index) {
                 continue;
             }
-            let action = self.start_transfer(index);
-            self.transfers_flying += 1;
-            self.resume(index);
-            return Some(action);
+            return Some(self.start_transfer(index));
         }
         None
     }
 
+    /// Whether the transfer of a request that has just begun is the next, as it would be if it were put in line: nobody is there
+    /// before it, and it wants nothing else first.
+    fn may_start_at_once(&self, index: u32) -> bool {
+        self.lists.head(List::Transfer).is_none()
+            && self.transfers_flying < self.config.max_transfers
+            && !self.wants_work(index)
+            && self.wants_transfer(index)
+    }
+
+    /// Starts what file I/O the request wants; puts it back in line if it wants more.
     fn start_transfer(&mut self, index: u32) -> Action {
+        self.transfers_flying += 1;
         if !self.slot(index).plan.sync {
-            return self.start_part(index, Leg::File);
+            let action = self.start_part(index, Leg::File);
+            if self.wants_transfer(index) {
+                self.push(List::Transfer, index);
+            }
+            return action;
         }
         let serial = self.next_serial();
         let op = OpId::new(index, WORK_PART as u32, serial);
@@ -314,14 +340,14 @@ impl<S: Slots> Queue<S> {
         }
     }
 
-    /// Lets the first waiting request begin, if there is room for its bytes.
-    fn begin_next(&mut self, now: Time) -> bool {
-        let Some(index) = self.lists.head(List::Begin) else { return false };
+    /// Lets the first waiting request begin, if there is room for its bytes. Its operations are still to be put in line.
+    fn begin_next(&mut self, now: Time) -> Option<u32> {
+        let index = self.lists.head(List::Begin)?;
         let footprint = self.slot(index).footprint();
         // More bytes than 64 bits count are more than any limit.
-        let Some(bytes) = self.stats.bytes_in_flight.checked_add(footprint) else { return false };
+        let bytes = self.stats.bytes_in_flight.checked_add(footprint)?;
         if self.begun > 0 && bytes > self.config.max_bytes_in_flight {
-            return false;
+            return None;
         }
         self.unlink(List::Begin, index);
         self.begun += 1;
@@ -331,8 +357,7 @@ impl<S: Slots> Queue<S> {
         slot.marks.begun = now;
         slot.marks.fetched = now;
         slot.marks.decoded = now;
-        self.resume(index);
-        true
+        Some(index)
     }
 
     fn next_serial(&mut self) -> u64 {

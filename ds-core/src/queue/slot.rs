@@ -146,6 +146,35 @@ impl Lists {
         }
     }
 
+    /// Empties a list into the end of another of the same chain, in order. What `goes` does not want there is in neither.
+    pub(super) fn pour(
+        &mut self,
+        slots: &mut [Slot],
+        from: List,
+        into: List,
+        mut goes: impl FnMut(&mut Slot) -> bool,
+    ) {
+        let chain = into.chain();
+        debug_assert_eq!(from.chain(), chain, "{from:?} and {into:?} go through different links");
+        let source = core::mem::replace(&mut self.ends[from as usize], Ends { head: NIL, tail: NIL });
+        let ends = &mut self.ends[into as usize];
+        let mut next = source.head;
+        while next != NIL {
+            let index = next;
+            let slot = &mut slots[index as usize];
+            next = slot.links[chain].next;
+            if !goes(slot) {
+                slot.links[chain] = Link::NONE;
+                continue;
+            }
+            slot.links[chain] = Link { prev: ends.tail, next: NIL, list: Some(into) };
+            match core::mem::replace(&mut ends.tail, index) {
+                NIL => ends.head = index,
+                previous => slots[previous as usize].links[chain].next = index,
+            }
+        }
+    }
+
     pub(super) fn pop(&mut self, slots: &mut [Slot], list: List) -> Option<u32> {
         let head = self.head(list)?;
         self.unlink(slots, list, head);
@@ -476,7 +505,7 @@ impl Slot {
     }
 
     pub(super) fn id(&self, index: u32) -> RequestId {
-        RequestId { slot: index, generation: self.generation }
+        RequestId::new(index, self.generation)
     }
 
     /// Operations engines have and have not answered.
@@ -558,6 +587,10 @@ impl Slot {
 
     /// A sub-transfer that is to be tried again, or goes on, on this way.
     pub(super) fn waiting_part(&self, leg: Leg) -> Option<usize> {
+        // Most requests have none, and then no part is looked at.
+        if !self.states.contains(&PartState::Again) {
+            return None;
+        }
         let mut parts = self.states.iter().zip(&self.parts);
         parts.position(|(&state, part)| state == PartState::Again && part.leg == leg)
     }
@@ -626,5 +659,29 @@ mod tests {
         }
         assert_eq!(seen, [0, 1, 3, 2]);
         assert_eq!(lists.pop(&mut slots, List::Queued), None);
+    }
+
+    #[test]
+    fn what_is_poured_comes_behind_what_is_there_and_the_rest_is_nowhere() {
+        let mut slots = [const { Slot::new() }; 5];
+        let mut lists = Lists::new();
+        let drain = |lists: &mut Lists, slots: &mut [Slot]| -> [Option<u32>; 4] {
+            core::array::from_fn(|_| lists.pop(slots, List::Begin))
+        };
+        lists.pour(&mut slots, List::Queued, List::Begin, |_| true);
+        assert_eq!(drain(&mut lists, &mut slots), [None; 4]);
+        for round in 0..2 {
+            lists.push(&mut slots, List::Begin, 4);
+            for index in 0..4 {
+                slots[index as usize].submitted = index != round;
+                lists.push(&mut slots, List::Queued, index);
+            }
+            lists.pour(&mut slots, List::Queued, List::Begin, |slot| slot.submitted);
+            assert_eq!(lists.head(List::Queued), None);
+            assert!(Lists::is_free_for(&slots, List::Begin, round));
+            lists.unlink(&mut slots, List::Begin, 3);
+            let poured = if round == 0 { [1, 2] } else { [0, 2] };
+            assert_eq!(drain(&mut lists, &mut slots), [Some(4), Some(poured[0]), Some(poured[1]), None]);
+        }
     }
 }

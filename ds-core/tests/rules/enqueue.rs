@@ -31,6 +31,23 @@ fn half_the_capacity_submits_itself() {
 }
 
 #[test]
+fn the_slot_freed_last_is_taken_first_and_none_wears_out_before_the_others() {
+    let mut desk = Desk::plain();
+    let mut uses = [0_u32; 8];
+    let (mut last, mut changes) = (0, 0);
+    for _ in 0..8 * 1024 {
+        let id = desk.start(read(0));
+        desk.idle();
+        assert!(desk.queue.take(id).is_some());
+        changes += u32::from(id.index() != last);
+        last = id.index();
+        uses[last] += 1;
+    }
+    assert!(changes < 8 * 1024 / 100, "{changes}");
+    assert!(uses.iter().max().unwrap() - uses.iter().min().unwrap() <= 256, "{uses:?}");
+}
+
+#[test]
 fn without_auto_submit_a_full_queue_stays_still() {
     let mut desk = Desk::plain();
     for _ in 0..8 {

@@ -41,8 +41,10 @@ pub(super) const KEEPING_DEPTH: [Contestant; 4] = [
 ];
 
 /// Those who wait for each batch.
-pub(super) const WAITING: [Contestant; 6] = [
+pub(super) const WAITING: [Contestant; 7] = [
     ours("pread", &["--engine", "pread"]),
+    // What there is to gain from a second core, without a queue between.
+    ours("pread-2", &["--engine", "pread", "--workers", "2"]),
     ours("cpu-1", &["--engine", "cpu", "--workers", "1", "--batch"]),
     ours("cpu-2", &["--engine", "cpu", "--workers", "2", "--batch"]),
     ours("cpu-4", &["--engine", "cpu", "--workers", "4", "--batch"]),
