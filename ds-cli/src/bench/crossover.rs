@@ -19,8 +19,8 @@ use super::places::{Places, Plain, in_a_row};
 use super::samples::Samples;
 use crate::error::Result;
 
-/// Smallest and largest content of a request.
-const SIZES: core::ops::RangeInclusive<u64> = 4 << 10..=64 << 20;
+/// Smallest and largest content of a request: the processor's result lies in staging memory on its way, which is 32 MiB unless told.
+const SIZES: core::ops::RangeInclusive<u64> = 4 << 10..=16 << 20;
 /// Requests in flight where there are many, unless their content is more than a measurement's.
 const MANY: usize = 32;
 /// Fewest of them.

@@ -142,10 +142,6 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         path: options.path,
     };
     let wants = |figure| options.figures.contains(&figure);
-    let rival = match wants(Figure::Resident) {
-        true => rival(options.nvcomp.as_deref(), &gpu)?,
-        false => (Rival::NotMeasured { why: "figure 1 was not asked for".to_owned() }, None),
-    };
     let folder = Scratch::new("ds-bench-")
         .map_err(|error| Error::system("create a directory in", &std::env::temp_dir(), error).hint(PLACE))?;
     let (path, content) = source(options, folder.path()).map_err(|error| error.elsewhere(PLACE))?;
@@ -163,7 +159,7 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         machine: machine::describe(None),
         device: gpu.describe(options.path),
-        rival: rival.0,
+        rival: Rival::NotMeasured { why: "figure 1 was not asked for".to_owned() },
         driver: None,
         direct: None,
         content,
@@ -175,16 +171,24 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         file: None,
         crossover: Vec::new(),
     };
-    // Bounds of the third and the fourth are what the first measures.
-    if wants(Figure::Resident) || wants(Figure::Upload) || wants(Figure::File) {
-        results.resident =
-            resident::measure(&gpu, &classes, &scope, rival.1.as_ref(), beside.any, &progress)?;
-    }
+    // Before the rival is there: a device that others in the process hold as well takes longer to begin.
     if wants(Figure::Overhead) {
         progress.begin("submissions");
         results.overhead = overhead::measure(&gpu, &classes, &scope)?;
         progress.done();
     }
+    let rival = match wants(Figure::Resident) {
+        true => rival(options.nvcomp.as_deref(), &gpu)?,
+        false => (results.rival.clone(), None),
+    };
+    results.rival = rival.0;
+    // Bounds of the third and the fourth are what the first measures.
+    if wants(Figure::Resident) || wants(Figure::Upload) || wants(Figure::File) {
+        results.resident =
+            resident::measure(&gpu, &classes, &scope, rival.1.as_ref(), beside.any, &progress)?;
+    }
+    // Nor is it there any more for what follows.
+    drop(rival.1);
     let bus = match wants(Figure::Upload) || wants(Figure::File) {
         true => upload::bus(&gpu, &scope)?,
         false => f64::NAN,

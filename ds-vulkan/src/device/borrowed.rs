@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ash::vk;
 
+use super::exits;
 use super::info::{Features, inspect};
 use super::messages::Messages;
 use super::queues::{MOST_COMPUTE, Queue, QueueLock, Queues};
@@ -72,6 +73,7 @@ impl BorrowedFeatures {
 /// # Safety
 /// As [`Device::borrow`](crate::Device::borrow).
 pub(super) unsafe fn parts(handles: BorrowedDevice) -> Result<Parts, OpenError> {
+    exits::note();
     // SAFETY: loading the loader runs its initialisers: code that the application has run already.
     let entry = unsafe { ash::Entry::load() };
     let entry = entry.map_err(|error| OpenError::NoLoader(error.to_string()))?;

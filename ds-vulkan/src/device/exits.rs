@@ -5,7 +5,7 @@
 //! the driver's to end, which wants the first. None of the three comes to an end, whatever devices they are about. So what ends waits
 //! here for what ends: threads that have called a driver through this crate, and devices of ours.
 //!
-//! C libraries put a thread away in this order: destructors of thread-local variables, then those of keys
+//! The GNU C library puts a thread away in this order: destructors of thread-local variables, then those of keys
 //! (`pthread_key_create`), in rounds, as long as a destructor sets its key anew, four at least. The driver's is one of a key. A
 //! thread counts as ending from a variable's destructor on, until a key's was called in the third round.
 
@@ -13,15 +13,19 @@ use core::cell::Cell;
 use core::ffi::c_void;
 use core::time::Duration;
 use std::sync::{Condvar, Mutex, OnceLock};
+use std::time::Instant;
 
 use ds_engine::lock::{lock, wait, wait_timeout};
 
 /// In which round of destructors a thread is taken to be through with the driver's.
 const LAST_ROUND: usize = 3;
 
-/// How long a device waits for threads to end, which takes microseconds. One may be held up by another destructor, that may even want
+/// How long a device waits for threads, whose ends take microseconds. One may be held up by another destructor, which may even want
 /// what whoever destroys the device holds.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FOR_THREADS: Duration = Duration::from_secs(1);
+
+/// How long a thread waits for devices, whose ends take some milliseconds each, unless the driver hangs.
+const FOR_DEVICES: Duration = Duration::from_secs(10);
 
 static ENDS: Ends = Ends { now: Mutex::new(Now { threads: 0, device: false }), changed: Condvar::new() };
 
@@ -81,7 +85,7 @@ pub(crate) fn note() {
             // SAFETY: `key` is there to be written; the destructor stays in memory as the key does.
             (unsafe { libc::pthread_key_create(&mut key, Some(round)) } == 0).then_some(key)
         });
-        // A thread that ends already has no variables any more.
+        // A thread that is at its keys may have no variables any more.
         let seen = !main && key.is_some() && END.try_with(|_| ()).is_ok();
         LIFE.set(if seen { Life::Known } else { Life::Unseen });
     }
@@ -94,9 +98,9 @@ pub(super) fn while_none_ends(destroy: impl FnOnce()) {
         // It is here, and not with the driver.
         ENDS.thread_is_through();
     }
-    ENDS.device_begins();
+    let device = ENDS.device_begins();
     destroy();
-    ENDS.device_is_through();
+    drop(device);
     if ending {
         ENDS.thread_begins();
     }
@@ -124,9 +128,10 @@ fn over() {
 
 impl Ends {
     fn thread_begins(&self) {
+        let begin = Instant::now();
         let mut now = lock(&self.now);
-        while now.device {
-            now = wait(&self.changed, now);
+        while now.device && begin.elapsed() < FOR_DEVICES {
+            now = wait_timeout(&self.changed, now, FOR_DEVICES).0;
         }
         now.threads += 1;
     }
@@ -136,29 +141,29 @@ impl Ends {
         self.changed.notify_all();
     }
 
-    fn device_begins(&self) {
+    fn device_begins(&self) -> Device<'_> {
         let mut now = lock(&self.now);
         while now.device {
             now = wait(&self.changed, now);
         }
         // Threads that are to begin wait from here on.
         now.device = true;
-        while now.threads > 0 {
-            let (held, late) = wait_timeout(&self.changed, now, PATIENCE);
-            now = held;
-            if late {
-                log::warn!(
-                    "{} threads do not come to their end; the device is destroyed meanwhile",
-                    now.threads
-                );
-                break;
-            }
+        let device = Device(self);
+        let begin = Instant::now();
+        while now.threads > 0 && begin.elapsed() < FOR_THREADS {
+            now = wait_timeout(&self.changed, now, FOR_THREADS).0;
         }
+        device
     }
+}
 
-    fn device_is_through(&self) {
-        lock(&self.now).device = false;
-        self.changed.notify_all();
+/// One that ends.
+struct Device<'a>(&'a Ends);
+
+impl Drop for Device<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.now).device = false;
+        self.0.changed.notify_all();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use ash::vk;
+use ds_engine::contain;
 
 /// Who may use a queue: submitting to one is for one thread at a time. An application that submits to the queues it lends
 /// takes the same lock for that.
@@ -23,7 +24,7 @@ use ash::vk;
 /// ```
 pub trait QueueLock: Send + Sync {
     /// Takes the lock of this queue, calls `submit` once, and releases the lock. Called on the engine's thread; `submit` takes
-    /// some microseconds.
+    /// some microseconds. If this panics, what was to be submitted and has not been fails, and nothing else.
     fn with_queue(&self, queue: vk::Queue, submit: &mut dyn FnMut());
 }
 
@@ -129,11 +130,14 @@ impl Queue {
             }
             Guard::Callers(lock) => {
                 let (mut run, mut result) = (Some(run), None);
-                lock.with_queue(self.raw, &mut || {
-                    // A second call in the same lock finds nothing left to do.
-                    if let Some(run) = run.take() {
-                        result = Some(run(self.raw));
-                    }
+                // What has been submitted has been, even if the lock panics after that.
+                let _ = contain(|| {
+                    lock.with_queue(self.raw, &mut || {
+                        // A second call in the same lock finds nothing left to do.
+                        if let Some(run) = run.take() {
+                            result = Some(run(self.raw));
+                        }
+                    });
                 });
                 result
             }
@@ -188,5 +192,22 @@ mod tests {
         let queue = Queue::with_lock(vk::Queue::null(), 0, lock.clone());
         let held = queue.locked(|_| lock.0.try_lock().is_err());
         assert!(held == Some(true) && *lock.0.lock().unwrap() == 1);
+    }
+
+    #[test]
+    fn a_lock_that_panics_undoes_nothing() {
+        struct Panics {
+            first: bool,
+        }
+        impl QueueLock for Panics {
+            fn with_queue(&self, _: vk::Queue, submit: &mut dyn FnMut()) {
+                assert!(!self.first, "this message belongs to the test");
+                submit();
+                panic!("this message belongs to the test");
+            }
+        }
+        let of = |first| Queue::with_lock(vk::Queue::null(), 0, Arc::new(Panics { first }));
+        assert_eq!(of(true).locked(|_| 1), None);
+        assert_eq!(of(false).locked(|_| 1), Some(1));
     }
 }

@@ -288,6 +288,8 @@ impl<F> Waiting<F> {
 /// Submissions to one queue, which end in order.
 pub(crate) struct Flights<F = Flight> {
     state: Mutex<Submitted<F>>,
+    /// Counts what was added, for those who look without the lock.
+    arrivals: AtomicUsize,
     changed: Condvar,
 }
 
@@ -302,7 +304,7 @@ struct Submitted<F> {
 impl<F> Default for Flights<F> {
     fn default() -> Self {
         let submitted = Submitted { flights: VecDeque::new(), flying: 0, closed: false };
-        Self { state: Mutex::new(submitted), changed: Condvar::new() }
+        Self { state: Mutex::new(submitted), arrivals: AtomicUsize::new(0), changed: Condvar::new() }
     }
 }
 
@@ -315,6 +317,7 @@ impl<F> Flights<F> {
         let mut state = self.lock();
         state.flights.push_back(flight);
         state.flying += 1;
+        self.arrivals.fetch_add(1, Ordering::Relaxed);
         drop(state);
         self.changed.notify_all();
     }
@@ -335,14 +338,22 @@ impl<F> Flights<F> {
     }
 
     /// Waits for the next one to be submitted. `None` when none will be.
-    pub(crate) fn next(&self) -> Option<F> {
-        let mut state = self.lock();
+    pub(crate) fn next(&self, patience: &mut Patience) -> Option<F> {
+        let (mut state, mut looked) = (self.lock(), false);
         loop {
             if let Some(flight) = state.flights.pop_front() {
                 return Some(flight);
             }
             if state.closed {
                 return None;
+            }
+            // A model has no time to look.
+            if !looked && !cfg!(all(test, loom)) && patience.is_left() {
+                let before = self.arrivals.load(Ordering::Relaxed);
+                drop(state);
+                looked = !patience.look(|| self.arrivals.load(Ordering::Relaxed) != before);
+                state = self.lock();
+                continue;
             }
             state = wait(&self.changed, state);
         }
@@ -507,7 +518,7 @@ mod tests {
             answered.fetch_add(jobs, Ordering::Release);
         };
         let answer = |lane: &Flights| {
-            while let Some(flight) = lane.next() {
+            while let Some(flight) = lane.next(&mut Patience::default()) {
                 finish(lane, flight);
                 // Code of the application's that waits for others drives its own lane.
                 if let Some(next) = lane.next_over(|flight| line.has_landed(flight.batch.behind)) {
@@ -626,7 +637,7 @@ mod model {
 
         /// As a thread that answers.
         fn answer(&self, lane: usize) {
-            while let Some(flight) = self.lanes[lane].next() {
+            while let Some(flight) = self.lanes[lane].next(&mut Patience::default()) {
                 self.line.wait_landed(flight.behind);
                 let jobs = flight.jobs;
                 self.lanes[lane].land();

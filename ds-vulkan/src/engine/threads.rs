@@ -257,8 +257,9 @@ pub(crate) fn answer(engine: usize, lane: usize, core: Arc<Core>, sink: Arc<dyn 
 /// If this thread is one that answers: answers until nothing more will be submitted. Returns whether it is.
 pub(crate) fn finish_all(engine: usize) -> bool {
     let Some(Answering { core, lane, sink, .. }) = answering(engine) else { return false };
-    let (mut answers, mut patience) = (Vec::new(), Patience::lasting(Patience::DEVICE));
-    while let Some(flight) = core.lanes[lane].next() {
+    let [mut begins, mut patience] = [Patience::lasting(Patience::DEVICE); 2];
+    let mut answers = Vec::new();
+    while let Some(flight) = core.lanes[lane].next(&mut begins) {
         core.finish(lane, flight, &mut patience, &*sink, &mut answers);
     }
     true
