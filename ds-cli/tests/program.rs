@@ -155,15 +155,27 @@ fn doctor_is_honest_about_engines() {
     assert_eq!(found["engines"]["vulkan"]["offered"], usable);
     assert_eq!(found["vulkan"]["available"], found["vulkan"]["devices"].is_array());
     assert_eq!(found["vulkan"]["reason"].is_string(), !found["vulkan"]["devices"].is_array());
+    let text = run(["doctor"]);
+    succeeds(&text);
+    let text = String::from_utf8(text.stdout).unwrap();
+    for device in devices.iter().filter(|device| device["usable"] == true) {
+        let [least, most] = [0, 1].map(|n| device["subgroup_sizes"][n].as_u64().unwrap());
+        let decoder = if (least..=most).contains(&32) { "32 lanes" } else { "any size" };
+        assert_eq!(device["decoder"], decoder);
+        assert!(text.contains(&format!("{most}, decoder: {decoder}")), "{text}");
+        assert!(device["subgroup_size_control"] == true || least == most);
+        assert!(device["compute_queues"].as_u64().unwrap() > 0);
+        for told in ["memory_window", "shares_memory", "memory_model", "scalar_layout", "transfer_queue"] {
+            assert!(device[told].is_boolean(), "{told}: {device}");
+        }
+        assert!(device["kind"] != "software" || device["shares_memory"] == true);
+    }
     // The ring is offered where one can be had, and `auto` makes use of it.
     let ring = found["io_uring"]["available"].as_bool().unwrap();
     assert_eq!(found["engines"]["uring"]["offered"], ring);
     assert_eq!(found["engines"]["auto"]["io"], if ring { "cpu+uring" } else { "cpu" });
     assert_eq!(found["io_uring"]["features"].is_array(), ring);
     assert!(found["machine"]["cores"].as_u64().unwrap() > 0);
-    let text = run(["doctor"]);
-    succeeds(&text);
-    let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("kernel") && text.contains("page size") && text.contains("direct io"), "{text}");
     fails(&run(["doctor", "/no/such/place"]), 1, "No such file");
     succeeds(&run(["doctor", "/proc/version"]));

@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ds_runtime::vulkan::{BorrowedDevice, BorrowedFeatures, Device, GpuBuffer, PipelineCache, QueueLock, vk};
+use ds_runtime::vulkan::{BorrowedDevice, Device, GpuBuffer, PipelineCache, QueueLock, vk};
 use ds_runtime::{CodecKind, QueueOptions, Request, Runtime};
 
 /// What an application's renderer has.
@@ -111,18 +111,11 @@ impl Renderer {
 
     /// The handles, lent.
     fn lend(&self) -> BorrowedDevice {
-        BorrowedDevice {
-            instance: self.instance.handle(),
-            physical: self.physical,
-            device: self.device.handle(),
-            api_version: vk::API_VERSION_1_3,
-            more_compute: Vec::new(),
-            compute: (self.queue, self.family),
-            transfer: (self.queue, self.family),
-            queue_lock: Some(Arc::clone(&self.queue_lock) as Arc<dyn QueueLock>),
-            features: BorrowedFeatures::default(),
-            pipeline_cache: PipelineCache::Off,
-        }
+        let (instance, device) = (self.instance.handle(), self.device.handle());
+        let compute = (self.queue, self.family);
+        BorrowedDevice::new(instance, self.physical, device, vk::API_VERSION_1_3, compute)
+            .queue_lock(Arc::clone(&self.queue_lock) as Arc<dyn QueueLock>)
+            .pipeline_cache(PipelineCache::Off)
     }
 }
 

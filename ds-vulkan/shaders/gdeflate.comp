@@ -6,7 +6,8 @@
 // shared memory.
 //
 // Safe on any input:
-// - Compressed words are read by `load_word` alone, which checks the index.
+// - Compressed words are read below `words` alone: `load_word` and those who read ahead check the index. Where they begin at no multiple
+//   of four bytes, the aligned words they lie in are read: up to three bytes before them and behind them, never used, are foreign.
 // - Output is read at offsets below what has been written (`at`; a match's distance was checked against where it begins:
 //   `DISTANCE_TOO_FAR`) and written below `end`, which no symbol may pass (`OUTPUT_OVERRUN`).
 // - Every round takes a bit of each lane that has a turn, every block three of lane 0, and the words are counted (`TRUNCATED`).

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use ds_core::Transform;
 use ds_gdeflate::{CodecId, Level, compress};
 use ds_vulkan::{
-    DecoderPath, Device, DeviceChoice, DeviceOptions, GpuBuffer, OpenError, PipelineCache, QueueLock,
-    VulkanConfig, vk,
+    BorrowedDevice, DecoderPath, Device, DeviceChoice, DeviceOptions, GpuBuffer, OpenError, PipelineCache,
+    QueueLock, VulkanConfig, vk,
 };
 
 use common::bench::Bench;
@@ -111,12 +111,20 @@ fn a_lent_device_works_under_its_owners_lock_and_is_not_destroyed() {
         }
     }
     let Some(owner) = device() else { return };
-    let mut handles = owner.lend();
-    let lock = Arc::new(Counting(handles.queue_lock.take().unwrap(), AtomicUsize::new(0)));
-    handles.queue_lock = Some(lock.clone());
+    let lent = owner.lend();
+    let lock = Arc::new(Counting(lent.queue_lock.unwrap(), AtomicUsize::new(0)));
+    let handles =
+        BorrowedDevice::new(lent.instance, lent.physical, lent.device, lent.api_version, lent.compute)
+            .more_compute(lent.more_compute)
+            .transfer(lent.transfer)
+            .queue_lock(lock.clone())
+            .features(lent.features)
+            .pipeline_cache(PipelineCache::Off);
     // SAFETY: the handles are those of `owner`, which is dropped last, with its features; and its own lock is taken.
     let borrowed = unsafe { Device::borrow(handles) }.unwrap();
     assert_eq!(borrowed.info().name, owner.info().name);
+    assert_eq!(borrowed.info().features.subgroup_sizes, owner.info().features.subgroup_sizes);
+    assert_eq!(borrowed.info().features.compute_queues, 1);
     assert_ne!(borrowed, owner);
     // Both are used at once.
     let (first, second) =

@@ -5,14 +5,17 @@ mod common;
 mod jobs;
 
 use core::num::NonZeroUsize;
+use std::sync::Arc;
 
 use ds_core::{Done, Fault, Transform};
-use ds_engine::{CodecEngine, CopyEngine, CopyJob, Engine, JobId};
+use ds_engine::{CodecEngine, CopyEngine, CopyJob, Engine, JobId, StartContext, StartError};
 use ds_gdeflate::{CodecId, Level, compress};
-use ds_vulkan::{GpuBuffer, VulkanConfig};
+use ds_vulkan::device::faults::{Call, Faults};
+use ds_vulkan::device::testing::open_faulty;
+use ds_vulkan::{GpuBuffer, VulkanConfig, VulkanEngine, vk};
 
 use common::bench::{Bench, at, host, with_both_kinds};
-use common::{assert_silent, device};
+use common::{assert_silent, device, options};
 use jobs::{Memory, id, text};
 
 /// One block of the least size, so that a copy goes in many parts.
@@ -99,11 +102,26 @@ fn to_cancel_what_is_over_or_was_never_there_changes_nothing() {
 
 /// Copies up and down, and steps, so many of each, and none where another is; all are answered.
 fn load(bench: &Bench, count: u64, lose: bool) -> Vec<Result<Done, Fault>> {
+    let lose = || {
+        if lose {
+            bench.device.lose()
+        }
+    };
+    load_with(bench, count, || {}, lose)
+}
+
+/// The same; `before` is called when all memory of the test's own is there, `after` when all has been submitted.
+fn load_with(
+    bench: &Bench,
+    count: u64,
+    before: impl FnOnce(),
+    after: impl FnOnce(),
+) -> Vec<Result<Done, Fault>> {
     const EACH: u64 = 3000;
     let stream = compress(&text(EACH as usize), Level::FASTEST, CodecId::default()).unwrap();
     let all = (count * EACH) as usize;
     let (packed, source, target) = (Memory::of(&stream), Memory::of(&text(all)), Memory::new(all));
-    let [upper, lower, decoded] = [(); 3].map(|()| bench.buffer(all as u64));
+    let [upper, lower, decoded, other] = [(); 4].map(|()| bench.buffer(all as u64));
     let copies: Vec<_> = (0..count)
         .flat_map(|n| {
             let on_host = |memory: &Memory| host(memory.part((n * EACH) as usize, EACH as usize));
@@ -117,13 +135,18 @@ fn load(bench: &Bench, count: u64, lose: bool) -> Vec<Result<Done, Fault>> {
     let steps: Vec<_> = (0..count)
         .map(|n| bench.job(Transform::GDeflate, host(packed.lend()), at(&decoded, n * EACH, EACH)))
         .collect();
+    before();
     bench.engine.submit_copies(&mut copies.clone());
     bench.engine.submit(&mut steps.clone());
-    if lose {
-        bench.device.lose();
-    }
+    after();
     let ids = copies.iter().map(|job| job.id).chain(steps.iter().map(|job| job.id));
-    ids.map(|id| bench.log.wait(id).result).collect()
+    let mut ends: Vec<_> = ids.map(|id| bench.log.wait(id).result).collect();
+    // What was answered is left alone: the device's buffers may go now, as the validation layer sees, and what arrives later is seen.
+    drop([upper, lower, decoded]);
+    target.put(0, &vec![0xDD; all]);
+    ends.push(bench.copy(at(&other, 0, EACH), host(Memory::new(EACH as usize).lend())));
+    assert!(target.bytes().iter().all(|byte| *byte == 0xDD), "memory was written after the answer");
+    ends
 }
 
 #[test]
@@ -133,7 +156,7 @@ fn a_lost_device_answers_everything_once_and_does_nothing_any_more() {
         let bench = Bench::new(&device, VulkanConfig::default().as_card(as_card));
         assert!(load(&bench, 20, false).iter().all(Result::is_ok), "all was well before");
         let ends = load(&bench, 100, true);
-        assert_eq!(ends.len(), 300);
+        assert_eq!(ends.len(), 301);
         assert!(ends.iter().all(|end| end.is_ok() || *end == Err(Fault::DeviceLost)), "{ends:?}");
         assert!(ends.contains(&Err(Fault::DeviceLost)), "it had nothing in flight");
         let later = load(&bench, 5, false);
@@ -169,4 +192,107 @@ fn the_backlog_is_what_has_not_been_answered() {
         bench.step(job).unwrap_err();
         assert_eq!(backlog(), 0);
     });
+}
+
+/// Every way of failing, with every number of calls that go well before, on one queue and on several.
+fn with_faults(calls: &[(Call, vk::Result)], test: impl Fn(&Bench, &Faults, Call, vk::Result, u64)) {
+    for &(call, result) in calls {
+        for (well, as_card) in [0, 1, 2, 5].into_iter().flat_map(|well| [(well, false), (well, true)]) {
+            println!("{call:?} says {result:?} after {well} calls, several queues: {as_card}");
+            let Some((device, faults)) = open_faulty(&options()) else { return };
+            let bench = Bench::new(&device, VulkanConfig::default().as_card(as_card));
+            assert!(load(&bench, 3, false).iter().all(Result::is_ok), "all is well before");
+            test(&bench, &faults, call, result, well);
+            assert_eq!(ds_engine::DeviceEngine::backlog(&bench.engine), 0, "nothing is left to do");
+            bench.end();
+            assert_silent(device);
+        }
+    }
+}
+
+#[test]
+fn a_driver_that_gives_up_on_the_device_is_believed() {
+    const LOST: vk::Result = vk::Result::ERROR_DEVICE_LOST;
+    // A wait that fails for whatever reason says that nothing can be known of the device any more.
+    let calls = [
+        (Call::Submit, LOST),
+        (Call::SubmitTaken, LOST),
+        (Call::Wait, LOST),
+        (Call::Wait, vk::Result::ERROR_UNKNOWN),
+    ];
+    with_faults(&calls, |bench, faults, call, result, well| {
+        let mut ends = load_with(bench, 20, || faults.fail(call, well, result), || {});
+        for _ in 0..100 {
+            if bench.device.is_lost() {
+                break;
+            }
+            assert!(ends.iter().all(Result::is_ok), "nothing has failed yet: {ends:?}");
+            ends = load(bench, 20, false);
+        }
+        assert!(bench.device.is_lost() && faults.failed() > 0);
+        assert!(ends.iter().all(|end| end.is_ok() || *end == Err(Fault::DeviceLost)), "{ends:?}");
+        let later = load(bench, 5, false);
+        assert!(later.iter().all(|end| *end == Err(Fault::DeviceLost)), "{later:?}");
+    });
+}
+
+#[test]
+fn where_there_is_no_memory_what_wants_it_fails_and_the_next_goes_well() {
+    const NONE: vk::Result = vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
+    with_faults(&[(Call::Submit, NONE), (Call::Wait, NONE)], |bench, faults, call, result, well| {
+        let mut ends = load_with(bench, 20, || faults.fail(call, well, result), || {});
+        for _ in 0..100 {
+            if faults.failed() > 0 {
+                break;
+            }
+            assert!(ends.iter().all(Result::is_ok), "nothing has failed yet: {ends:?}");
+            ends = load(bench, 20, false);
+        }
+        assert_eq!(faults.failed(), 1);
+        assert!(ends.iter().all(|end| end.is_ok() || *end == Err(Fault::OutOfMemory)), "{ends:?}");
+        // A wait without memory is no end: it is tried again.
+        assert!(call == Call::Wait || ends.contains(&Err(Fault::OutOfMemory)), "nobody was told");
+        assert!(!bench.device.is_lost());
+        let later = load(bench, 20, false);
+        assert!(later.iter().all(Result::is_ok), "{later:?}");
+    });
+}
+
+#[test]
+fn a_job_whose_memory_cannot_be_allocated_fails_and_the_next_goes_well() {
+    for (as_card, well) in [(false, 0), (true, 0), (true, 1), (true, 2), (true, 3)] {
+        let Some((device, faults)) = open_faulty(&options()) else { return };
+        let bench = Bench::new(&device, VulkanConfig::default().as_card(as_card));
+        let fail = || faults.fail(Call::Allocate, well, vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
+        // What is wanted first is allocated with the first jobs.
+        let ends = load_with(&bench, 20, fail, || {});
+        assert!(ends.iter().all(|end| end.is_ok() || *end == Err(Fault::OutOfMemory)), "{ends:?}");
+        assert!(well > 0 || ends.contains(&Err(Fault::OutOfMemory)), "nobody was told");
+        println!("{} of {} found none", ends.iter().filter(|end| end.is_err()).count(), ends.len());
+        assert!(!device.is_lost());
+        let later = load(&bench, 20, false);
+        assert!(later.iter().all(Result::is_ok), "{later:?}");
+        bench.end();
+        assert_silent(device);
+    }
+}
+
+#[test]
+fn an_engine_that_finds_no_memory_is_not_started() {
+    let Some((device, faults)) = open_faulty(&options()) else { return };
+    for well in 0..100 {
+        faults.fail(Call::Allocate, well, vk::Result::ERROR_OUT_OF_DEVICE_MEMORY);
+        let engine = VulkanEngine::new(&device, VulkanConfig::default());
+        let context = StartContext::new(Arc::new(jobs::Log::default()));
+        let started = engine.start(&context);
+        // A timeline, too, and whatever else it had got, is put away.
+        engine.stop();
+        if faults.failed() <= well {
+            assert!(started.is_ok() && well > 0, "{started:?}");
+            drop(engine);
+            return assert_silent(device);
+        }
+        assert!(matches!(started, Err(StartError::Device(_))), "{started:?}");
+    }
+    panic!("it takes memory without end");
 }

@@ -13,7 +13,19 @@ use super::{Parts, PipelineCache};
 use crate::error::OpenError;
 
 /// An application's handles, lent to [`Device::borrow`](crate::Device::borrow).
+///
+/// ```
+/// use ds_vulkan::{BorrowedDevice, BorrowedFeatures, vk};
+///
+/// # let (instance, physical, device) = (vk::Instance::null(), vk::PhysicalDevice::null(), vk::Device::null());
+/// # let (graphics, uploads) = (vk::Queue::null(), vk::Queue::null());
+/// let handles = BorrowedDevice::new(instance, physical, device, vk::API_VERSION_1_3, (graphics, 0))
+///     .transfer((uploads, 1))
+///     .features(BorrowedFeatures::default().subgroup_size_control(true));
+/// # assert_eq!((handles.compute.1, handles.transfer.1, handles.features.host_import), (0, 1, false));
+/// ```
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct BorrowedDevice {
     /// Its instance.
     pub instance: vk::Instance,
@@ -26,8 +38,8 @@ pub struct BorrowedDevice {
     pub api_version: u32,
     /// A queue that computes, and its family.
     pub compute: (vk::Queue, u32),
-    /// Further queues of that family which compute, if there are any to lend: submissions go to each in turn, so that a large device has
-    /// several at once. The first three are used.
+    /// Further queues of that family which compute, if there are any to lend: a submission goes to the one that has the fewest. The
+    /// first three are used.
     pub more_compute: Vec<vk::Queue>,
     /// A queue for uploads, and its family; may be the same one.
     pub transfer: (vk::Queue, u32),
@@ -41,6 +53,7 @@ pub struct BorrowedDevice {
 
 /// What a borrowed device was made with, beyond what is required: the driver cannot be asked for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BorrowedFeatures {
     /// `VK_EXT_external_memory_host`.
     pub host_import: bool,
@@ -54,7 +67,103 @@ pub struct BorrowedFeatures {
     pub nv_memory_decompression: bool,
 }
 
+impl BorrowedDevice {
+    /// These handles, with one queue for everything, `compute` of that family, which nobody else uses; made with no more than is
+    /// required. Compiled pipelines are kept as those of a device of our own.
+    #[must_use]
+    pub fn new(
+        instance: vk::Instance,
+        physical: vk::PhysicalDevice,
+        device: vk::Device,
+        api_version: u32,
+        compute: (vk::Queue, u32),
+    ) -> Self {
+        Self {
+            instance,
+            physical,
+            device,
+            api_version,
+            compute,
+            more_compute: Vec::new(),
+            transfer: compute,
+            queue_lock: None,
+            features: BorrowedFeatures::default(),
+            pipeline_cache: PipelineCache::default(),
+        }
+    }
+
+    /// Sets [`more_compute`](Self#structfield.more_compute).
+    #[must_use]
+    pub fn more_compute(mut self, queues: impl IntoIterator<Item = vk::Queue>) -> Self {
+        self.more_compute = queues.into_iter().collect();
+        self
+    }
+
+    /// Sets [`transfer`](Self#structfield.transfer).
+    #[must_use]
+    pub const fn transfer(mut self, queue: (vk::Queue, u32)) -> Self {
+        self.transfer = queue;
+        self
+    }
+
+    /// Sets [`queue_lock`](Self#structfield.queue_lock).
+    #[must_use]
+    pub fn queue_lock(mut self, lock: Arc<dyn QueueLock>) -> Self {
+        self.queue_lock = Some(lock);
+        self
+    }
+
+    /// Sets [`features`](Self#structfield.features).
+    #[must_use]
+    pub const fn features(mut self, features: BorrowedFeatures) -> Self {
+        self.features = features;
+        self
+    }
+
+    /// Sets [`pipeline_cache`](Self#structfield.pipeline_cache).
+    #[must_use]
+    pub fn pipeline_cache(mut self, cache: PipelineCache) -> Self {
+        self.pipeline_cache = cache;
+        self
+    }
+}
+
 impl BorrowedFeatures {
+    /// Sets [`host_import`](Self#structfield.host_import).
+    #[must_use]
+    pub const fn host_import(mut self, on: bool) -> Self {
+        self.host_import = on;
+        self
+    }
+
+    /// Sets [`subgroup_size_control`](Self#structfield.subgroup_size_control).
+    #[must_use]
+    pub const fn subgroup_size_control(mut self, on: bool) -> Self {
+        self.subgroup_size_control = on;
+        self
+    }
+
+    /// Sets [`memory_model`](Self#structfield.memory_model).
+    #[must_use]
+    pub const fn memory_model(mut self, on: bool) -> Self {
+        self.memory_model = on;
+        self
+    }
+
+    /// Sets [`scalar_layout`](Self#structfield.scalar_layout).
+    #[must_use]
+    pub const fn scalar_layout(mut self, on: bool) -> Self {
+        self.scalar_layout = on;
+        self
+    }
+
+    /// Sets [`nv_memory_decompression`](Self#structfield.nv_memory_decompression).
+    #[must_use]
+    pub const fn nv_memory_decompression(mut self, on: bool) -> Self {
+        self.nv_memory_decompression = on;
+        self
+    }
+
     /// Of what the device can do, what it was made with.
     fn limit(self, can: Features) -> Features {
         let control = can.subgroup_size_control && self.subgroup_size_control;
@@ -103,6 +212,7 @@ pub(super) unsafe fn parts(handles: BorrowedDevice) -> Result<Parts, OpenError> 
             compute.push(queue((raw, handles.compute.1)));
         }
     }
+    info.features.compute_queues = compute.len() as u32;
     let shared = compute.iter().find(|known| known.raw == handles.transfer.0).cloned();
     let transfer = shared.unwrap_or_else(|| queue(handles.transfer));
     Ok(Parts {

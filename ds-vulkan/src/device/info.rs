@@ -6,6 +6,7 @@ use core::fmt;
 use ash::vk;
 
 use crate::error::CallError;
+use crate::gdeflate::LANES;
 use crate::memory::types::{MemoryTypes, Purpose};
 
 /// What a device is, and what of it this crate can use.
@@ -46,6 +47,14 @@ pub enum DeviceKind {
     Other,
 }
 
+impl DeviceKind {
+    /// Whether its memory is the processor's: then bytes gain nothing by going from one to the other.
+    #[must_use]
+    pub const fn shares_memory(self) -> bool {
+        matches!(self, Self::Software | Self::Integrated)
+    }
+}
+
 impl fmt::Display for DeviceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -74,11 +83,25 @@ pub struct Features {
     pub memory_model: bool,
     /// Structures without padding to 16 bytes.
     pub scalar_layout: bool,
+    /// Queues that compute, of the family that is used; of a borrowed device, those that are.
+    pub compute_queues: u32,
     /// Whether an own queue for transfers exists, beside the one that computes.
     pub transfer_queue: bool,
+    /// Whether the processor can write into the device's own memory ("resizable BAR", or one memory for both).
+    pub memory_window: bool,
     /// Whether the driver's own decompression (`VK_NV_memory_decompression`, of GDeflate) is there. Not used unless asked for: it
     /// reports no errors.
     pub nv_memory_decompression: bool,
+}
+
+impl Features {
+    /// Whether subgroups can have as many lanes as a tile of GDeflate: then they take the faster way through the shader, by
+    /// [`DecoderPath::Auto`](crate::DecoderPath::Auto).
+    #[must_use]
+    pub const fn has_lanes(&self) -> bool {
+        let (least, most) = self.subgroup_sizes;
+        least <= LANES && LANES <= most
+    }
 }
 
 /// What is asked of the driver about a device, in one go.
@@ -149,6 +172,7 @@ pub(crate) fn inspect(
         format!("{} {}", text(v12.driver_name_as_c_str()).trim(), text(v12.driver_info_as_c_str()).trim());
     // SAFETY: as above.
     let memory = MemoryTypes::of(&unsafe { instance.get_physical_device_memory_properties(physical) });
+    let queues = super::queues::families(instance, physical);
     let on = |flag: vk::Bool32| flag == vk::TRUE;
     for (there, what) in [
         (on(features.v12.buffer_device_address), "buffer device addresses"),
@@ -186,7 +210,9 @@ pub(crate) fn inspect(
         memory_model: on(features.v12.vulkan_memory_model)
             && on(features.v12.vulkan_memory_model_device_scope),
         scalar_layout: on(features.v12.scalar_block_layout),
-        transfer_queue: super::queues::families(instance, physical).transfer.is_some(),
+        compute_queues: queues.compute_count,
+        transfer_queue: queues.transfer.is_some(),
+        memory_window: memory.find(u32::MAX, Purpose::Direct).is_some(),
         nv_memory_decompression: on(features.decompression.memory_decompression)
             && methods.decompression_methods.contains(vk::MemoryDecompressionMethodFlagsNV::GDEFLATE_1_0),
     };
@@ -272,6 +298,24 @@ pub(crate) mod tests {
             features: Features::default(),
             lacks: Vec::new(),
         }
+    }
+
+    #[test]
+    fn tiles_have_subgroups_where_32_is_a_size() {
+        let sizes = |subgroup_sizes| Features { subgroup_sizes, ..Features::default() };
+        for (range, has) in
+            [((32, 32), true), ((8, 32), true), ((32, 64), true), ((64, 64), false), ((4, 16), false)]
+        {
+            assert_eq!(sizes(range).has_lanes(), has, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_without_memory_of_their_own() {
+        use DeviceKind::{Discrete, Integrated, Other, Software, Virtual};
+        assert!([Integrated, Software].iter().all(|kind| kind.shares_memory()));
+        // A hypervisor's may be anything.
+        assert!(![Discrete, Virtual, Other].iter().any(|kind| kind.shares_memory()));
     }
 
     #[test]

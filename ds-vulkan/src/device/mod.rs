@@ -10,6 +10,9 @@
 pub(crate) mod borrowed;
 pub(crate) mod choice;
 mod exits;
+#[cfg(any(test, feature = "__faults"))]
+#[doc(hidden)]
+pub mod faults;
 pub(crate) mod info;
 mod instance;
 pub(crate) mod messages;
@@ -290,7 +293,7 @@ impl Device {
     /// Makes as if the driver had given up on the device.
     #[cfg(any(test, feature = "__faults"))]
     pub fn lose(&self) {
-        self.inner.lost.store(true, Ordering::Release);
+        self.inner.lose();
     }
 
     /// Its handles, for an application that uses it as well: whoever submits to its queues does so under the lock that comes with
@@ -337,10 +340,15 @@ impl Inner {
         families.get(family as usize).map_or(0, |family| family.timestamp_valid_bits)
     }
 
+    /// The device is gone, or of no more use: nothing is given to it any more.
+    pub(crate) fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
     /// Sees whether a call found the device gone.
     pub(crate) fn note<T>(&self, what: &'static str, result: Result<T, vk::Result>) -> Result<T, CallError> {
         if result.as_ref().err() == Some(&vk::Result::ERROR_DEVICE_LOST) {
-            self.lost.store(true, Ordering::Release);
+            self.lose();
         }
         result.map_err(CallError::of(what))
     }

@@ -49,8 +49,10 @@ impl Timeline {
         let wait = vk::SemaphoreWaitInfo::default().semaphores(&semaphores).values(&values);
         let mut times = 0;
         loop {
+            // Of a device that is lost only waits without a limit are promised to end.
+            let most = if self.device.is_lost() { u64::MAX } else { watch.as_nanos() as u64 };
             // SAFETY: the semaphore is alive as long as the device.
-            let waited = unsafe { self.device.inner.raw().wait_semaphores(&wait, watch.as_nanos() as u64) };
+            let waited = unsafe { self.device.inner.raw().wait_semaphores(&wait, most) };
             match waited {
                 Err(vk::Result::TIMEOUT) => {
                     times += 1;
@@ -64,7 +66,13 @@ impl Timeline {
                 Err(vk::Result::ERROR_OUT_OF_HOST_MEMORY | vk::Result::ERROR_OUT_OF_DEVICE_MEMORY) => {
                     std::thread::sleep(RETRY);
                 }
-                waited => return self.device.inner.note("waiting for the device", waited),
+                waited => {
+                    if waited.is_err() {
+                        // Lost or not: what cannot be waited for may have its memory for ever, which is not to be used again.
+                        self.device.inner.lose();
+                    }
+                    return waited.map_err(CallError::of("waiting for the device"));
+                }
             }
         }
     }

@@ -161,6 +161,9 @@ impl Commands {
     }
 
     /// Ends recording and submits to a queue of the family that this is for.
+    ///
+    /// A driver that finds the device lost may have taken it all the same: Vulkan counts it as pending. So that is no error here: it
+    /// is waited for like any other, which ends, and the device is known to be lost.
     pub(crate) fn submit(
         &mut self,
         queue: &Queue,
@@ -186,7 +189,11 @@ impl Commands {
             },
         });
         // A queue's owner who does not let us submit is no better than a driver that does not.
-        inner.note("submitting to a queue", submitted.unwrap_or(Err(vk::Result::ERROR_UNKNOWN)))
+        let submitted = submitted.unwrap_or(Err(vk::Result::ERROR_UNKNOWN));
+        match inner.note("submitting to a queue", submitted) {
+            Err(error) if error.is_device_lost() => Ok(()),
+            submitted => submitted,
+        }
     }
 }
 

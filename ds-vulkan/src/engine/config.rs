@@ -3,7 +3,6 @@
 use core::num::NonZeroUsize;
 
 use crate::device::Device;
-use crate::device::info::DeviceKind;
 use crate::memory::pool::Pool;
 use crate::memory::types::Purpose;
 use crate::transform::ComputeTransform;
@@ -109,7 +108,7 @@ impl VulkanConfig {
 
     /// Whether shaders may as well read and write what the host sees: there is but one memory.
     pub(crate) fn is_unified(&self, device: &Device) -> bool {
-        !self.as_card && matches!(device.info().kind, DeviceKind::Software | DeviceKind::Integrated)
+        !self.as_card && device.info().kind.shares_memory()
     }
 
     /// Which way through the GDeflate shader. The result is the same.

@@ -47,7 +47,7 @@ impl Flight {
             State::Submitted(reached) => match timelines.wait(reached) {
                 Ok(()) if lost() => Some(Fault::DeviceLost),
                 Ok(()) => None,
-                // Lost or not: a device that cannot be waited for is of no more use.
+                // Lost or not: the wait has marked it as such.
                 Err(_) => Some(Fault::DeviceLost),
             },
             State::Idle => None,

@@ -35,7 +35,6 @@ use self::slot::Slot;
 use self::threads::Core;
 use self::timeline::Timelines;
 use crate::device::Device;
-use crate::device::info::DeviceKind;
 use crate::device::queues::MOST_COMPUTE;
 use crate::error::{CallError, OpenError};
 use crate::gdeflate::{Decoder, table_pipeline, trusted};
@@ -222,7 +221,7 @@ impl DeviceEngine for VulkanEngine {
     }
 
     fn prefers_host(&self) -> bool {
-        matches!(self.device.info().kind, DeviceKind::Software | DeviceKind::Integrated)
+        self.device.info().kind.shares_memory()
     }
 
     fn backlog(&self) -> u64 {

@@ -77,14 +77,13 @@ const _: () = {
 };
 
 /// The size of subgroups that the fast way is for: as many lanes as a tile has.
-const LANES: u32 = 32;
+pub(crate) const LANES: u32 = 32;
 
 impl Decoder {
     /// The decoder for a device.
     pub(crate) fn new(device: &Device, path: DecoderPath) -> Result<Self, CallError> {
         let features = device.info().features;
-        let (least, most) = features.subgroup_sizes;
-        let wide = path != DecoderPath::AnySize && least <= LANES && LANES <= most;
+        let wide = path != DecoderPath::AnySize && features.has_lanes();
         // One is fastest by a tenth and more, as measured: see docs/gpu-decoder-performance.md.
         let tiles_per_workgroup = 1;
         let size = if wide { LANES } else { 0 };

@@ -14,7 +14,7 @@ pub(crate) static BUFFER_COPY: Shader = Shader {
     capabilities: &["Int64", "PhysicalStorageBufferAddresses", "Shader", "StorageBuffer8BitAccess"],
 };
 
-/// `gdeflate.comp`, of a source (with all includes) whose XXH3 is `f02f7cfbe3645810`.
+/// `gdeflate.comp`, of a source (with all includes) whose XXH3 is `c42d3fe9a885c2cb`.
 pub(crate) static GDEFLATE: Shader = Shader {
     name: "gdeflate",
     spirv: include_bytes!("../../shaders/spirv/gdeflate.spv"),

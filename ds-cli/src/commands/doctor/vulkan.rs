@@ -23,6 +23,8 @@ pub(super) fn facts() -> Vec<Fact> {
 fn device(info: &DeviceInfo) -> (Value, String) {
     let (major, minor, patch) = info.api;
     let features = info.features;
+    let (least, most) = features.subgroup_sizes;
+    let decoder = if features.has_lanes() { "32 lanes" } else { "any size" };
     let usable = info.lacks.is_empty();
     let value = json!({
         "index": info.index,
@@ -34,9 +36,16 @@ fn device(info: &DeviceInfo) -> (Value, String) {
         "usable": usable,
         "lacks": info.lacks,
         "subgroup_size": features.subgroup_size,
-        "subgroup_sizes": [features.subgroup_sizes.0, features.subgroup_sizes.1],
+        "subgroup_sizes": [least, most],
+        "subgroup_size_control": features.subgroup_size_control,
+        "decoder": decoder,
+        "shares_memory": info.kind.shares_memory(),
+        "memory_window": features.memory_window,
         "host_import_alignment": features.host_import.map_or(Value::Null, Value::from),
+        "compute_queues": features.compute_queues,
         "transfer_queue": features.transfer_queue,
+        "memory_model": features.memory_model,
+        "scalar_layout": features.scalar_layout,
         "nv_memory_decompression": features.nv_memory_decompression,
     });
     let import = match features.host_import {
@@ -47,7 +56,10 @@ fn device(info: &DeviceInfo) -> (Value, String) {
     let driver =
         if features.nv_memory_decompression { ", the driver decompresses (trusted data only)" } else { "" };
     let verdict = match usable {
-        true => format!("subgroups of {}, {import}, {queue}{driver}", features.subgroup_size),
+        true if least == most => {
+            format!("subgroups of {most}, decoder: {decoder}, {import}, {queue}{driver}")
+        }
+        true => format!("subgroups of {least} to {most}, decoder: {decoder}, {import}, {queue}{driver}"),
         false => format!("CANNOT BE USED: it lacks {}", info.lacks.join(", ")),
     };
     let text = format!(
