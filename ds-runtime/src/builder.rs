@@ -136,6 +136,7 @@ pub(crate) struct Engines {
     /// Each of them once, however many roles it plays; those that end requests before those that begin them.
     each: Vec<Arc<dyn Engine>>,
     /// The one of them that has rings, if the builder made it.
+    #[cfg_attr(not(feature = "uring"), expect(dead_code, reason = "without the feature there are none"))]
     pub(crate) rings: Rings,
 }
 
@@ -143,7 +144,7 @@ pub(crate) struct Engines {
 #[cfg(feature = "uring")]
 pub(crate) type Rings = Option<Arc<ds_uring::UringIo>>;
 #[cfg(not(feature = "uring"))]
-pub(crate) type Rings = ();
+pub(crate) type Rings = Option<core::convert::Infallible>;
 
 impl Engines {
     fn new(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ds_bench::gpu::Part;
-use ds_runtime::vulkan::{DecoderPath, DeviceKind, Upload, VulkanConfig};
+use ds_runtime::vulkan::{DecoderPath, Upload, VulkanConfig};
 
 use super::gpu::Gpu;
 use super::{Figure, Options};
@@ -41,7 +41,7 @@ impl Beside {
         let (resident, upload, file) = (Figure::Resident, Figure::Upload, Figure::File);
         Self {
             any: options.path != DecoderPath::AnySize
-                && gpu.has_lanes()
+                && gpu.info().features.has_lanes()
                 && !options.without.contains(&Further::Any),
             direct: wanted(Further::Direct, "direct", &[upload, file]).and_then(|()| direct(gpu)),
             driver: wanted(Further::Driver, "driver", &[resident, upload, file]).and_then(|()| driver(gpu)),
@@ -91,11 +91,9 @@ fn direct(gpu: &Gpu) -> core::result::Result<(), String> {
     if directly(&gpu.config).uploads_directly(&gpu.device) {
         return Ok(());
     }
-    Err(match info.kind {
-        DeviceKind::Software | DeviceKind::Integrated => {
-            format!("{} has no memory of its own: it reads the host's where it lies", info.name)
-        }
-        _ => format!("{} has no window on its memory for the processor to write through", info.name),
+    Err(match info.kind.shares_memory() {
+        true => format!("{} has no memory of its own: it reads the host's where it lies", info.name),
+        false => format!("{} has no window on its memory for the processor to write through", info.name),
     })
 }
 

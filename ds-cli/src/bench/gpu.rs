@@ -61,12 +61,6 @@ impl Gpu {
         runtime(&self.device, config, CodecKind::Vulkan)
     }
 
-    /// Whether it has subgroups of as many lanes as a tile.
-    pub(super) fn has_lanes(&self) -> bool {
-        let (least, most) = self.info().features.subgroup_sizes;
-        (least..=most).contains(&32)
-    }
-
     pub(super) fn info(&self) -> &DeviceInfo {
         self.device.info()
     }
@@ -80,7 +74,7 @@ impl Gpu {
         let info = self.info();
         let (major, minor, patch) = info.api;
         let (least, most) = info.features.subgroup_sizes;
-        let wide = path == DecoderPath::Auto && self.has_lanes();
+        let wide = path == DecoderPath::Auto && self.info().features.has_lanes();
         Described {
             name: info.name.clone(),
             kind: info.kind.to_string(),
