@@ -456,7 +456,7 @@ impl Builder {
     }
 
     #[cfg(not(feature = "uring"))]
-    fn uring_io(&self, (): &mut Rings) -> Result<Arc<dyn IoEngine>, Refusal> {
+    fn uring_io(&self, _: &mut Rings) -> Result<Arc<dyn IoEngine>, Refusal> {
         Err(lacks_feature("uring"))
     }
 
