@@ -13,13 +13,13 @@
 //! [`contestant`] is who takes part; [`cores`] looks at those; [`cold`] empties the page cache; [`table`] and [`chart`] show the results.
 
 pub(crate) mod chart;
-mod cold;
 mod contestant;
 mod cores;
+mod page_cache;
 pub(crate) mod table;
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
@@ -160,7 +160,7 @@ pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
         make(&file).with_context(|| file.display().to_string())?;
     }
     let ours = contestant::build(project)?;
-    let can_be_cold = cold::empty_page_cache(&file);
+    let can_be_cold = page_cache::empty(&file);
     if let Err(error) = &can_be_cold {
         eprintln!("SKIPPED: no cold reads, for the page cache cannot be emptied (that takes root): {error}");
     }
@@ -170,13 +170,15 @@ pub(crate) fn io(project: &Project, args: &IoArgs) -> Result<()> {
     let mut looks = Vec::new();
     for round in 1..=args.rounds {
         println!("round {round} of {}", args.rounds);
-        // Once from end to end, so that "hot" is true.
-        io::copy(&mut File::open(&file)?, &mut io::sink())?;
         for (cell, runs) in cells.iter().zip(&mut runs) {
             looks.push(cores::round_trip());
             for (contestant, runs) in cell.contestants().iter().zip(runs) {
-                if cell.cold {
-                    cold::empty_page_cache(&file).context("emptying the page cache")?;
+                match cell {
+                    Cell { cold: true, .. } => page_cache::empty(&file).context("emptying the page cache")?,
+                    Cell { direct: false, .. } => {
+                        page_cache::fill(&file).context("filling the page cache")?
+                    }
+                    Cell { .. } => {}
                 }
                 let run = contestant.run(project, &ours, &file, cell, args.seconds);
                 runs.push(run.with_context(|| format!("{}, {}", contestant.name, cell.name()))?);

@@ -171,7 +171,7 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         file: None,
         crossover: Vec::new(),
     };
-    // Before the rival is there: a device that others in the process hold as well takes longer to begin.
+    // Before the rival is there: nobody else in the process has the device.
     if wants(Figure::Overhead) {
         progress.begin("submissions");
         results.overhead = overhead::measure(&gpu, &classes, &scope)?;

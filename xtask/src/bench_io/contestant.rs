@@ -32,17 +32,20 @@ const fn ours(name: &'static str, args: &'static [&'static str]) -> Contestant {
     Contestant { name, args }
 }
 
+const FIO: Contestant = Contestant { name: "fio", args: &[] };
+
 /// Those who keep a depth.
 pub(super) const KEEPING_DEPTH: [Contestant; 4] = [
-    Contestant { name: "fio", args: &[] },
+    FIO,
     ours("uring", &["--engine", "uring", "--callbacks"]),
     ours("cpu", &["--engine", "cpu", "--callbacks"]),
     ours("auto", &["--engine", "auto", "--callbacks"]),
 ];
 
 /// Those who wait for each batch.
-pub(super) const WAITING: [Contestant; 7] = [
+pub(super) const WAITING: [Contestant; 8] = [
     ours("pread", &["--engine", "pread"]),
+    FIO,
     // What there is to gain from a second core, without a queue between.
     ours("pread-2", &["--engine", "pread", "--workers", "2"]),
     ours("cpu-1", &["--engine", "cpu", "--workers", "1", "--batch"]),
@@ -68,10 +71,13 @@ impl Contestant {
             let direct = if direct { "1" } else { "0" };
             // Where the kernel may read ahead it is told nothing by either side, or it would by fio that reads are random.
             let hint: &[&str] = if cell.cold { &["--fadvise_hint=0"] } else { &[] };
+            let whole = format!("--iodepth_batch_submit={depth}");
+            let waits = format!("--iodepth_batch_complete_min={depth}");
+            let batch: &[&str] = if cell.batch { &[&whole, &waits] } else { &[] };
             let said = cmd!(
                 sh,
                 "fio --name=bench --ioengine=io_uring --rw=randread --norandommap --randrepeat=0 --invalidate=0 --time_based
-                 --output-format=json --filename={file} --bs={block} --iodepth={depth} --direct={direct} --runtime={seconds}s {hint...}"
+                 --output-format=json --filename={file} --bs={block} --iodepth={depth} --direct={direct} --runtime={seconds}s {hint...} {batch...}"
             );
             return of_fio(&said.quiet().ignore_stderr().read()?);
         }
