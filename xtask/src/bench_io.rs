@@ -10,7 +10,7 @@
 //!
 //! Before each cell it is looked how far apart the cores are: on a virtual machine that changes, and with it whatever threads share.
 //!
-//! [`contestant`] is who takes part; [`cores`] looks at those; [`cold`] empties the page cache; [`table`] and [`chart`] show the results.
+//! [`contestant`] is who takes part; [`cores`] looks at those; [`page_cache`] is full or empty as a run wants it; [`table`] and [`chart`] show the results.
 
 pub(crate) mod chart;
 mod contestant;
