@@ -177,18 +177,16 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         results.overhead = overhead::measure(&gpu, &classes, &scope)?;
         progress.done();
     }
-    let rival = match wants(Figure::Resident) {
-        true => rival(options.nvcomp.as_deref(), &gpu)?,
-        false => (results.rival.clone(), None),
-    };
-    results.rival = rival.0;
+    let mut theirs = None;
+    if wants(Figure::Resident) {
+        (results.rival, theirs) = rival(options.nvcomp.as_deref(), &gpu)?;
+    }
     // Bounds of the third and the fourth are what the first measures.
     if wants(Figure::Resident) || wants(Figure::Upload) || wants(Figure::File) {
-        results.resident =
-            resident::measure(&gpu, &classes, &scope, rival.1.as_ref(), beside.any, &progress)?;
+        results.resident = resident::measure(&gpu, &classes, &scope, theirs.as_ref(), beside.any, &progress)?;
     }
     // Nor is it there any more for what follows.
-    drop(rival.1);
+    drop(theirs);
     let bus = match wants(Figure::Upload) || wants(Figure::File) {
         true => upload::bus(&gpu, &scope)?,
         false => f64::NAN,

@@ -44,12 +44,37 @@ impl Submission for Flight {
     }
 }
 
+/// How often something has come, for whoever looks out for it with nothing locked.
+struct Arrivals(AtomicUsize);
+
+impl Arrivals {
+    fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    /// Something has come; what that is stays locked meanwhile.
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether to look before sleeping. A model has no time to.
+    fn are_looked_for(patience: &mut Patience) -> bool {
+        !cfg!(all(test, loom)) && patience.is_left()
+    }
+
+    /// Looks for something that comes after `locked` was last seen, and unlocks it for that. Returns whether something came.
+    fn look<G>(&self, locked: G, patience: &mut Patience) -> bool {
+        let before = self.0.load(Ordering::Relaxed);
+        drop(locked);
+        patience.look(|| self.0.load(Ordering::Relaxed) != before)
+    }
+}
+
 /// Jobs, and what it takes to submit them.
 pub(crate) struct Line<F = Flight> {
     state: Mutex<Waiting<F>>,
     changed: Condvar,
-    /// How often jobs have come, for whoever looks out for them with nothing locked.
-    arrivals: AtomicUsize,
+    arrivals: Arrivals,
     /// Submissions that keep the device busy.
     enough: usize,
 }
@@ -98,7 +123,7 @@ impl<F: Submission> Line<F> {
             sleepers: 0,
             stopping: false,
         };
-        Self { state: Mutex::new(waiting), changed: Condvar::new(), arrivals: AtomicUsize::new(0), enough }
+        Self { state: Mutex::new(waiting), changed: Condvar::new(), arrivals: Arrivals::new(), enough }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<F>> {
@@ -112,7 +137,7 @@ impl<F: Submission> Line<F> {
             state.count(&work);
             state.work.push_back(work);
         }
-        self.arrivals.fetch_add(1, Ordering::Relaxed);
+        self.arrivals.count();
         self.tell(state);
     }
 
@@ -173,11 +198,8 @@ impl<F: Submission> Line<F> {
                 if state.stopping {
                     return None;
                 }
-                // A model has no time to look.
-                if !looked && !cfg!(all(test, loom)) && patience.is_left() {
-                    let before = self.arrivals.load(Ordering::Relaxed);
-                    drop(state);
-                    looked = !patience.look(|| self.arrivals.load(Ordering::Relaxed) != before);
+                if !looked && Arrivals::are_looked_for(patience) {
+                    looked = !self.arrivals.look(state, patience);
                     state = self.lock();
                     continue;
                 }
@@ -288,8 +310,7 @@ impl<F> Waiting<F> {
 /// Submissions to one queue, which end in order.
 pub(crate) struct Flights<F = Flight> {
     state: Mutex<Submitted<F>>,
-    /// Counts what was added, for those who look without the lock.
-    arrivals: AtomicUsize,
+    arrivals: Arrivals,
     changed: Condvar,
 }
 
@@ -304,7 +325,7 @@ struct Submitted<F> {
 impl<F> Default for Flights<F> {
     fn default() -> Self {
         let submitted = Submitted { flights: VecDeque::new(), flying: 0, closed: false };
-        Self { state: Mutex::new(submitted), arrivals: AtomicUsize::new(0), changed: Condvar::new() }
+        Self { state: Mutex::new(submitted), arrivals: Arrivals::new(), changed: Condvar::new() }
     }
 }
 
@@ -317,7 +338,7 @@ impl<F> Flights<F> {
         let mut state = self.lock();
         state.flights.push_back(flight);
         state.flying += 1;
-        self.arrivals.fetch_add(1, Ordering::Relaxed);
+        self.arrivals.count();
         drop(state);
         self.changed.notify_all();
     }
@@ -347,11 +368,8 @@ impl<F> Flights<F> {
             if state.closed {
                 return None;
             }
-            // A model has no time to look.
-            if !looked && !cfg!(all(test, loom)) && patience.is_left() {
-                let before = self.arrivals.load(Ordering::Relaxed);
-                drop(state);
-                looked = !patience.look(|| self.arrivals.load(Ordering::Relaxed) != before);
+            if !looked && Arrivals::are_looked_for(patience) {
+                looked = !self.arrivals.look(state, patience);
                 state = self.lock();
                 continue;
             }
