@@ -92,6 +92,8 @@ pub struct Device {
     pub transfer_queue: bool,
     /// Whether it reads the runtime's staging memory where it lies.
     pub host_import: bool,
+    /// Processors that it interrupts; none if that is not known.
+    pub interrupted_processors: Vec<usize>,
 }
 
 /// The vendor's library, or why it was not measured.
@@ -560,6 +562,7 @@ mod tests {
                 decoder: String::new(),
                 transfer_queue: true,
                 host_import: true,
+                interrupted_processors: vec![14],
             },
             rival: Rival::NotMeasured { why: String::new() },
             driver: Some(Part::Measured),

@@ -50,6 +50,7 @@ pub mod transform;
 pub use device::borrowed::{BorrowedDevice, BorrowedFeatures};
 pub use device::choice::DeviceChoice;
 pub use device::info::{DeviceInfo, DeviceKind, Features};
+pub use device::interrupts::PciAddress;
 pub use device::messages::Messages;
 pub use device::queues::QueueLock;
 pub use device::{Device, DeviceOptions, PipelineCache};

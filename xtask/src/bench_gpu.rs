@@ -40,7 +40,8 @@ mod tests {
             r#"{{"schema": "{SCHEMA}", "date": "2026-11-21", "command": "ds bench gpu", "version": "0.1.0",
             "machine": {{"name": "a machine", "cpu": "a processor", "cores": 16, "system": "Linux"}},
             "device": {{"name": "A GPU", "kind": "discrete", "software": {software}, "driver": "A driver 1", "api": "1.4",
-            "uuid": "0", "subgroup_sizes": [32, 32], "decoder": "32 lanes", "transfer_queue": true, "host_import": true}},
+            "uuid": "0", "subgroup_sizes": [32, 32], "decoder": "32 lanes", "transfer_queue": true, "host_import": true,
+            "interrupted_processors": []}},
             "rival": {{"not_measured": {{"why": "it is a test"}}}}, "content": "a pack", "size": 1, "rounds": 15}}"#
         )
     }

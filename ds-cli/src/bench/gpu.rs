@@ -86,6 +86,7 @@ impl Gpu {
             decoder: if wide { "32 lanes" } else { "any size" }.to_owned(),
             transfer_queue: info.features.transfer_queue,
             host_import: info.features.host_import.is_some(),
+            interrupted_processors: info.interrupted_processors(),
         }
     }
 

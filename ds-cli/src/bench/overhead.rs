@@ -1,12 +1,15 @@
 //! Figure 2: what a submission costs, from submit until completion was seen, one at a time.
 
 use core::time::Duration;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Instant;
 
 use ds_bench::gpu::Overhead;
 use ds_gdeflate::{CodecId, Level, TILE_SIZE, TileStream, compress};
 use ds_runtime::vulkan::{GpuBuffer, HostBuffer, TileSpan, TimedDecode};
 use ds_runtime::{Path, Queue, Request};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::Scope;
 use super::content::Class;
@@ -14,8 +17,11 @@ use super::gpu::{Gpu, by, failed};
 use super::samples::Samples;
 use crate::error::Result;
 
-/// Measures an empty submission, and requests: of no bytes, of one tile's bytes as they are, and of one tile.
+/// Measures an empty submission, and requests: of no bytes, of one tile's bytes as they are, and of one tile. Whoever waits keeps off
+/// the processors that the device interrupts, but for a last row that shows what these are like.
 pub(super) fn measure(gpu: &Gpu, classes: &[Class], scope: &Scope) -> Result<Vec<Overhead>> {
+    let mine = sched_getaffinity(None).map_err(failed)?;
+    gpu.device.avoid_interrupts();
     let content = one_tile(classes);
     let pack = |content: &[u8]| compress(content, Level::DEFAULT, CodecId::Reference).map_err(failed);
     let ends = Ends::new(gpu, &content, &pack(&[])?, &pack(&content)?)?;
@@ -31,10 +37,28 @@ pub(super) fn measure(gpu: &Gpu, classes: &[Class], scope: &Scope) -> Result<Vec
             gpu.compare(&ends.output, &content, 1)?;
         }
     }
+    let interrupted = gpu.device.info().interrupted_processors();
+    if let Some(&processor) = interrupted.iter().find(|&&processor| mine.is_set(processor)) {
+        let measured = || {
+            stay_on(processor)?;
+            let request = || Request::from_device(&ends.raw).into_device(&ends.output);
+            row(INTERRUPTED, scope, None, || latency(&gpu.queue, Path::COPY_VULKAN, request()))
+        };
+        let measured = thread::scope(|threads| threads.spawn(measured).join());
+        rows.push(measured.unwrap_or_else(|panic| resume_unwind(panic))?);
+    }
     Ok(rows)
 }
 
 const EMPTY: &str = "empty request, in device memory";
+const INTERRUPTED: &str = "64 KiB raw, within device memory, waited for where the device interrupts";
+
+/// Has the calling thread stay on one processor.
+fn stay_on(processor: usize) -> Result<()> {
+    let mut one = CpuSet::new();
+    one.set(processor);
+    sched_setaffinity(None, &one).map_err(failed)
+}
 
 /// A kind of request: what it is called, who does its work, and one of it.
 type Kind = (&'static str, Path, fn(&Ends) -> Request);

@@ -5,6 +5,7 @@ use core::fmt;
 
 use ash::vk;
 
+use super::interrupts::{self, PciAddress};
 use crate::error::CallError;
 use crate::gdeflate::LANES;
 use crate::memory::types::{MemoryTypes, Purpose};
@@ -25,6 +26,8 @@ pub struct DeviceInfo {
     pub driver: String,
     /// The version of Vulkan it offers: major, minor, patch.
     pub api: (u32, u32, u32),
+    /// Where it is on the PCI bus, if it is there and the driver says so (`VK_EXT_pci_bus_info`).
+    pub pci: Option<PciAddress>,
     /// What it can do beyond what is required.
     pub features: Features,
     /// What it lacks of what is required; empty if it can be used.
@@ -128,6 +131,7 @@ pub(crate) fn inspect(
         uuid: [0; 16],
         driver: String::new(),
         api,
+        pci: None,
         features: Features::default(),
         lacks: Vec::new(),
     };
@@ -141,6 +145,7 @@ pub(crate) fn inspect(
     let has_size_control = is_1_3 || has(ash::ext::subgroup_size_control::NAME);
     let has_sync2 = is_1_3 || has(ash::khr::synchronization2::NAME);
     let has_decompression = has(ash::nv::memory_decompression::NAME);
+    let has_pci = has(ash::ext::pci_bus_info::NAME);
 
     let mut v11 = vk::PhysicalDeviceVulkan11Properties::default();
     let mut v12 = vk::PhysicalDeviceVulkan12Properties::default();
@@ -157,6 +162,10 @@ pub(crate) fn inspect(
     if has_decompression {
         properties = properties.push_next(&mut methods);
     }
+    let mut bus = vk::PhysicalDevicePCIBusInfoPropertiesEXT::default();
+    if has_pci {
+        properties = properties.push_next(&mut bus);
+    }
     // SAFETY: as above; each structure of the chain is one that this version or these extensions know.
     unsafe { instance.get_physical_device_properties2(physical, &mut properties) };
 
@@ -167,6 +176,12 @@ pub(crate) fn inspect(
     let core = chain.features;
 
     info.uuid = v11.device_uuid;
+    info.pci = has_pci.then_some(PciAddress {
+        domain: bus.pci_domain,
+        bus: bus.pci_bus,
+        device: bus.pci_device,
+        function: bus.pci_function,
+    });
     let text = |words: Result<&CStr, _>| words.unwrap_or_default().to_string_lossy().into_owned();
     info.driver =
         format!("{} {}", text(v12.driver_name_as_c_str()).trim(), text(v12.driver_info_as_c_str()).trim());
@@ -275,6 +290,13 @@ impl DeviceInfo {
     pub fn uuid_text(&self) -> String {
         uuid_text(&self.uuid)
     }
+
+    /// Processors that the device interrupts when something is over, by the numbers that the kernel gives them; none if that is not
+    /// known. The kernel, or whoever tells it (`irqbalance`), may choose others at any time.
+    #[must_use]
+    pub fn interrupted_processors(&self) -> Vec<usize> {
+        self.pci.map(interrupts::processors).unwrap_or_default()
+    }
 }
 
 /// In groups of 4, 2, 2, 2 and 6 bytes.
@@ -295,6 +317,7 @@ pub(crate) mod tests {
             uuid: [index as u8; 16],
             driver: String::new(),
             api: (1, 2, 0),
+            pci: None,
             features: Features::default(),
             lacks: Vec::new(),
         }

@@ -26,6 +26,7 @@ fn device(info: &DeviceInfo) -> (Value, String) {
     let (least, most) = features.subgroup_sizes;
     let decoder = if features.has_lanes() { "32 lanes" } else { "any size" };
     let usable = info.lacks.is_empty();
+    let interrupted = info.interrupted_processors();
     let value = json!({
         "index": info.index,
         "name": info.name,
@@ -33,6 +34,8 @@ fn device(info: &DeviceInfo) -> (Value, String) {
         "uuid": info.uuid_text(),
         "driver": info.driver,
         "api": format!("{major}.{minor}.{patch}"),
+        "pci": info.pci.map_or(Value::Null, |address| address.to_string().into()),
+        "interrupted_processors": interrupted,
         "usable": usable,
         "lacks": info.lacks,
         "subgroup_size": features.subgroup_size,
@@ -62,8 +65,16 @@ fn device(info: &DeviceInfo) -> (Value, String) {
         true => format!("subgroups of {least} to {most}, decoder: {decoder}, {import}, {queue}{driver}"),
         false => format!("CANNOT BE USED: it lacks {}", info.lacks.join(", ")),
     };
+    let place = info.pci.map_or(String::new(), |address| format!(", at {address}"));
+    let busy = match interrupted.as_slice() {
+        [] => String::new(),
+        some => {
+            let some: Vec<_> = some.iter().map(usize::to_string).collect();
+            format!(", interrupts processor {}", some.join(", "))
+        }
+    };
     let text = format!(
-        "{}: {} ({}), Vulkan {major}.{minor}.{patch}, {}, {}; {verdict}",
+        "{}: {} ({}), Vulkan {major}.{minor}.{patch}, {}, {}{place}; {verdict}{busy}",
         info.index,
         info.name,
         info.kind,
