@@ -292,6 +292,9 @@ pub struct Way {
     pub paths: BTreeMap<String, u64>,
     /// How long a request spent in each stage, on average.
     pub stages: Stages,
+    /// Cores that the threads of each name had in the median round; none in results that do not say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub threads: BTreeMap<String, f64>,
 }
 
 impl Way {
@@ -302,7 +305,14 @@ impl Way {
             None => name,
             Some(How::Direct) => name + ", direct",
             Some(How::Driver) => name + ", driver",
+            Some(How::AutoRead) => name + ", read by auto",
         }
+    }
+
+    /// The threads that had most of a core, and how much: what is near 1 of one thread is what bounds the way.
+    pub fn busiest(&self) -> Option<(&str, f64)> {
+        let most = self.threads.iter().max_by(|a, b| a.1.total_cmp(b.1));
+        most.map(|(name, &cores)| (name.as_str(), cores))
     }
 }
 
@@ -314,6 +324,8 @@ pub enum How {
     Direct,
     /// The driver decompresses.
     Driver,
+    /// Read by whom `auto` chooses.
+    AutoRead,
 }
 
 /// Where a request spends its time.
@@ -542,9 +554,15 @@ mod tests {
             cpu: 1.0,
             paths: BTreeMap::new(),
             stages: Stages::default(),
+            threads: [("a".into(), 0.5), ("b".into(), 0.9), ("c".into(), 0.1)].into(),
         };
-        let names = [None, Some(How::Direct), Some(How::Driver)].map(|how| way(how).name());
-        assert_eq!(names, ["vulkan to vram", "vulkan to vram, direct", "vulkan to vram, driver"]);
+        assert_eq!(way(None).busiest(), Some(("b", 0.9)));
+        let names =
+            [None, Some(How::Direct), Some(How::Driver), Some(How::AutoRead)].map(|how| way(how).name());
+        assert_eq!(
+            names,
+            ["", ", direct", ", driver", ", read by auto"].map(|how| format!("vulkan to vram{how}"))
+        );
         let mut results = Results {
             schema: SCHEMA.into(),
             date: String::new(),

@@ -246,9 +246,10 @@ struct Demo {
 ///
 /// Every chunk of every entry is read, decoded and checked against its checksum: compressed chunks by one request each,
 /// stored ones in pieces of the request size. A thousand damaged chunks end it. Memory in use is bounded by the depth times
-/// the request size, 64 KiB for each worker, the length of the pack's index (24 bytes a chunk, and 16 and its name an entry)
-/// and 64 MiB, however big the content is; a Vulkan device's driver and memory come on top. A named engine never falls back to another; `auto` takes the best there is. The pack may come
-/// from the page cache: drop that first to measure the disk.
+/// the request size, 64 KiB for each worker, the length of the pack's index (24 bytes a chunk, and 16 and its name an entry),
+/// --staging and 32 MiB, however big the content is; a Vulkan device's driver and memory come on top. A named engine never
+/// falls back to another; `auto` takes the best there is. The pack may come from the page cache: drop that first to measure
+/// the disk.
 ///
 /// With --to vram content goes to a device's memory, whoever decodes it, and is read back and checked when the time has been taken.
 #[derive(Debug, Args)]
@@ -282,7 +283,7 @@ struct Stream {
     /// [default: 1G]
     #[arg(long, value_name = "BYTES", value_parser = |text: &str| Log2::between(text, 12, 40))]
     vram: Option<Log2>,
-    /// Requests in flight, 1 to 1048576 [default: two for each worker, at least 4; past the page cache at least 32]
+    /// Requests in flight, 1 to 1048576 [default: 256 if a device decodes, else two for each worker, at least 4; past the page cache at least 32]
     #[arg(short, long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::stream::Options::MAX_DEPTH)))]
     depth: Option<u32>,
@@ -292,6 +293,9 @@ struct Stream {
     /// Largest single read asked of the engine, a power of two, 4K to 1G: longer ones are cut, so that none blocks others
     #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = |text: &str| Log2::between(text, 12, 30))]
     read_size: Log2,
+    /// Packed data in memory at once, a power of two, 1M to 4G [default: 32M; 256M if a device takes part]
+    #[arg(long, value_name = "BYTES", value_parser = |text: &str| Log2::between(text, 20, 32))]
+    staging: Option<Log2>,
     /// Read past the page cache: from the disk, whatever is cached
     #[arg(long)]
     direct: bool,
@@ -322,6 +326,7 @@ impl Stream {
             depth: self.depth.and_then(|depth| NonZeroUsize::new(depth as usize)),
             request_size: 1 << self.request_size.0,
             read_size: 1 << self.read_size.0,
+            staging: self.staging.map(|staging| 1 << staging.0),
             direct: self.direct,
             workers: self.workers.and_then(|workers| NonZeroUsize::new(workers.into())),
         };

@@ -74,10 +74,17 @@ fn json_has_every_figure_and_tells_software_from_hardware() {
     assert_eq!(report["upload"].as_array().unwrap().len(), 2);
     assert_eq!(report["crossover"].as_array().unwrap().len(), 1, "4 KiB, the whole size");
     let ways = report["file"]["ways"].as_array().unwrap();
-    let ways: Vec<_> = ways.iter().map(|way| (way["codec"].as_str(), way["target"].as_str())).collect();
+    assert!(ways.iter().all(|way| way["threads"]["ds"].as_f64() > Some(0.0)), "the thread that waits");
+    let ways: Vec<_> =
+        ways.iter().map(|way| ["codec", "target", "how"].map(|what| way[what].as_str())).collect();
     assert_eq!(
         ways,
-        [(Some("vulkan"), Some("vram")), (Some("cpu"), Some("vram")), (Some("cpu"), Some("host"))]
+        [
+            [Some("vulkan"), Some("vram"), None],
+            [Some("cpu"), Some("vram"), None],
+            [Some("cpu"), Some("host"), None],
+            [Some("vulkan"), Some("vram"), Some("auto_read")]
+        ]
     );
     let row = &report["crossover"][0];
     for auto in [&row["auto_alone"], &row["auto_busy"]] {

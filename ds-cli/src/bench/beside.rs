@@ -134,8 +134,15 @@ mod tests {
         }
     }
 
-    const SCOPE: Scope =
-        Scope { size: 8192, rounds: 1, samples: 2, passes: 2, depth: None, path: DecoderPath::Auto };
+    const SCOPE: Scope = Scope {
+        size: 8192,
+        rounds: 1,
+        samples: 2,
+        passes: 2,
+        depth: None,
+        staging: None,
+        path: DecoderPath::Auto,
+    };
 
     fn beside() -> Beside {
         Beside { any: true, direct: Ok(()), driver: Ok(()) }
@@ -196,9 +203,18 @@ mod tests {
         let mut beside = beside();
         let figure = setup.measure((1.0, 1.0), &mut beside).unwrap();
         let names: Vec<_> = figure.ways.iter().map(ds_bench::gpu::Way::name).collect();
-        assert_eq!(names, ["vulkan to vram", "cpu to vram", "cpu to host", "vulkan to vram, direct"]);
+        assert_eq!(
+            names,
+            [
+                "vulkan to vram",
+                "cpu to vram",
+                "cpu to host",
+                "vulkan to vram, read by auto",
+                "vulkan to vram, direct"
+            ]
+        );
         beside.direct = Err("left out".into());
-        assert_eq!(setup.measure((1.0, 1.0), &mut beside).unwrap().ways.len(), 3);
+        assert_eq!(setup.measure((1.0, 1.0), &mut beside).unwrap().ways.len(), 4);
     }
 
     #[test]

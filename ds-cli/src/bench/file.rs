@@ -2,7 +2,7 @@
 //! do by itself.
 
 use core::num::NonZeroUsize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::BufWriter;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::path::Path;
 use ds_bench::gpu::{Bounds, File as Figure, How, Stages, Way};
 use ds_runtime::vulkan::VulkanConfig;
 use ds_runtime::{
-    CodecKind, Completion, File, IoKind, Path as RuntimePath, QueueOptions, Request, Runtime, UringFeatures,
+    CodecKind, Completion, File, IoKind, Path as RuntimePath, QueueOptions, Request, UringFeatures,
 };
 
 use super::Scope;
@@ -18,6 +18,7 @@ use super::beside::{self, Beside, directly};
 use super::content::{class_of, is_wanted};
 use super::flow::{Requests, keep};
 use super::gpu::{Gpu, failed};
+use super::threads::Threads;
 use crate::commands::{open_pack, read_error, stream};
 use crate::error::{Error, Result};
 use crate::pack::{Chunk, Entry, EntryKind, Method, Pack, PackWriter};
@@ -36,20 +37,18 @@ impl Kind {
     const DEVICE: Self = Self { codec: CodecKind::Vulkan, name: "vulkan", vram: true, how: None };
     const DIRECT: Self = Self { how: Some(How::Direct), ..Self::DEVICE };
     const DRIVER: Self = Self { how: Some(How::Driver), ..Self::DEVICE };
+    const AUTO_READ: Self = Self { how: Some(How::AutoRead), ..Self::DEVICE };
     const PROCESSOR: Self = Self { codec: CodecKind::Cpu, name: "cpu", ..Self::DEVICE };
     const HOST: Self = Self { vram: false, ..Self::PROCESSOR };
 
     fn config(self, gpu: &Gpu) -> VulkanConfig {
         match self.how {
-            None => gpu.config.clone(),
+            None | Some(How::AutoRead) => gpu.config.clone(),
             Some(How::Direct) => directly(&gpu.config),
             Some(How::Driver) => beside::by_driver(&gpu.config),
         }
     }
 }
-
-/// Requests in flight unless told: more than the runtime's staging memory has room for at once.
-const DEPTH: usize = 128;
 
 /// The pack, and how it is read.
 pub(super) struct Setup<'a> {
@@ -58,6 +57,7 @@ pub(super) struct Setup<'a> {
     pack: Pack,
     rounds: usize,
     depth: usize,
+    staging: Option<usize>,
     io: IoKind,
 }
 
@@ -69,19 +69,21 @@ impl<'a> Setup<'a> {
             path,
             pack: open_pack(path)?,
             rounds: scope.rounds.min(5),
-            depth: scope.depth.unwrap_or(DEPTH),
+            depth: scope.depth.unwrap_or(Options::DEVICE_DEPTH.get()),
+            staging: scope.staging,
             io: if has_ring { IoKind::Uring } else { IoKind::Cpu },
         })
     }
 
     fn options(&self, kind: Kind) -> Options {
         Options {
-            io: self.io,
+            io: if kind.how == Some(How::AutoRead) { IoKind::Auto } else { self.io },
             codec: kind.codec,
             target: if kind.vram { Target::Vram(self.pack.index().raw_size()) } else { Target::Host },
             vulkan: kind.config(self.gpu),
             stage_times: true,
             depth: NonZeroUsize::new(self.depth),
+            staging: self.staging,
             ..Options::default()
         }
     }
@@ -95,12 +97,14 @@ impl<'a> Setup<'a> {
         for round in 0..=self.rounds {
             for ((streamer, reports), kind) in streamers.iter_mut().zip(&mut reports).zip(kinds) {
                 self.gpu.wake()?;
+                let threads = Threads::now();
                 let report = streamer.run(&self.pack, self.pack.index().entries(), |_| true);
+                let cores = threads.cores();
                 let report = report.map_err(|error| stream::run_error(self.path, error))?;
                 stream::verdict(self.path, &self.pack, &report)?;
                 check_codec(*kind, &report)?;
                 if round > 0 {
-                    reports.push(report);
+                    reports.push((report, cores));
                 }
             }
         }
@@ -118,7 +122,7 @@ impl<'a> Setup<'a> {
     pub(super) fn measure(&self, alone: (f64, f64), beside: &mut Beside) -> Result<Figure> {
         let Self { pack, depth, .. } = self;
         let (bytes, packed) = (pack.index().raw_size(), pack.index().packed_size());
-        let (io, mut ways) = self.ways(&[Kind::DEVICE, Kind::PROCESSOR, Kind::HOST])?;
+        let (io, mut ways) = self.ways(&[Kind::DEVICE, Kind::PROCESSOR, Kind::HOST, Kind::AUTO_READ])?;
         if beside.direct.is_ok()
             && let Some((_, direct)) = beside.of_direct(self.ways(&[Kind::DIRECT]))?
         {
@@ -152,9 +156,9 @@ fn check_codec(kind: Kind, report: &Report) -> Result<()> {
 }
 
 /// The median of some rounds.
-fn way(kind: Kind, mut reports: Vec<Report>) -> Way {
-    reports.sort_by_key(|report| report.wall);
-    let report = reports.swap_remove(reports.len() / 2);
+fn way(kind: Kind, mut reports: Vec<(Report, BTreeMap<String, f64>)>) -> Way {
+    reports.sort_by_key(|(report, _)| report.wall);
+    let (report, threads) = reports.swap_remove(reports.len() / 2);
     let (stages, requests) = (report.stages.unwrap_or_default(), report.requests.max(1) as f64);
     let mean = |time: core::time::Duration| time.as_secs_f64() / requests;
     Way {
@@ -170,6 +174,7 @@ fn way(kind: Kind, mut reports: Vec<Report>) -> Way {
             decoding: mean(stages.decoding),
             placing: mean(stages.placing),
         },
+        threads,
     }
 }
 
@@ -204,7 +209,7 @@ pub(super) fn lengthen(
 
 /// Bytes per second of the same reads with nothing done to what comes.
 fn read_alone(pack: &Pack, path: &Path, rounds: usize, depth: usize, options: &Options) -> Result<f64> {
-    let runtime = Runtime::builder().io(options.io).codec(CodecKind::Cpu).build().map_err(failed)?;
+    let runtime = options.builder().build().map_err(failed)?;
     let how = QueueOptions::default().name("read").capacity(depth).auto_submit(false);
     let queue = runtime.queue(how.chunk_size(options.read_size)).map_err(failed)?;
     let file = File::from(pack.file().try_clone().map_err(|error| Error::system("read", path, error))?);

@@ -4,7 +4,7 @@
 //! 2. `gpu`: a device, what runs on it, and how its memory is written, read back and compared;
 //! 3. `flow`: many requests in flight; `places`: those that decode, each to a place of its own;
 //! 4. the figures: `resident`, `overhead`, `upload`, `file`, `crossover`; `beside`: which further ways of ours are part of them;
-//! 5. `samples`: of many times the one that counts; `report`: figures as a table.
+//! 5. `samples`: of many times the one that counts; `threads`: who had the processor; `report`: figures as a table.
 //!
 //! Every figure's output is overwritten before it is taken, and compared byte by byte when it has been. A byte that is wrong is an
 //! error, and there are no figures.
@@ -21,6 +21,7 @@ mod places;
 mod report;
 mod resident;
 mod samples;
+mod threads;
 mod upload;
 
 use core::num::NonZeroUsize;
@@ -96,6 +97,8 @@ pub struct Options {
     pub rounds: Option<usize>,
     /// Requests in flight. Unless told: as many as keep a large device busy.
     pub depth: Option<usize>,
+    /// Packed data in memory at once, where a file is read.
+    pub staging: Option<usize>,
     /// Most queues of the device to compute on at once.
     pub queues: NonZeroUsize,
     /// nvCOMP's library, if it is not where the system's loader looks.
@@ -117,6 +120,7 @@ struct Scope {
     /// How often output is filled for one time that is taken, where it is taken of many requests.
     passes: usize,
     depth: Option<usize>,
+    staging: Option<usize>,
     path: DecoderPath,
 }
 
@@ -139,6 +143,7 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
         samples,
         passes,
         depth: options.depth,
+        staging: options.staging,
         path: options.path,
     };
     let wants = |figure| options.figures.contains(&figure);
@@ -199,7 +204,7 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
     if wants(Figure::File) {
         progress.begin("files");
         let decode = resident::rate_of_all(&results.resident);
-        file::lengthen((&pack, &path), &long, &options.classes, scope.size)
+        file::lengthen((&pack, &path), &long, &options.classes, scope.size * scope.passes as u64)
             .map_err(|error| error.elsewhere(PLACE))?;
         let setup = file::Setup::new(&gpu, &long, &scope)?;
         results.file = Some(setup.measure((bus, decode), &mut beside)?);

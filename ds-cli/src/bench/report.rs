@@ -215,16 +215,17 @@ fn file(out: &mut impl Write, file: &File, mark: &str) -> io::Result<()> {
     let head = format!("GB/s{mark}");
     writeln!(
         out,
-        "   {:<22} {head:>16} {:>12}   per request, ms: waiting, reading, decoding, placing",
+        "   {:<28} {head:>16} {:>12}   busiest, in cores    per request, ms: waiting, reading, decoding, placing",
         "", "CPU s/GB"
     )?;
     for way in &file.ways {
         let stages = way.stages;
         let millis = [stages.waiting, stages.reading, stages.decoding, stages.placing].map(|time| time * 1e3);
         let [waiting, reading, decoding, placing] = millis;
+        let busiest = way.busiest().map_or(String::new(), |(name, cores)| format!("{name} {cores:.2}"));
         writeln!(
             out,
-            "   {:<22} {:>16} {:>12.3}   {waiting:.3}, {reading:.3}, {decoding:.3}, {placing:.3}",
+            "   {:<28} {:>16} {:>12.3}   {busiest:<20} {waiting:.3}, {reading:.3}, {decoding:.3}, {placing:.3}",
             way.name(),
             giga(file.bytes as f64 / way.seconds),
             way.cpu / (file.bytes as f64 / 1e9)

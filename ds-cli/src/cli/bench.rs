@@ -82,9 +82,12 @@ struct BenchGpu {
     /// How often each thing is measured, 1 to 1000 [default: 15; 2 on a device of software]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
-    /// Requests in flight, 1 to 1024, in figures 3 and 4 [default: all of --size, up to 1024; 128]
+    /// Requests in flight, 1 to 1024, in figures 3 and 4 [default: all of --size, up to 1024; 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     depth: Option<u16>,
+    /// Packed data in memory at once, in figure 4: a power of two, 1M to 4G [default: 256M]
+    #[arg(long, value_name = "BYTES", value_parser = |text: &str| Log2::between(text, 20, 32))]
+    staging: Option<Log2>,
     /// Queues of the device to compute on at once, 1 to 4, if it has so many
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=4))]
     queues: u8,
@@ -138,6 +141,7 @@ impl BenchGpu {
             size: self.size.map(|size| 1 << size.0),
             rounds: self.rounds.map(usize::from),
             depth: self.depth.map(usize::from),
+            staging: self.staging.map(|staging| 1 << staging.0),
             queues: NonZeroUsize::new(self.queues.into()).unwrap_or(NonZeroUsize::MIN),
             nvcomp: self.nvcomp,
             quiet,

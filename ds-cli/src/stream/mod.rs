@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use ds_runtime::vulkan::{CallError, Device, DeviceChoice, DeviceOptions, VulkanConfig, VulkanEngine};
 use ds_runtime::{
-    BuildError, Completion, Error as RequestError, File, Queue, QueueOptions, Refusal, Request, Runtime,
-    Selection, UringReport,
+    BuildError, Builder, Completion, Error as RequestError, File, Queue, QueueOptions, Refusal, Request,
+    Runtime, Selection, UringReport,
 };
 
 use self::pieces::{Cut, Partial, Piece};
@@ -57,6 +57,8 @@ pub struct Options {
     pub request_size: u32,
     /// Largest read asked of the engine at once, in bytes; at least 4096. Longer ones are cut.
     pub read_size: u64,
+    /// Bytes of packed data in memory at once, on their way from the file to a decoder; [`Options::staging`] unless told.
+    pub staging: Option<usize>,
     /// Whether to read past the page cache.
     pub direct: bool,
     /// Threads for reading and for decoding each. Unless told: for decoding one less than cores, since the thread that streams
@@ -72,23 +74,30 @@ impl Options {
     /// [`Options::read_size`] unless told.
     pub const READ_SIZE: u64 = 1 << 20;
 
+    /// Requests in flight, unless told, where a device decodes: half of them are being read, and half make two dispatches.
+    pub const DEVICE_DEPTH: NonZeroUsize = NonZeroUsize::new(256).expect("256 is not 0");
+
     /// Whether a device is needed.
     pub fn needs_device(&self) -> bool {
         self.codec == CodecKind::Vulkan || self.target != Target::Host
     }
 
-    /// Requests in flight: as told, or two for each worker, one being read and one being decoded. More of them would only
-    /// push each other out of the cache, unless a disk has to be kept busy.
+    /// Requests in flight: as told; where a device decodes [`DEVICE_DEPTH`](Self::DEVICE_DEPTH); or two for each worker, one being read
+    /// and one being decoded. More of them would only push each other out of the cache, unless a disk has to be kept busy.
     pub fn depth(&self) -> NonZeroUsize {
         const FEWEST: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0");
         const FEWEST_DIRECT: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
         const EACH: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
-        self.depth.unwrap_or_else(|| {
+        let of_processor = || {
             self.workers.unwrap_or_else(cores).saturating_mul(EACH).max(if self.direct {
                 FEWEST_DIRECT
             } else {
                 FEWEST
             })
+        };
+        self.depth.unwrap_or_else(|| match self.codec {
+            CodecKind::Vulkan => Self::DEVICE_DEPTH,
+            _ => of_processor(),
         })
     }
 
@@ -97,6 +106,25 @@ impl Options {
     fn readers(&self) -> NonZeroUsize {
         let each = if self.io == IoKind::Auto && !self.direct { 2 } else { 1 };
         NonZeroUsize::new(cores().get() / each).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// Bytes of packed data in memory at once: as told, or as many as the runtime has; for a device eight times that, which takes many
+    /// tiles at a time or leaves most of itself idle.
+    fn staging(&self) -> usize {
+        let times = if self.needs_device() { 8 } else { 1 };
+        self.staging.unwrap_or(times * Builder::DEFAULT_STAGING)
+    }
+
+    /// A runtime with these engines, but for a device's.
+    pub fn builder(&self) -> Builder {
+        let builder = Runtime::builder().io(self.io).codec(self.codec).staging(self.staging());
+        match self.workers {
+            Some(workers) => builder.workers(workers).codec_workers(workers),
+            // The thread that waits for completions decodes, too: one more would only take turns with it.
+            None => builder
+                .workers(self.readers())
+                .codec_workers(NonZeroUsize::new(cores().get() - 1).unwrap_or(NonZeroUsize::MIN)),
+        }
     }
 
     /// How many requests it takes to stream all of a pack.
@@ -117,6 +145,7 @@ impl Default for Options {
             depth: None,
             request_size: Self::REQUEST_SIZE,
             read_size: Self::READ_SIZE,
+            staging: None,
             direct: false,
             workers: None,
         }
@@ -183,18 +212,11 @@ impl Streamer {
     ///
     /// As [`new`](Self::new).
     pub fn on(device: Option<Device>, options: &Options) -> Result<Self, BuildError> {
-        let mut builder = Runtime::builder().io(options.io).codec(options.codec);
+        let mut builder = options.builder();
         if let Some(device) = &device {
             let engine = VulkanEngine::new(device, options.vulkan.clone());
             builder = builder.device_engine(Arc::new(engine));
         }
-        builder = match options.workers {
-            Some(workers) => builder.workers(workers).codec_workers(workers),
-            // The thread that waits for completions decodes, too: one more would only take turns with it.
-            None => builder
-                .workers(options.readers())
-                .codec_workers(NonZeroUsize::new(cores().get() - 1).unwrap_or(NonZeroUsize::MIN)),
-        };
         let runtime = builder.build()?;
         let depth = options.depth().get();
         let queue = QueueOptions::default()

@@ -193,10 +193,12 @@ fn upload(results: &Results) -> String {
 
 fn file(results: &Results) -> String {
     let Some(file) = &results.file else { return String::new() };
-    let mut text = String::from("| | rate | CPU s/GB |\n|---|---:|---:|\n");
+    let mut text = String::from("| | rate | CPU s/GB | busiest threads, in cores |\n|---|---:|---:|---|\n");
     for way in &file.ways {
         let (rate, cpu) = (gigabytes(file.bytes as f64 / way.seconds), way.cpu / file.bytes as f64 * 1e9);
-        let _ = writeln!(text, "| {} | {rate} | {cpu:.3} |", way.name());
+        let busiest =
+            way.busiest().map_or_else(|| "-".to_owned(), |(name, cores)| format!("`{name}` {cores:.2}"));
+        let _ = writeln!(text, "| {} | {rate} | {cpu:.3} | {busiest} |", way.name());
     }
     let (stage, _) = file.bounds.slowest();
     let _ = writeln!(
