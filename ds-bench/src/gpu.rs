@@ -92,7 +92,8 @@ pub struct Device {
     pub transfer_queue: bool,
     /// Whether it reads the runtime's staging memory where it lies.
     pub host_import: bool,
-    /// Processors that it interrupts; none if that is not known.
+    /// Processors that it interrupts, those first that it does most often; none if that is not known.
+    #[serde(default)]
     pub interrupted_processors: Vec<usize>,
 }
 
@@ -309,7 +310,7 @@ impl Way {
         }
     }
 
-    /// The threads that had most of a core, and how much: what is near 1 of one thread is what bounds the way.
+    /// The name of the threads that had most of the cores, and how much. Near 1, where one thread has that name, it bounds the way.
     pub fn busiest(&self) -> Option<(&str, f64)> {
         let most = self.threads.iter().max_by(|a, b| a.1.total_cmp(b.1));
         most.map(|(name, &cores)| (name.as_str(), cores))

@@ -283,7 +283,7 @@ struct Stream {
     /// [default: 1G]
     #[arg(long, value_name = "BYTES", value_parser = |text: &str| Log2::between(text, 12, 40))]
     vram: Option<Log2>,
-    /// Requests in flight, 1 to 1048576 [default: 256 if a device decodes, else two for each worker, at least 4; past the page cache at least 32]
+    /// Requests in flight, 1 to 1048576 [default: 256 if a device takes part, else two for each worker, at least 4; past the page cache at least 32]
     #[arg(short, long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::stream::Options::MAX_DEPTH)))]
     depth: Option<u32>,

@@ -70,11 +70,15 @@ fn json_has_every_figure_and_tells_software_from_hardware() {
     assert_eq!((&resident[0]["bytes"], &resident[0]["copies"]), (&4000.into(), &2.into()));
     let times = resident.iter().map(|row| row["ours"]["wall"].as_f64().unwrap());
     assert!(times.into_iter().all(|seconds| seconds > 0.0), "{report}");
-    assert_eq!(report["overhead"].as_array().unwrap().len(), 8);
+    let rows = report["overhead"].as_array().unwrap().len();
+    assert!(
+        rows == 8 || rows == 9 && !is_software(&report),
+        "one more where it is known whom a device interrupts"
+    );
     assert_eq!(report["upload"].as_array().unwrap().len(), 2);
     assert_eq!(report["crossover"].as_array().unwrap().len(), 1, "4 KiB, the whole size");
     let ways = report["file"]["ways"].as_array().unwrap();
-    assert!(ways.iter().all(|way| way["threads"]["ds"].as_f64() > Some(0.0)), "the thread that waits");
+    assert!(ways.iter().all(|way| way["threads"]["ds"].is_number()), "the thread that waits");
     let ways: Vec<_> =
         ways.iter().map(|way| ["codec", "target", "how"].map(|what| way[what].as_str())).collect();
     assert_eq!(

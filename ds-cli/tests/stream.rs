@@ -145,20 +145,50 @@ fn more_in_flight_than_staging_holds_is_no_deadlock() {
     let place = tempfile::tempdir().unwrap();
     let input = place.path().join("in");
     fs::create_dir(&input).unwrap();
-    // Seven bits of noise in every byte: it compresses, but hardly.
-    let mut random = ds_cli::assets::random::Random::new(1);
-    let noise: Vec<u8> = (0..8 << 20).map(|_| random.draw() as u8 & 0x7f).collect();
+    let noise = weak_noise(8 << 20);
     for i in 0..8 {
         fs::write(input.join(format!("noise{i}")), &noise).unwrap();
     }
     let pack = place.path().join("p").to_str().unwrap().to_owned();
     succeeds(&run(["pack", input.to_str().unwrap(), "-o", &pack, "--level", "1"]));
-    for depth in ["4", "16", "64"] {
-        let output = run(["stream", &pack, "--json", "--depth", depth]);
+    for (depth, staging) in [("4", "32M"), ("16", "32M"), ("64", "32M"), ("64", "1M")] {
+        let output = run(["stream", &pack, "--json", "--depth", depth, "--staging", staging]);
         succeeds(&output);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(report["content_bytes"].as_u64(), Some(64 << 20), "depth {depth}");
+        assert_eq!(report["content_bytes"].as_u64(), Some(64 << 20), "depth {depth}, {staging}");
     }
+}
+
+/// Seven bits of noise in every byte: it compresses, but hardly.
+fn weak_noise(len: usize) -> Vec<u8> {
+    let mut random = ds_cli::assets::random::Random::new(1);
+    (0..len).map(|_| random.draw() as u8 & 0x7f).collect()
+}
+
+#[test]
+fn staging_memory_without_room_for_a_chunk_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let input = place.path().join("in");
+    fs::create_dir(&input).unwrap();
+    fs::write(input.join("noise"), weak_noise(4 << 20)).unwrap();
+    let pack = place.path().join("p").to_str().unwrap().to_owned();
+    succeeds(&run(["pack", input.to_str().unwrap(), "-o", &pack, "--level", "1", "--chunk", "4M"]));
+    fails(&run(["stream", &pack, "--staging", "2M"]), 2, "use --staging 4194304\n");
+    let report = run(["stream", &pack, "--staging", "4M", "--json"]);
+    succeeds(&report);
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!((&report["staging"], &report["failed"]), (&(4 << 20).into(), &0.into()));
+    // As it is decoded it lies there as well, on its way to a device.
+    let output = run(["stream", &pack, "--staging", "4M", "--codec", "cpu", "--to", "vram"]);
+    fails(&output, 2, "use --staging 8388608\n");
+    let output = run(["stream", &pack, "--staging", "8M", "--codec", "cpu", "--to", "vram", "--json"]);
+    if lacks_vulkan(&output) {
+        return;
+    }
+    succeeds(&output);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["depth"], &report["failed"]), (&256.into(), &0.into()));
+    assert_eq!(run(["stream", &pack, "--staging", "3M"]).status.code(), Some(2));
 }
 
 #[test]

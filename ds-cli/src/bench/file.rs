@@ -22,7 +22,7 @@ use super::threads::Threads;
 use crate::commands::{open_pack, read_error, stream};
 use crate::error::{Error, Result};
 use crate::pack::{Chunk, Entry, EntryKind, Method, Pack, PackWriter};
-use crate::stream::{Options, Report, Streamer, Target};
+use crate::stream::{Options, Report, RunError, Streamer, Target};
 
 /// Who decodes, how, and into which memory.
 #[derive(Clone, Copy)]
@@ -88,28 +88,39 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Measures these by turns, and tells which engine read.
+    /// Measures these one after the other, for each has a device's memory for all the content; and tells which engine read.
     fn ways(&self, kinds: &[Kind]) -> Result<(String, Vec<Way>)> {
-        let start = |&kind| Streamer::on(Some(self.gpu.device.clone()), &self.options(kind)).map_err(failed);
-        let mut streamers = kinds.iter().map(start).collect::<Result<Vec<_>>>()?;
-        let mut reports: Vec<_> = kinds.iter().map(|_| Vec::new()).collect();
-        // The first round brings the file into the page cache, and maps memory.
-        for round in 0..=self.rounds {
-            for ((streamer, reports), kind) in streamers.iter_mut().zip(&mut reports).zip(kinds) {
-                self.gpu.wake()?;
-                let threads = Threads::now();
-                let report = streamer.run(&self.pack, self.pack.index().entries(), |_| true);
-                let cores = threads.cores();
-                let report = report.map_err(|error| stream::run_error(self.path, error))?;
-                stream::verdict(self.path, &self.pack, &report)?;
-                check_codec(*kind, &report)?;
-                if round > 0 {
-                    reports.push((report, cores));
-                }
+        let mut io = String::new();
+        let ways = kinds.iter().map(|&kind| {
+            let device = Some(self.gpu.device.clone());
+            let mut streamer = Streamer::on(device, &self.options(kind)).map_err(failed)?;
+            // The first round brings the file into the page cache, and maps memory.
+            self.round(&mut streamer, kind)?;
+            let rounds: Result<Vec<_>> = (0..self.rounds).map(|_| self.round(&mut streamer, kind)).collect();
+            if io.is_empty() {
+                streamer.selection().io.clone_into(&mut io);
             }
-        }
-        let io = streamers.first().map(|streamer| streamer.selection().io.to_owned()).unwrap_or_default();
-        Ok((io, kinds.iter().zip(reports).map(|(kind, reports)| way(*kind, reports)).collect()))
+            Ok(way(kind, rounds?))
+        });
+        let ways: Result<Vec<_>> = ways.collect();
+        Ok((io, ways?))
+    }
+
+    /// Streams all of the pack once. Returns what came of it, and what each thread had of the processor.
+    fn round(&self, streamer: &mut Streamer, kind: Kind) -> Result<(Report, BTreeMap<String, f64>)> {
+        self.gpu.wake()?;
+        let threads = Threads::now();
+        let report = streamer.run(&self.pack, self.pack.index().entries(), |_| true);
+        let cores = threads.cores();
+        let report = report.map_err(|error| match error {
+            RunError::Memory(_) => {
+                failed(error).hint("a smaller --size takes less device memory, four times as much here")
+            }
+            error => stream::run_error(self.path, error),
+        })?;
+        stream::verdict(self.path, &self.pack, &report)?;
+        check_codec(kind, &report)?;
+        Ok((report, cores))
     }
 
     /// The way by which the driver decodes.

@@ -180,6 +180,8 @@ pub fn run(options: &Options, command: String) -> Result<Results> {
     if wants(Figure::Overhead) {
         progress.begin("submissions");
         results.overhead = overhead::measure(&gpu, &classes, &scope)?;
+        // It has shown by now.
+        results.device = gpu.describe(options.path);
         progress.done();
     }
     let mut theirs = None;

@@ -20,11 +20,31 @@ use crate::error::Result;
 /// Measures an empty submission, and requests: of no bytes, of one tile's bytes as they are, and of one tile. Whoever waits keeps off
 /// the processors that the device interrupts, but for a last row that shows what these are like.
 pub(super) fn measure(gpu: &Gpu, classes: &[Class], scope: &Scope) -> Result<Vec<Overhead>> {
-    let mine = sched_getaffinity(None).map_err(failed)?;
+    let mut rows = alone(|| kept_off(gpu, classes, scope))?;
+    let interrupted = gpu.device.info().interrupted_processors();
+    let mine = sched_getaffinity(None).ok();
+    if let Some(&processor) =
+        interrupted.first().filter(|&&processor| mine.is_some_and(|mine| mine.is_set(processor)))
+    {
+        rows.push(alone(|| on(processor, gpu, classes, scope))?);
+    }
+    Ok(rows)
+}
+
+/// Does something on a thread of its own: that it may not run everywhere is not to hold for what is measured later, nor for the threads
+/// of engines that are made for that.
+fn alone<T: Send>(measured: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let measured = thread::scope(|threads| threads.spawn(measured).join());
+    measured.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Rows of a thread that keeps off.
+fn kept_off(gpu: &Gpu, classes: &[Class], scope: &Scope) -> Result<Vec<Overhead>> {
+    // By then the device has shown whom it interrupts.
+    gpu.wake()?;
     gpu.device.avoid_interrupts();
     let content = one_tile(classes);
-    let pack = |content: &[u8]| compress(content, Level::DEFAULT, CodecId::Reference).map_err(failed);
-    let ends = Ends::new(gpu, &content, &pack(&[])?, &pack(&content)?)?;
+    let ends = Ends::new(gpu, &content)?;
     let mut decode = TimedDecode::new(&ends.packed, &ends.output, &[], scope.path).map_err(failed)?;
     let mut rows =
         vec![row("empty submission, no queue", scope, None, || Ok(decode.run().map_err(failed)?.wall))?];
@@ -37,28 +57,23 @@ pub(super) fn measure(gpu: &Gpu, classes: &[Class], scope: &Scope) -> Result<Vec
             gpu.compare(&ends.output, &content, 1)?;
         }
     }
-    let interrupted = gpu.device.info().interrupted_processors();
-    if let Some(&processor) = interrupted.iter().find(|&&processor| mine.is_set(processor)) {
-        let measured = || {
-            stay_on(processor)?;
-            let request = || Request::from_device(&ends.raw).into_device(&ends.output);
-            row(INTERRUPTED, scope, None, || latency(&gpu.queue, Path::COPY_VULKAN, request()))
-        };
-        let measured = thread::scope(|threads| threads.spawn(measured).join());
-        rows.push(measured.unwrap_or_else(|panic| resume_unwind(panic))?);
-    }
     Ok(rows)
+}
+
+/// A row of a thread that is nowhere but on one processor.
+fn on(processor: usize, gpu: &Gpu, classes: &[Class], scope: &Scope) -> Result<Overhead> {
+    let ends = Ends::new(gpu, &one_tile(classes))?;
+    let mut one = CpuSet::new();
+    one.set(processor);
+    sched_setaffinity(None, &one).map_err(failed)?;
+    let request = || Request::from_device(&ends.raw).into_device(&ends.output);
+    let row = row(INTERRUPTED, scope, None, || latency(&gpu.queue, Path::COPY_VULKAN, request()))?;
+    gpu.compare(&ends.output, &ends.content, 1)?;
+    Ok(row)
 }
 
 const EMPTY: &str = "empty request, in device memory";
 const INTERRUPTED: &str = "64 KiB raw, within device memory, waited for where the device interrupts";
-
-/// Has the calling thread stay on one processor.
-fn stay_on(processor: usize) -> Result<()> {
-    let mut one = CpuSet::new();
-    one.set(processor);
-    sched_setaffinity(None, &one).map_err(failed)
-}
 
 /// A kind of request: what it is called, who does its work, and one of it.
 type Kind = (&'static str, Path, fn(&Ends) -> Request);
@@ -100,7 +115,9 @@ struct Ends {
 }
 
 impl Ends {
-    fn new(gpu: &Gpu, content: &[u8], nothing: &[u8], stream: &[u8]) -> Result<Self> {
+    fn new(gpu: &Gpu, content: &[u8]) -> Result<Self> {
+        let pack = |content: &[u8]| compress(content, Level::DEFAULT, CodecId::Reference).map_err(failed);
+        let (nothing, stream) = (&pack(&[])?, &pack(content)?);
         let put = |bytes: &[u8]| {
             let buffer = gpu.buffer(bytes.len())?;
             gpu.put(&buffer, bytes).map(|()| buffer)
@@ -118,7 +135,7 @@ impl Ends {
             packed_pinned: pinned(stream)?,
             output: gpu.poisoned(content.len())?,
             content: content.to_vec(),
-            stream: stream.to_vec(),
+            stream: stream.clone(),
         })
     }
 

@@ -76,7 +76,8 @@ struct BenchGpu {
     tiles: u16,
     #[command(flatten)]
     level: LevelArg,
-    /// Output of each measurement, a power of two, 4K to 16G [default: 1G; 1M on a device of software]
+    /// Output of each measurement, a power of two, 4K to 16G; four times as much in figure 4, on disk and on the device [default: 1G; 1M on
+    /// a device of software]
     #[arg(long, value_name = "BYTES", value_parser = |text: &str| Log2::between(text, 12, 34))]
     size: Option<Log2>,
     /// How often each thing is measured, 1 to 1000 [default: 15; 2 on a device of software]

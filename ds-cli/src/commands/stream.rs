@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{chunk_error, open_pack};
 use crate::error::{Error, Kind, Result, plain, quoted};
 use crate::pack::layout::MIN_CHUNK_LOG2;
-use crate::pack::{Method, Pack};
+use crate::pack::{Chunk, Method, Pack};
 use crate::progress::Progress;
 use crate::stream::{Options, Report, RunError, Streamer, Target};
 use crate::units;
@@ -30,6 +30,7 @@ pub fn run(path: &Path, options: &Options, json: bool) -> Result<()> {
     let requests = usize::try_from(options.requests(pack.index())).unwrap_or(usize::MAX);
     let most = NonZeroUsize::new(requests).unwrap_or(NonZeroUsize::MIN);
     check_window(&pack, options.target)?;
+    check_staging(path, &pack, options)?;
     let mut streamer = start(&Options { depth: Some(options.depth().min(most)), ..options.clone() })?;
     let progress = Progress::bytes("stream", Some(pack.index().raw_size()), json);
     let report = streamer.run(&pack, pack.index().entries(), |bytes| {
@@ -76,6 +77,26 @@ fn check_window(pack: &Pack, target: Target) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The largest chunk must have room in staging memory: as it was packed, and for a device's memory also as it is decoded.
+fn check_staging(path: &Path, pack: &Pack, options: &Options) -> Result<()> {
+    /// Leases are of whole pages, and reads past the page cache of whole blocks at either end.
+    const EDGES: u64 = 64 << 10;
+    let decoded = options.target != Target::Host;
+    let of_chunk = |chunk: Chunk| match chunk.method {
+        Method::GDeflate => u64::from(chunk.packed_size) + if decoded { chunk.raw_size.into() } else { 0 },
+        _ if decoded => options.read_size.min(chunk.raw_size.min(options.request_size).into()),
+        _ => 0,
+    };
+    let wanted = pack.index().chunks().map(of_chunk).max().unwrap_or(0) + EDGES;
+    let staging = options.staging();
+    if wanted <= staging as u64 {
+        return Ok(());
+    }
+    let message =
+        format!("{}: a chunk takes up to {wanted} bytes of staging memory, of {staging}", quoted(path));
+    Err(Error::usage(message).hint(format!("use --staging {}", wanted.next_power_of_two())))
 }
 
 /// What ended streaming, in words.
@@ -247,6 +268,7 @@ fn write_json(
         "depth": options.depth(),
         "request_size": options.request_size,
         "read_size": options.read_size,
+        "staging": options.staging(),
         "direct": options.direct,
         "requests": report.requests,
         "content_bytes": report.content,

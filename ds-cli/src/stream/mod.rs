@@ -74,7 +74,7 @@ impl Options {
     /// [`Options::read_size`] unless told.
     pub const READ_SIZE: u64 = 1 << 20;
 
-    /// Requests in flight, unless told, where a device decodes: half of them are being read, and half make two dispatches.
+    /// Requests in flight, unless told, where a device takes part: half of them are being read, and half make two dispatches.
     pub const DEVICE_DEPTH: NonZeroUsize = NonZeroUsize::new(256).expect("256 is not 0");
 
     /// Whether a device is needed.
@@ -82,7 +82,7 @@ impl Options {
         self.codec == CodecKind::Vulkan || self.target != Target::Host
     }
 
-    /// Requests in flight: as told; where a device decodes [`DEVICE_DEPTH`](Self::DEVICE_DEPTH); or two for each worker, one being read
+    /// Requests in flight: as told; where a device takes part [`DEVICE_DEPTH`](Self::DEVICE_DEPTH); or two for each worker, one being read
     /// and one being decoded. More of them would only push each other out of the cache, unless a disk has to be kept busy.
     pub fn depth(&self) -> NonZeroUsize {
         const FEWEST: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0");
@@ -95,10 +95,7 @@ impl Options {
                 FEWEST
             })
         };
-        self.depth.unwrap_or_else(|| match self.codec {
-            CodecKind::Vulkan => Self::DEVICE_DEPTH,
-            _ => of_processor(),
-        })
+        self.depth.unwrap_or_else(|| if self.needs_device() { Self::DEVICE_DEPTH } else { of_processor() })
     }
 
     /// Threads for reading, unless told: each more is one that takes turns with those that decode. What is in the page cache is
@@ -110,7 +107,7 @@ impl Options {
 
     /// Bytes of packed data in memory at once: as told, or as many as the runtime has; for a device eight times that, which takes many
     /// tiles at a time or leaves most of itself idle.
-    fn staging(&self) -> usize {
+    pub fn staging(&self) -> usize {
         let times = if self.needs_device() { 8 } else { 1 };
         self.staging.unwrap_or(times * Builder::DEFAULT_STAGING)
     }

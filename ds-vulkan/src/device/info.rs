@@ -291,8 +291,9 @@ impl DeviceInfo {
         uuid_text(&self.uuid)
     }
 
-    /// Processors that the device interrupts when something is over, by the numbers that the kernel gives them; none if that is not
-    /// known. The kernel, or whoever tells it (`irqbalance`), may choose others at any time.
+    /// Processors that the device interrupts when something is over, by the numbers that the kernel gives them, those first that it
+    /// interrupts most often. None if that is not known, and until it has done so some hundred times since the machine was started. The
+    /// kernel, or whoever tells it (`irqbalance`), may choose others at any time.
     #[must_use]
     pub fn interrupted_processors(&self) -> Vec<usize> {
         self.pci.map(interrupts::processors).unwrap_or_default()

@@ -11,7 +11,7 @@ use std::path::Path;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Where a device is on the PCI bus. As text it is what the kernel calls it: `0000:01:00.0`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PciAddress {
     /// The domain.
     pub domain: u32,
@@ -30,11 +30,14 @@ impl fmt::Display for PciAddress {
     }
 }
 
-/// An interrupt that makes less than this part of what the most frequent of a device makes does not count: drivers have several, and
-/// use some only when they start.
+/// Interrupts of a device, all together, from which on it shows which of them tell of submissions: drivers have several, and some fire only
+/// when they start.
+const TELLING: u64 = 256;
+/// One of a device's interrupts that makes less than this part of what the most frequent one makes does not count.
 const RARE: u64 = 16;
 
-/// Processors that the device at that address interrupts now, in order; none if the kernel does not say.
+/// Processors that the device at that address interrupts, those first that it does most often; none if the kernel does not say, or it has
+/// hardly interrupted anybody yet.
 pub(super) fn processors(address: PciAddress) -> Vec<usize> {
     let device = Path::new("/sys/bus/pci/devices").join(address.to_string());
     processors_of(&device, Path::new("/proc/irq"), Path::new("/sys/kernel/irq"))
@@ -54,13 +57,20 @@ fn processors_of(device: &Path, routes: &Path, counts: &Path) -> Vec<usize> {
         let each = text(counts, number, "per_cpu_count");
         each.trim().split(',').filter_map(|count| count.parse::<u64>().ok()).sum()
     };
-    let counts: Vec<_> = numbers.iter().map(count).collect();
-    let least = counts.iter().max().map_or(0, |most| most / RARE);
-    let frequent = numbers.iter().zip(counts).filter(|&(_, count)| count >= least).map(|(number, _)| number);
-    let mut found: Vec<_> =
-        frequent.flat_map(|number| parse(&text(routes, number, "effective_affinity_list"))).collect();
-    found.sort_unstable();
-    found.dedup();
+    let mut counted: Vec<_> = numbers.iter().map(|number| (count(number), number)).collect();
+    counted.sort_unstable_by(|a, b| b.cmp(a));
+    let most = counted.first().map_or(0, |&(most, _)| most);
+    let mut found = Vec::new();
+    if most < TELLING {
+        return found;
+    }
+    for (_, number) in counted.into_iter().filter(|&(count, _)| count >= most / RARE) {
+        for processor in parse(&text(routes, number, "effective_affinity_list")) {
+            if !found.contains(&processor) {
+                found.push(processor);
+            }
+        }
+    }
     found
 }
 
@@ -76,14 +86,18 @@ fn parse(list: &str) -> Vec<usize> {
 /// Fewest processors to keep to: for an engine's threads and for who waits for them.
 pub(super) const LEAST: u32 = 4;
 
-/// Keeps the calling thread off these processors, unless fewer than `least` are left of those that it may use. Returns whether it is
-/// kept off.
+/// Keeps the calling thread off these processors, the first of them first, as long as `least` others are left to it. Returns whether it is
+/// kept off the first.
 pub(super) fn keep_off(busy: &[usize], least: u32) -> bool {
     let Ok(mut mine) = sched_getaffinity(None) else { return false };
     let before = mine.count();
-    busy.iter().for_each(|&processor| mine.unset(processor));
-    let left = mine.count();
-    left >= least && (left == before || sched_setaffinity(None, &mine).is_ok())
+    for &processor in busy {
+        if mine.is_set(processor) && mine.count() > least {
+            mine.unset(processor);
+        }
+    }
+    let moved = mine.count() == before || sched_setaffinity(None, &mine).is_ok();
+    moved && busy.first().is_some_and(|&first| !mine.is_set(first))
 }
 
 #[cfg(test)]
@@ -119,41 +133,43 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let [device, routes, counts] = ["device", "routes", "counts"].map(|name| root.path().join(name));
         let found = || processors_of(&device, &routes, &counts);
-        let route = |number: u32, list| put(&routes.join(format!("{number}/effective_affinity_list")), list);
+        let interrupt = |number: u32, list, count: &str| {
+            put(&routes.join(format!("{number}/effective_affinity_list")), list);
+            put(&counts.join(format!("{number}/per_cpu_count")), count);
+        };
         assert_eq!(found(), [], "a device that is not there");
         put(&device.join("irq"), "0\n");
-        route(0, "7\n");
+        interrupt(0, "7\n", "9999\n");
         assert_eq!(found(), [], "no line");
         put(&device.join("irq"), "11\n");
         assert_eq!(found(), [], "a line of which nothing is said");
-        route(11, "3\n");
+        interrupt(11, "3\n", "200,57\n");
         assert_eq!(found(), [3]);
         for (number, list) in [(40, "14"), (41, "2,14"), (42, "5")] {
             put(&device.join(format!("msi_irqs/{number}")), "msix\n");
-            route(number, list);
+            interrupt(number, list, "0,6,0\n");
         }
-        assert_eq!(found(), [2, 5, 14], "nothing is known of how often");
-        for (number, count) in [(40, "0,1600,0\n"), (41, "0,0,99\n"), (42, "90,10,0\n")] {
-            put(&counts.join(format!("{number}/per_cpu_count")), count);
-        }
-        assert_eq!(found(), [5, 14], "one that is rare does not count");
+        assert_eq!(found(), [], "they have hardly been used");
+        interrupt(40, "14", "0,1600,0\n");
+        interrupt(41, "2,14", "0,0,99\n");
+        interrupt(42, "5", "90,10,0\n");
+        assert_eq!(found(), [14, 5], "one that is rare does not count, and the most frequent comes first");
     }
 
     #[test]
     fn a_thread_keeps_off_as_long_as_enough_is_left() {
         let mine = |set: &CpuSet| (0..CpuSet::MAX_CPU).filter(|&n| set.is_set(n)).collect::<Vec<_>>();
-        let now = move || mine(&sched_getaffinity(None).unwrap());
-        std::thread::spawn(move || {
+        let now = move || sched_getaffinity(None).map(|set| mine(&set)).unwrap_or_default();
+        let test = move || {
             let all = now();
-            assert!(!keep_off(&all[..1], all.len() as u32));
+            assert!(!keep_off(&[], 1));
+            assert!(!keep_off(&all, all.len() as u32));
             assert_eq!(now(), all, "too few would be left");
-            assert!(keep_off(&[], 1));
-            assert_eq!(now(), all);
             let there_are_more = all.len() > 1;
-            assert_eq!(keep_off(&all[..1], 1), there_are_more);
-            assert_eq!(now(), if there_are_more { &all[1..] } else { &all });
-        })
-        .join()
-        .unwrap();
+            assert_eq!(keep_off(&all, 1), there_are_more);
+            assert_eq!(now(), all[all.len().saturating_sub(1)..], "one is left, the last");
+            assert_eq!(keep_off(&all[..1], 1), there_are_more, "it is off already");
+        };
+        std::thread::spawn(test).join().unwrap();
     }
 }

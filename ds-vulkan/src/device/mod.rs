@@ -274,14 +274,15 @@ impl Device {
         &self.inner.info
     }
 
-    /// Keeps the calling thread off the processors that the device [interrupts](DeviceInfo::interrupted_processors) now, if four or more
-    /// are left that the thread may use. Returns whether it is kept off: it is not where nothing is known of interrupts.
+    /// Keeps the calling thread off the processors that the device [interrupts](DeviceInfo::interrupted_processors) now, off the most
+    /// frequent first, as long as four others are left to it. Returns whether it is kept off that one; `false` where nothing is known of
+    /// interrupts.
     ///
-    /// The end of every submission interrupts one of them, and holds up what runs there: 30 microseconds were measured. The engine's own
-    /// threads do this when they start; for a thread that waits for small requests, and may wait anywhere, it is worth it too.
+    /// The end of every submission interrupts a processor, and holds up what runs there: 30 microseconds were measured. The engine's own
+    /// threads see to this by themselves, for a thread that waits for small requests it is worth it too. It lasts, is inherited by
+    /// threads that are made by this one, and counts in `std::thread::available_parallelism`: so not for one that makes runtimes later.
     pub fn avoid_interrupts(&self) -> bool {
-        let busy = self.inner.info.interrupted_processors();
-        !busy.is_empty() && interrupts::keep_off(&busy, interrupts::LEAST)
+        interrupts::keep_off(&self.inner.info.interrupted_processors(), interrupts::LEAST)
     }
 
     /// What requests call it.

@@ -113,7 +113,6 @@ impl VulkanEngine {
         let closes = Closes(Arc::clone(core));
         self.crew.spawn("ds-vulkan-in".to_owned(), move |member| {
             let closes = closes;
-            closes.0.device.avoid_interrupts();
             threads::submit(&closes.0, &means);
             // The runtime's memory goes when the engine counts this thread as ended.
             drop(means);
@@ -123,7 +122,6 @@ impl VulkanEngine {
         (0..core.lanes.len()).try_for_each(|lane| {
             let (core, sink) = (Arc::clone(core), Arc::clone(sink));
             self.crew.spawn("ds-vulkan-out".to_owned(), move |member| {
-                core.device.avoid_interrupts();
                 threads::answer(engine, lane, core, Arc::clone(&sink));
                 // Counted as ended before the sink goes: if the sink's owner goes with it, and the engine with that, it may be
                 // stopped from here.

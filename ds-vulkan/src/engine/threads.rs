@@ -43,13 +43,21 @@ const COPIED: u64 = 16 << 20;
 /// Most jobs in a submission: one for each tile.
 const BATCH_JOBS: usize = Slot::TILES;
 
+/// A thread keeps off the processors that the device interrupts when it starts, and again after so many submissions: by then the device has
+/// shown which these are.
+const SETTLED: u64 = 512;
+
 /// Submits until the engine stops and nothing is left.
 pub(crate) fn submit(core: &Core, means: &Means) {
     let mut sender = Sender { core, means, last: 0, transfer: Reached::default(), main: Default::default() };
     let mut patience = Patience::lasting(Patience::DEVICE);
+    core.device.avoid_interrupts();
     while let Some((mut flight, landed)) = core.line.begin(&mut patience, || core.portion()) {
         let portion = core.portion();
         flight.value = sender.last + 1;
+        if flight.value == SETTLED {
+            core.device.avoid_interrupts();
+        }
         let mut stuck = None;
         while flight.batch.bytes < portion
             && flight.batch.copied < COPIED
@@ -258,9 +266,14 @@ pub(crate) fn answer(engine: usize, lane: usize, core: Arc<Core>, sink: Arc<dyn 
 pub(crate) fn finish_all(engine: usize) -> bool {
     let Some(Answering { core, lane, sink, .. }) = answering(engine) else { return false };
     let [mut begins, mut patience] = [Patience::lasting(Patience::DEVICE); 2];
-    let mut answers = Vec::new();
+    let (mut answers, mut answered) = (Vec::new(), 0);
+    core.device.avoid_interrupts();
     while let Some(flight) = core.lanes[lane].next(&mut begins) {
         core.finish(lane, flight, &mut patience, &*sink, &mut answers);
+        answered += 1;
+        if answered == SETTLED {
+            core.device.avoid_interrupts();
+        }
     }
     true
 }
