@@ -11,8 +11,9 @@ use ds_engine::{
 
 use crate::choice::Choice;
 use crate::devices::{Devices, Host};
+use crate::registry::MAX_QUEUES;
 use crate::report::{ErrorHook, Report};
-use crate::runtime::{MAX_QUEUES, Runtime};
+use crate::runtime::Runtime;
 
 /// Which engine does file I/O.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

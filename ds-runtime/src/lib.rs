@@ -66,12 +66,16 @@ mod file;
 mod here;
 mod line;
 mod marker;
+#[cfg(all(test, loom))]
+mod model;
 mod queue;
+mod registry;
 mod report;
 mod request;
 mod runtime;
 mod scope;
 mod slots;
+mod sync;
 mod tell;
 mod threads;
 mod ticket;

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use ds_core::{LeaseId, Priority};
 use ds_engine::{StagingError, StagingPool};
 
+use crate::sync::{Mutex, lock};
+
 /// How often a queue in line lets a more urgent one go first.
 const PATIENCE: u8 = 8;
 
@@ -114,6 +116,18 @@ impl Staging {
     /// Forgets a queue.
     pub(crate) fn leave(&mut self, queue: u64) {
         self.line.retain(|waiting| waiting.queue != queue);
+    }
+}
+
+/// Memory has come back: queues in line `retry`, in their order, each without the lock. If another thread is at that, it goes on with it,
+/// and this one returns at once.
+pub(crate) fn offer(staging: &Mutex<Staging>, mut retry: impl FnMut(u64)) {
+    loop {
+        let Some(queue) = lock(staging).serve() else { return };
+        retry(queue);
+        if !lock(staging).served() {
+            return;
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::completion::Completion;
 use crate::custom::{CustomJob, CustomJobs, CustomRequest};
 use crate::here::in_a_call;
 use crate::marker::{Event, Fence, Marker, Markers, StatusArray};
+use crate::registry::Listed;
 use crate::report::{ErrorHook, Report};
 use crate::request::{Rejected, Request};
 use crate::runtime::{Inner, Runtime, Shared};
@@ -206,21 +207,27 @@ pub(crate) struct State {
     pub(crate) choices: Choices,
 }
 
-impl QueueInner {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        ds_engine::lock(&self.state)
+impl Listed for QueueInner {
+    fn number(&self) -> u64 {
+        self.number
     }
 
-    pub(crate) fn set_lane(&self, lane: LaneId) {
-        self.lane.get_or_init(|| lane);
-    }
-
-    pub(crate) fn lane(&self) -> LaneId {
+    fn lane(&self) -> LaneId {
         *self.lane.get().expect("a queue gets its lane when it is registered, before anyone else sees it")
     }
 
-    pub(crate) fn wants(&self) -> bool {
+    fn set_lane(&self, lane: LaneId) {
+        self.lane.get_or_init(|| lane);
+    }
+
+    fn wants(&self) -> bool {
         self.wants.load(Ordering::Acquire)
+    }
+}
+
+impl QueueInner {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        ds_engine::lock(&self.state)
     }
 
     pub(crate) fn set_wants(&self, wants: bool) {

@@ -2,19 +2,21 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
-use ds_core::{Arbiter, Error, ErrorKind, Lane};
+use ds_core::{Error, ErrorKind};
 use ds_engine::{AboutToDrive, Finished, Sink, StagingPool, StartContext, Warning};
 
 use crate::builder::{BuildError, Builder, Engines, Selection};
 use crate::clock::Clock;
 use crate::here::{Doing, Here, in_a_call};
-use crate::line::Staging;
+use crate::line::{self, Staging};
 use crate::queue::{Queue, QueueInner, QueueOptions};
+use crate::registry::Registry;
 use crate::report::{ErrorHook, Report, report};
 use crate::slots::OpWorker;
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::tell::Mail;
 use crate::timer::Timer;
 
@@ -40,32 +42,11 @@ pub(crate) struct Shared {
     pub(crate) timer: Timer,
     /// Hears of warnings, and of failures in queues that have none of their own.
     pub(crate) hook: Option<ErrorHook>,
-    registry: Mutex<Registry>,
-}
-
-/// The queues there are, and how much file I/O all of them have in flight.
-struct Registry {
-    arbiter: Arbiter<Box<[Lane]>>,
-    /// By their lane.
-    queues: Box<[Option<Arc<QueueInner>>]>,
-    /// How many queues there have been.
-    made: u64,
-    flying: usize,
-}
-
-/// Queues that there can be at once.
-pub(crate) const MAX_QUEUES: usize = 1 << 16;
-
-/// A queue's number says its lane, and how many queues there were before it.
-const fn lane_of(number: u64) -> usize {
-    (number % MAX_QUEUES as u64) as usize
+    registry: Registry<QueueInner>,
 }
 
 /// How long a wait within a call of the application's lasts before it looks for work again.
 const NAP: Duration = Duration::from_millis(2);
-
-/// Transfers a queue may start per pick: small, so that priorities tell; more than one, because each pick costs locks.
-const QUANTUM: usize = 16;
 
 impl Runtime {
     /// Makes a builder.
@@ -81,12 +62,6 @@ impl Runtime {
         max_queues: usize,
         hook: Option<ErrorHook>,
     ) -> Result<Self, BuildError> {
-        let registry = Registry {
-            arbiter: Arbiter::new(vec![Lane::new(); max_queues].into()),
-            queues: vec![None; max_queues].into(),
-            made: 0,
-            flying: 0,
-        };
         let shared = Arc::new(Shared {
             engines,
             staging: Mutex::new(Staging::new(staging)),
@@ -94,7 +69,7 @@ impl Runtime {
             clock: Clock::start(),
             timer: Timer::default(),
             hook,
-            registry: Mutex::new(registry),
+            registry: Registry::new(max_queues),
         });
         let context = StartContext::new(Arc::new(Outcomes(Arc::clone(&shared))));
         let mapping = shared.staging().pool.mapping();
@@ -174,17 +149,12 @@ impl Drop for Inner {
 
 impl Shared {
     pub(crate) fn staging(&self) -> MutexGuard<'_, Staging> {
-        ds_engine::lock(&self.staging)
-    }
-
-    fn registry(&self) -> MutexGuard<'_, Registry> {
-        ds_engine::lock(&self.registry)
+        lock(&self.staging)
     }
 
     /// The queue of that number, unless it is gone.
     pub(crate) fn queue(&self, number: u64) -> Option<Arc<QueueInner>> {
-        let queue = self.registry().queues.get(lane_of(number))?.clone()?;
-        (queue.number == number).then_some(queue)
+        self.registry.get(number)
     }
 
     /// Gives a new queue its number.
@@ -193,27 +163,13 @@ impl Shared {
         make: impl FnOnce(u64) -> QueueInner,
         priority: ds_core::Priority,
     ) -> Result<Arc<QueueInner>, Error> {
-        let mut registry = self.registry();
-        let too_many = Error::new(ErrorKind::Unsupported("more queues than Builder::max_queues"));
-        let lane = registry.arbiter.add(priority).ok_or(too_many)?;
-        let index = lane.index();
-        registry.made += 1;
-        // What is late for a queue that is gone must not find the next queue in its lane.
-        let number = registry.made * MAX_QUEUES as u64 + index as u64;
-        let queue = Arc::new(make(number));
-        queue.set_lane(lane);
-        registry.queues[index] = Some(Arc::clone(&queue));
-        Ok(queue)
+        let too_many = || Error::new(ErrorKind::Unsupported("more queues than Builder::max_queues"));
+        self.registry.add(make, priority).ok_or_else(too_many)
     }
 
     /// Forgets a queue that is idle.
     pub(crate) fn retire(self: &Arc<Self>, queue: &QueueInner) {
-        let mut registry = self.registry();
-        let index = lane_of(queue.number);
-        if registry.queues[index].as_ref().is_some_and(|held| held.number == queue.number) {
-            registry.queues[index] = None;
-            registry.arbiter.remove(queue.lane());
-            drop(registry);
+        if self.registry.remove(queue) {
             self.staging().leave(queue.number);
             self.offer_staging();
         }
@@ -221,16 +177,12 @@ impl Shared {
 
     /// Memory has come back: queues that wait for some try again, in their order.
     pub(crate) fn offer_staging(self: &Arc<Self>) {
-        loop {
-            let Some(number) = self.staging().serve() else { return };
+        line::offer(&self.staging, |number| {
             if let Some(queue) = self.queue(number) {
                 queue.lock().core.staging_released();
                 self.round(&queue, &[], 0);
             }
-            if !self.staging().served() {
-                return;
-            }
-        }
+        });
     }
 
     /// Lets a queue move on: everything but new file I/O first, then file I/O of whichever queue's turn it is; then tells the
@@ -260,26 +212,7 @@ impl Shared {
     /// Starts file I/O while the engine has room, fairly among the queues. `freed` transfers have just ended.
     fn dispatch(self: &Arc<Self>, freed: usize) {
         let depth = self.engines.io.depth();
-        let mut unused = freed;
-        loop {
-            let (queue, quantum) = {
-                let mut registry = self.registry();
-                let registry = &mut *registry;
-                registry.flying -= unused;
-                let quantum = depth.saturating_sub(registry.flying).min(QUANTUM);
-                if quantum == 0 {
-                    return;
-                }
-                let queues = &registry.queues;
-                let wants =
-                    |lane: ds_core::LaneId| queues[lane.index()].as_ref().is_some_and(|queue| queue.wants());
-                let Some(lane) = registry.arbiter.pick(wants) else { return };
-                let Some(queue) = registry.queues[lane.index()].clone() else { return };
-                registry.flying += quantum;
-                (queue, quantum)
-            };
-            unused = quantum - self.round(&queue, &[], quantum).started;
-        }
+        self.registry.dispatch(depth, freed, |queue, most| self.round(queue, &[], most).started);
     }
 
     /// Tells what there is to tell, and does one waiting job on this thread. Returns whether there was one.

@@ -7,7 +7,7 @@
 
 use core::task::Waker;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard as QueueGuard};
 use std::thread::JoinHandle;
 
 use ds_core::RequestId;
@@ -18,6 +18,7 @@ use crate::queue::{QueueInner, State};
 use crate::report::{ErrorReport, Report, guarded, report};
 use crate::runtime::Shared;
 use crate::slots::{Callback, Delivery};
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait};
 use crate::threads;
 
 /// Something the application is to be told.
@@ -68,30 +69,31 @@ impl State {
 }
 
 /// Pieces of news that a thread tells before it leaves the rest to the teller: nobody's `submit` may end up telling for ever.
-const SHARE: usize = 64;
+const SHARE: usize = if cfg!(all(test, loom)) { 1 } else { 64 };
 
 /// Queues with news, and the thread that tells when those who left news have better or worse things to do.
-#[derive(Default)]
-pub(crate) struct Mail {
-    state: Mutex<MailState>,
+pub(crate) struct Mail<Q = Arc<QueueInner>> {
+    state: Mutex<MailState<Q>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct MailState {
+struct MailState<Q> {
     /// Each once.
-    queues: VecDeque<Arc<QueueInner>>,
+    queues: VecDeque<Q>,
     /// Whether the teller is to look.
     called: bool,
     stop: bool,
     teller: Option<JoinHandle<()>>,
 }
 
-impl Mail {
-    fn lock(&self) -> MutexGuard<'_, MailState> {
-        ds_engine::lock(&self.state)
+impl<Q> Default for Mail<Q> {
+    fn default() -> Self {
+        let state = MailState { queues: VecDeque::new(), called: false, stop: false, teller: None };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
     }
+}
 
+impl Mail {
     /// Starts the teller.
     pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
         let runtime = Arc::clone(shared);
@@ -104,11 +106,38 @@ impl Mail {
         Ok(())
     }
 
+    /// Puts a queue that has news into the mail.
+    pub(crate) fn post(&self, queue: &Arc<QueueInner>, state: &mut State) {
+        if !state.told.news.is_empty() && !core::mem::replace(&mut state.told.mailed, true) {
+            self.put(Arc::clone(queue));
+        }
+    }
+}
+
+impl<Q> Mail<Q> {
+    fn lock(&self) -> MutexGuard<'_, MailState<Q>> {
+        lock(&self.state)
+    }
+
+    /// Puts in a queue that is not there.
+    pub(crate) fn put(&self, queue: Q) {
+        self.lock().queues.push_back(queue);
+    }
+
+    /// Has some queues' news told, each when it is taken out, and leaves the rest to the teller.
+    pub(crate) fn go_through(&self, mut tell: impl FnMut(Q)) {
+        for _ in 0..SHARE {
+            let Some(queue) = self.lock().queues.pop_front() else { return };
+            tell(queue);
+        }
+        self.call_teller();
+    }
+
     /// Waits until there is something to tell; false at the end.
-    fn is_called(&self) -> bool {
+    pub(crate) fn is_called(&self) -> bool {
         let mut state = self.lock();
         while !state.called && !state.stop {
-            state = ds_engine::lock::wait(&self.changed, state);
+            state = wait(&self.changed, state);
         }
         state.called = false;
         !state.stop
@@ -132,13 +161,6 @@ impl Mail {
         };
         threads::join(teller);
     }
-
-    /// Puts a queue that has news into the mail.
-    pub(crate) fn post(&self, queue: &Arc<QueueInner>, state: &mut State) {
-        if !state.told.news.is_empty() && !core::mem::replace(&mut state.told.mailed, true) {
-            self.lock().queues.push_back(Arc::clone(queue));
-        }
-    }
 }
 
 impl Shared {
@@ -151,16 +173,14 @@ impl Shared {
         if !outermost {
             return;
         }
-        for _ in 0..SHARE {
-            let Some(queue) = self.mail.lock().queues.pop_front() else { return };
+        self.mail.go_through(|queue| {
             let mut state = queue.lock();
             state.told.mailed = false;
             let news = state.told.news.pop_front();
             // Back to the end of the line: queues take turns, and another thread may tell the next.
             self.mail.post(&queue, &mut state);
             self.tell(&queue, state, news);
-        }
-        self.mail.call_teller();
+        });
     }
 
     /// Drives the runtime on a thread that must not run the application's code.
@@ -180,7 +200,7 @@ impl Shared {
         any
     }
 
-    fn tell(self: &Arc<Self>, queue: &Arc<QueueInner>, mut state: MutexGuard<'_, State>, news: Option<News>) {
+    fn tell(self: &Arc<Self>, queue: &Arc<QueueInner>, mut state: QueueGuard<'_, State>, news: Option<News>) {
         let Some(news) = news else { return };
         state.told.calling += 1;
         let id = if let News::Over(id) = news { Some(id) } else { None };

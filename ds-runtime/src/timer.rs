@@ -1,11 +1,13 @@
 //! One thread that polls queues again when they asked for it.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use core::time::Duration;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use ds_core::Time;
 
 use crate::runtime::Shared;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait, wait_timeout};
 use crate::threads;
 
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ impl Timer {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        ds_engine::lock(&self.state)
+        lock(&self.state)
     }
 
     /// Poll queue `queue` at `at`, instead of whenever it asked for before.
@@ -56,34 +58,31 @@ impl Timer {
     }
 
     fn run(runtime: &Arc<Shared>) {
-        let timer = &runtime.timer;
-        loop {
-            let state = timer.lock();
-            if state.stop {
-                return;
-            }
-            let now = runtime.clock.now();
-            match state.next() {
-                Some((queue, at)) if at <= now => {
-                    drop(state);
-                    timer.forget(queue, at);
-                    if let Some(queue) = runtime.queue(queue) {
-                        // Not this thread: a callback that waits must not stop time.
-                        runtime.driving_only(|| runtime.advance(&queue));
-                    }
-                }
-                Some((_, at)) => {
-                    let wait = runtime.clock.until(at);
-                    drop(ds_engine::lock::wait_timeout(&timer.changed, state, wait));
-                }
-                None => drop(ds_engine::lock::wait(&timer.changed, state)),
+        let (now, until) = (|| runtime.clock.now(), |at| runtime.clock.until(at));
+        while let Some(queue) = runtime.timer.next_due(now, until) {
+            if let Some(queue) = runtime.queue(queue) {
+                // Not this thread: a callback that waits must not stop time.
+                runtime.driving_only(|| runtime.advance(&queue));
             }
         }
     }
 
-    fn forget(&self, queue: u64, at: Time) {
+    /// Waits for the time of a queue to come, and forgets that it was asked for; `None` at the end.
+    pub(crate) fn next_due(&self, now: impl Fn() -> Time, until: impl Fn(Time) -> Duration) -> Option<u64> {
         let mut state = self.lock();
-        state.due.retain(|&entry| entry != (queue, at));
+        loop {
+            if state.stop {
+                return None;
+            }
+            state = match state.next() {
+                Some((queue, at)) if at <= now() => {
+                    state.due.retain(|&(number, _)| number != queue);
+                    return Some(queue);
+                }
+                Some((_, at)) => wait_timeout(&self.changed, state, until(at)).0,
+                None => wait(&self.changed, state),
+            };
+        }
     }
 
     /// Ends the thread.

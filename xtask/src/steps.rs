@@ -282,7 +282,7 @@ fn aarch64(project: &Project) -> Result<Ending> {
 /// Tries models of what we wrote for several threads. In a folder of its own: the flag concerns every crate.
 fn loom(project: &Project) -> Result<Ending> {
     let folder = project.workspace.target_directory.join(LOOM_FOLDER);
-    let packages = ["ds-engine", "ds-cpu", "ds-uring", "ds-vulkan"];
+    let packages = ["ds-engine", "ds-cpu", "ds-uring", "ds-vulkan", "ds-runtime"];
     let packages = packages.iter().flat_map(|package| ["--package", package]);
     cmd!(project.sh, "cargo test {packages...} --lib --release --target-dir {folder} model")
         .env("RUSTFLAGS", "--cfg loom")
