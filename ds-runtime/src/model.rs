@@ -51,6 +51,10 @@ fn check(model: impl Fn() + Send + Sync + 'static) {
 
 const NOW: u64 = 10;
 
+const fn at(nanos: u64) -> Option<Time> {
+    Some(Time::from_nanos(nanos))
+}
+
 /// A timer, and its thread, for which it is `NOW` for ever.
 fn timer() -> (Arc<Timer>, Arc<Seen>, thread::JoinHandle<()>) {
     let (timer, seen) = (Arc::new(Timer::default()), Arc::new(Seen::new()));
@@ -68,7 +72,6 @@ fn every_wake_up_comes_whose_time_has_come() {
     check(|| {
         let (timer, seen, thread) = timer();
         let other = Arc::clone(&timer);
-        let at = |nanos| Some(Time::from_nanos(nanos));
         let setter = thread::spawn(move || other.set(2, at(7)));
         timer.set(1, at(5));
         assert_eq!(seen.wait(2), [1, 2]);
@@ -83,7 +86,6 @@ fn a_wake_up_that_is_moved_forward_comes_and_one_called_off_does_not_hold_up_the
     check(|| {
         let (timer, seen, thread) = timer();
         let other = Arc::clone(&timer);
-        let at = |nanos| Some(Time::from_nanos(nanos));
         timer.set(1, at(99));
         // A time that is far off, and called off.
         let setter = thread::spawn(move || {
@@ -121,9 +123,7 @@ impl Office {
     }
 
     fn post(&self, queue: &Arc<Newsy>, (news, mailed): &mut (Vec<u64>, bool)) {
-        if !news.is_empty() && !core::mem::replace(mailed, true) {
-            self.mail.put(Arc::clone(queue));
-        }
+        self.mail.put(queue, !news.is_empty(), mailed);
     }
 
     /// As [`Shared::driving`](crate::runtime::Shared::driving).

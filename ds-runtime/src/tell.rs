@@ -108,9 +108,7 @@ impl Mail {
 
     /// Puts a queue that has news into the mail.
     pub(crate) fn post(&self, queue: &Arc<QueueInner>, state: &mut State) {
-        if !state.told.news.is_empty() && !core::mem::replace(&mut state.told.mailed, true) {
-            self.put(Arc::clone(queue));
-        }
+        self.put(queue, !state.told.news.is_empty(), &mut state.told.mailed);
     }
 }
 
@@ -119,9 +117,14 @@ impl<Q> Mail<Q> {
         lock(&self.state)
     }
 
-    /// Puts in a queue that is not there.
-    pub(crate) fn put(&self, queue: Q) {
-        self.lock().queues.push_back(queue);
+    /// Puts a queue in, if it has news and is not there; `mailed` says whether it is, and is looked at with the queue's lock held.
+    pub(crate) fn put(&self, queue: &Q, has_news: bool, mailed: &mut bool)
+    where
+        Q: Clone,
+    {
+        if has_news && !core::mem::replace(mailed, true) {
+            self.lock().queues.push_back(queue.clone());
+        }
     }
 
     /// Has some queues' news told, each when it is taken out, and leaves the rest to the teller.
