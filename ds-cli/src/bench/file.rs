@@ -92,8 +92,9 @@ impl<'a> Setup<'a> {
     fn ways(&self, kinds: &[Kind]) -> Result<(String, Vec<Way>)> {
         let mut io = String::new();
         let ways = kinds.iter().map(|&kind| {
-            let device = Some(self.gpu.device.clone());
-            let mut streamer = Streamer::on(device, &self.options(kind)).map_err(failed)?;
+            let options = self.options(kind);
+            stream::check_staging(self.path, &self.pack, &options)?;
+            let mut streamer = Streamer::on(Some(self.gpu.device.clone()), &options).map_err(failed)?;
             // The first round brings the file into the page cache, and maps memory.
             self.round(&mut streamer, kind)?;
             let rounds: Result<Vec<_>> = (0..self.rounds).map(|_| self.round(&mut streamer, kind)).collect();

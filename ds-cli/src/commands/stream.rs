@@ -80,7 +80,11 @@ fn check_window(pack: &Pack, target: Target) -> Result<()> {
 }
 
 /// The largest chunk must have room in staging memory: as it was packed, and for a device's memory also as it is decoded.
-fn check_staging(path: &Path, pack: &Pack, options: &Options) -> Result<()> {
+///
+/// # Errors
+///
+/// It has not.
+pub fn check_staging(path: &Path, pack: &Pack, options: &Options) -> Result<()> {
     /// Leases are of whole pages, and reads past the page cache of whole blocks at either end.
     const EDGES: u64 = 64 << 10;
     let decoded = options.target != Target::Host;
