@@ -48,7 +48,7 @@ pub struct QueueOptions {
     /// Report per-stage times in completions.
     pub stage_times: bool,
     /// Told of each failed request, instead of the runtime's hook ([`Builder::error_hook`](crate::Builder::error_hook)) and the
-    /// process-wide one.
+    /// process-wide one. It may hear of one after who waits for that request; when [`Queue::close`] returns, it has heard of all.
     pub error_hook: Option<ErrorHook>,
 }
 
