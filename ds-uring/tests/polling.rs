@@ -131,10 +131,14 @@ fn where_it_can_all_are_polled_that_go_past_the_page_cache() {
 #[test]
 fn one_refusal_ends_it() {
     let config = UringConfig::default().features(Features::DEFAULT | Features::IOPOLL);
-    for faults in [FakeFaults { unpollable: 40, ..FakeFaults::default() }, FakeFaults::all(9)] {
+    // When threads meet is no seed's to say: of 130 transfers some are refused all the same, but the first may be.
+    let kinds = |seed| [FakeFaults { seed, ..FakeFaults::default() }, FakeFaults::all(seed)];
+    let mut polled_before = false;
+    for faults in (0..4).flat_map(kinds).map(|faults| FakeFaults { unpollable: 40, ..faults }) {
         let Some(Came { past, features, log, .. }) = paths(config.fake(faults)) else { return };
-        assert!(past.contains(Path::IO_POLLED), "some went well before");
-        assert!(!features.contains(Features::IOPOLL), "it has been, but is no more");
+        polled_before |= past.contains(Path::IO_POLLED);
+        assert!(!features.contains(Features::IOPOLL), "it has been, but is no more: {faults:?}");
         assert_eq!(log.warnings().len(), 1, "{:?}", log.warnings());
     }
+    assert!(polled_before, "some went well before");
 }
