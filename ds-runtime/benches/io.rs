@@ -4,9 +4,9 @@
 //! `cargo bench -p ds-runtime --features uring --bench io -- --engine uring --file FILE --block 4096 --depth 32 [--direct]
 //! [--seconds 1] [--workers N] [--batch] [--sequential] [--once] [--feature NAME]... [--without NAME]...`
 //!
-//! The engine `pread` is a plain loop, without the runtime, on as many threads as `--workers` says, or one. With `--batch` all
-//! requests of a round are waited for before the next are made, at a depth of 1 therefore each; with `--callbacks` each makes the
-//! next one. With `--sequential` each block read is the one behind the last, and with `--once` as well the last one is the file's.
+//! The engine `pread` is a plain loop, without the runtime, on as many threads as `--workers` says, or one; with `--batch` they share
+//! each batch. With `--batch` all requests of a round are waited for before the next are made, at a depth of 1 therefore each; with
+//! `--callbacks` each makes the next one. With `--sequential` each block read is the one behind the last, and with `--once` as well the last one is the file's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -200,24 +201,38 @@ fn pread_loops(cell: &Cell, blocks: Blocks) -> Result<Tally, Box<dyn Error>> {
     let file = std::fs::File::options().read(true).custom_flags(flags as i32).open(&cell.file)?;
     let threads = cell.workers.map_or(1, NonZeroUsize::get);
     let (mut tally, since) = (Tally { path: "pread".into(), ..Tally::default() }, Since::now());
-    std::thread::scope(|scope| -> Result<(), Box<dyn Error>> {
+    if cell.batch {
+        tally.reads = SharedBatch::new(cell).read(cell, threads, &file, blocks, &since)?;
+    } else {
+        tally.reads = pread_threads(cell, threads, &file, blocks, &since)?;
+    }
+    since.end(&mut tally);
+    tally.latency = tally.wall * threads as u32;
+    Ok(tally)
+}
+
+/// So many threads that read until the time is over. Returns how often.
+fn pread_threads(
+    cell: &Cell,
+    threads: usize,
+    file: &std::fs::File,
+    blocks: Blocks,
+    since: &Since,
+) -> Result<u64, std::io::Error> {
+    std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads as u64)
             .map(|n| {
                 let blocks = Blocks { state: blocks.state.wrapping_add(n << 32), ..blocks };
-                let (file, since) = (&file, &since);
                 scope.spawn(move || pread_loop(cell, file, blocks, since))
             })
             .collect();
         // A single thread stays the process's only one: the kernel then need not count who has the file.
-        tally.reads = pread_loop(cell, &file, blocks, &since)?;
+        let mut reads = pread_loop(cell, file, blocks, since)?;
         for other in others {
-            tally.reads += other.join().expect("the loop does not panic")?;
+            reads += other.join().expect("the loop does not panic")?;
         }
-        Ok(())
-    })?;
-    since.end(&mut tally);
-    tally.latency = tally.wall * threads as u32;
-    Ok(tally)
+        Ok(reads)
+    })
 }
 
 /// Reads until the time is over. Returns how often.
@@ -237,6 +252,102 @@ fn pread_loop(
         }
     }
     Ok(reads)
+}
+
+/// A batch that threads read together, with nothing between them but a counter: what any queue has to gain from them at most.
+struct SharedBatch {
+    offsets: Vec<AtomicU64>,
+    /// The next block that nobody reads yet.
+    next: Apart<AtomicUsize>,
+    /// Blocks that have been read.
+    done: Apart<AtomicUsize>,
+    over: AtomicBool,
+}
+
+/// On a cache line of its own.
+#[repr(align(128))]
+#[derive(Default)]
+struct Apart<T>(T);
+
+/// Blocks that a thread takes of a shared batch at once.
+const SHARE: usize = 4;
+
+impl SharedBatch {
+    fn new(cell: &Cell) -> Self {
+        Self {
+            offsets: (0..cell.depth).map(|_| AtomicU64::new(0)).collect(),
+            next: Apart(AtomicUsize::new(cell.depth)),
+            done: Apart::default(),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// Reads until the time is over. Returns how often.
+    fn read(
+        &self,
+        cell: &Cell,
+        threads: usize,
+        file: &std::fs::File,
+        mut blocks: Blocks,
+        since: &Since,
+    ) -> Result<u64, std::io::Error> {
+        let all = self.offsets.len();
+        let mut buffer = vec![0; all * cell.block];
+        std::thread::scope(|scope| {
+            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.help(cell, file))).collect();
+            let mut reads = 0;
+            let mut result = Ok(());
+            while result.is_ok() && since.0.elapsed().as_secs_f64() < cell.seconds {
+                for offset in &self.offsets {
+                    offset.store(blocks.next() * cell.block as u64, Ordering::Relaxed);
+                }
+                self.done.0.store(0, Ordering::Relaxed);
+                // Whoever sees this sees the offsets.
+                self.next.0.store(0, Ordering::Release);
+                result = self.read_some(file, &mut buffer);
+                while self.done.0.load(Ordering::Acquire) < all {
+                    std::hint::spin_loop();
+                }
+                reads += all as u64;
+            }
+            self.over.store(true, Ordering::Relaxed);
+            let helped =
+                helpers.into_iter().try_for_each(|helper| helper.join().expect("nothing panics here"));
+            result.and(helped).map(|()| reads)
+        })
+    }
+
+    /// Reads what there is until it is over.
+    fn help(&self, cell: &Cell, file: &std::fs::File) -> Result<(), std::io::Error> {
+        let mut buffer = vec![0; self.offsets.len() * cell.block];
+        let mut result = Ok(());
+        while result.is_ok() && !self.over.load(Ordering::Relaxed) {
+            result = self.read_some(file, &mut buffer);
+            std::hint::spin_loop();
+        }
+        result
+    }
+
+    /// Reads what nobody else does. What cannot be read counts as done: nobody is to wait for it.
+    fn read_some(&self, file: &std::fs::File, buffer: &mut [u8]) -> Result<(), std::io::Error> {
+        let all = self.offsets.len();
+        let (mut done, mut result) = (0, Ok(()));
+        while self.next.0.load(Ordering::Relaxed) < all {
+            let first = self.next.0.fetch_add(SHARE, Ordering::Acquire).min(all);
+            let share = first..all.min(first + SHARE);
+            let blocks = buffer.chunks_exact_mut(buffer.len() / all).zip(&self.offsets);
+            for (block, offset) in blocks.skip(share.start).take(share.len()) {
+                if let Err(error) = file.read_exact_at(block, offset.load(Ordering::Relaxed)) {
+                    result = Err(error);
+                }
+                done += 1;
+            }
+        }
+        if done > 0 {
+            self.done.0.fetch_add(done, Ordering::Release);
+        }
+        result
+    }
 }
 
 fn runtime(cell: &Cell, mut blocks: Blocks) -> Result<Tally, Box<dyn Error>> {

@@ -654,7 +654,10 @@ fn wait_for(mut what: impl FnMut() -> bool) -> bool {
 #[test]
 fn stopping_within_an_answer_gives_those_that_were_left_as_well() {
     let mut left = 0;
-    for _ in 0..20 {
+    for _ in 0..100 {
+        if left == 5 {
+            break;
+        }
         let (pool, log) = (pool(1), Arc::new(Log::default()));
         start(&pool, &log);
         let (word, task) = blocked(1000);
@@ -673,7 +676,8 @@ fn stopping_within_an_answer_gives_those_that_were_left_as_well() {
         assert!(pool.drive(&Within(log.clone(), Mutex::new(Some(act))), None));
         assert_eq!(log.numbers().len(), 2);
     }
-    assert!(left > 0);
+    // On a single core the worker has thought better of it before anybody can look.
+    assert!(left > 0 || crate::default_workers().get() == 1);
 }
 
 #[test]

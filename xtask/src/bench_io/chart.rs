@@ -33,7 +33,7 @@ pub(crate) fn draw(results: &Results) -> String {
         let colour = match (contestant.as_str(), *valid) {
             (_, false) => "#cccccc",
             ("fio", _) => "#888888",
-            ("pread" | "pread-2", _) => "#bbaa77",
+            ("pread" | "pread-2" | "shared-2", _) => "#bbaa77",
             _ => "#3377bb",
         };
         let name = cell.name();

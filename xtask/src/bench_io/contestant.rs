@@ -43,11 +43,13 @@ pub(super) const KEEPING_DEPTH: [Contestant; 4] = [
 ];
 
 /// Those who wait for each batch.
-pub(super) const WAITING: [Contestant; 8] = [
+pub(super) const WAITING: [Contestant; 9] = [
     ours("pread", &["--engine", "pread"]),
     FIO,
     // What there is to gain from a second core, without a queue between.
     ours("pread-2", &["--engine", "pread", "--workers", "2"]),
+    // And where each batch is waited for.
+    ours("shared-2", &["--engine", "pread", "--workers", "2", "--batch"]),
     ours("cpu-1", &["--engine", "cpu", "--workers", "1", "--batch"]),
     ours("cpu-2", &["--engine", "cpu", "--workers", "2", "--batch"]),
     ours("cpu-4", &["--engine", "cpu", "--workers", "4", "--batch"]),
