@@ -8,7 +8,7 @@ use ds_engine::{Finished, JobId, Sink};
 
 use super::cancelled::Cancelled;
 use super::worker::Hands;
-use super::{BATCH, Taken, cancelled_answer};
+use super::{BATCH, cancelled_answer};
 use crate::default_workers;
 use crate::sync::thread::{JoinHandle, ThreadId};
 use crate::work::Work;
@@ -17,6 +17,13 @@ use crate::work::Work;
 pub(super) struct Numbered<W> {
     number: u64,
     pub(super) task: W,
+}
+
+impl<W: Work> Numbered<W> {
+    /// Whether it belongs to another queue. One that says no name is a short piece of some job, worth doing.
+    fn is_of_another(&self, queue: u64) -> bool {
+        self.task.id().is_some_and(|id| id.queue != queue)
+    }
 }
 
 /// Whether a worker sees to it that the others get on.
@@ -122,31 +129,53 @@ impl<W: Work> Backlog<W> {
             self.take_left(hands);
             return;
         }
-        // Half of an even share: whoever turns out faster finds something left at the end.
-        let share = self.tasks.len().div_ceil(2 * self.crew.get()).min(BATCH);
-        let mut room = BATCH;
-        for n in 0..share {
-            if queue.is_some_and(|queue| self.is_first_of_another(queue)) {
-                break;
+        hands.expects_slow = self.slow;
+        let share = self.share(queue);
+        if self.cancelled.is_empty() {
+            hands.batch.extend(self.tasks.drain(..share));
+        } else {
+            for queued in self.tasks.drain(..share) {
+                match queued.task.id().filter(|&id| self.cancelled.take(id, queued.number)) {
+                    Some(id) => hands.finished.push(cancelled_answer(id)),
+                    None => hands.batch.push_back(queued),
+                }
             }
-            let Some(task) = self.tasks.front().map(|queued| &queued.task) else { break };
-            let (short, weight) = (task.is_short(), task.weight());
-            if n > 0 && !(short && weight <= room) {
-                break;
-            }
-            room = room.saturating_sub(weight);
-            match self.take_one() {
-                Some(Taken::Task(task)) => hands.batch.push_back(task),
-                Some(Taken::Answer(answer)) => hands.finished.push(answer),
-                None => break,
-            }
-            if !short {
-                break;
-            }
+        }
+        if self.tasks.is_empty() {
+            self.cancelled.clear();
+            self.driver_comes = false;
         }
         if self.may_take_left() {
             self.take_left(hands);
         }
+    }
+
+    /// How many workers are going to take tasks: what is quick is done by no more threads than there are cores, and one of them is
+    /// the one that waits for it.
+    fn takers(&self) -> usize {
+        let crew = self.crew.get();
+        if self.slow { crew } else { crew.min(self.cores.get().saturating_sub(1).max(1)) }
+    }
+
+    /// How many of the first tasks one thread should do next, of one queue only, if one is named.
+    fn share(&self, queue: Option<u64>) -> usize {
+        // Half of an even share: whoever turns out faster finds something left at the end.
+        let most = self.tasks.len().div_ceil(2 * self.takers()).min(BATCH);
+        let mut room = BATCH;
+        for (before, queued) in self.tasks.iter().take(most).enumerate() {
+            if queue.is_some_and(|queue| queued.is_of_another(queue)) {
+                return before;
+            }
+            if !queued.task.is_short() {
+                return before.max(1);
+            }
+            let weight = queued.task.weight();
+            if before > 0 && weight > room {
+                return before;
+            }
+            room = room.saturating_sub(weight);
+        }
+        most
     }
 
     /// Whether a thread drives, or is about to, and gives the answers left to it.
@@ -163,21 +192,6 @@ impl<W: Work> Backlog<W> {
     /// Whether there is something to take.
     pub(super) fn has_work(&self) -> bool {
         !self.tasks.is_empty() || self.may_take_left() && !self.left.is_empty()
-    }
-
-    /// Whether the first task belongs to another queue. One that says no name is a short piece of some job, worth doing.
-    pub(super) fn is_first_of_another(&self, queue: u64) -> bool {
-        self.tasks.front().and_then(|queued| queued.task.id()).is_some_and(|id| id.queue != queue)
-    }
-
-    pub(super) fn take_one(&mut self) -> Option<Taken<W>> {
-        let queued = self.tasks.pop_front()?;
-        let cancelled = queued.task.id().filter(|&id| self.cancelled.take(id, queued.number));
-        if self.tasks.is_empty() {
-            self.cancelled.clear();
-            self.driver_comes = false;
-        }
-        Some(cancelled.map_or(Taken::Task(queued), |id| Taken::Answer(cancelled_answer(id))))
     }
 
     /// Puts back what was taken and not begun, in the same order.

@@ -33,7 +33,12 @@ impl Cancelled {
 
     /// Whether a job whose turn has come, as the task of that number, is cancelled. Forgets the name.
     pub(super) fn take(&mut self, id: JobId, number: u64) -> bool {
-        !self.ends.is_empty() && self.ends.remove(&id).is_some_and(|end| number < end)
+        self.ends.remove(&id).is_some_and(|end| number < end)
+    }
+
+    /// Whether nothing is: mostly nothing is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
     }
 
     /// Forgets all names: the queue is empty.

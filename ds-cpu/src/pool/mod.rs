@@ -3,7 +3,8 @@
 //! Built for tasks of a microsecond, where a lock is cheap and a wake-up is not:
 //!
 //! * Workers take short tasks by the batch, a fair share at a time, and answer them by the batch.
-//! * A batch that turns out slow (a disk was asked after all) goes back, for others to take.
+//! * A batch that turns out slow (a disk was asked after all) goes back, for others to take. One slow task may be a core that somebody
+//!   else had meanwhile: the next one tells.
 //! * Of all idle workers at most one is on its way to look for work, the *scout*. Submitting calls a sleeper only if there is
 //!   no scout; a worker that finds more than it takes calls the next. So n tasks wake at most n workers, tasks that one
 //!   worker can keep up with wake one, and none is woken while a scout is looking anyway.
@@ -37,7 +38,7 @@ use ds_engine::{Finished, JobId, Sink, StartError, contain, is_about_to_drive};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{AtomicU8, Condvar, Mutex, MutexGuard, Ordering, lock, wait};
 use crate::work::{Turn, Work};
-use backlog::{Backlog, Numbered};
+use backlog::Backlog;
 use worker::Hands;
 
 /// Short tasks that a worker takes at once, at most; fewer of the longer ones ([`Work::weight`]).
@@ -68,13 +69,6 @@ struct Shared<W: Work> {
 #[repr(align(128))]
 #[derive(Debug, Default)]
 struct Ready(AtomicU8);
-
-/// What the queue's front gave.
-enum Taken<W> {
-    Task(Numbered<W>),
-    /// A task that had been cancelled; this is its answer.
-    Answer(Finished),
-}
 
 impl<W: Work> Pool<W> {
     /// A pool that will have so many threads once started, named `name-0`, `name-1`, ...

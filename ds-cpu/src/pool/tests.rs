@@ -11,7 +11,7 @@ use ds_engine::{AboutToDrive, Finished, JobId, Sink, StartError};
 
 use super::backlog::Backlog;
 use super::worker::Hands;
-use super::{BATCH, Pool, Taken, cancelled_answer};
+use super::{BATCH, Pool, cancelled_answer};
 use crate::sync::lock;
 use crate::work::{Turn, Work};
 
@@ -21,6 +21,8 @@ enum Test {
     /// A quarter of a batch.
     Quarter(u64),
     Long(u64),
+    /// Is called short.
+    Slow(u64),
     /// Waits for a word.
     Blocked(u64, Arc<Mutex<mpsc::Receiver<()>>>),
     /// Likewise, and is called short.
@@ -33,8 +35,8 @@ enum Test {
 impl Test {
     fn number(&self) -> u64 {
         match *self {
-            Self::Short(n) | Self::Quarter(n) | Self::Long(n) | Self::Turns(n, _) | Self::Panics(n) => n,
-            Self::Blocked(n, _) | Self::Stuck(n, _) => n,
+            Self::Short(n) | Self::Quarter(n) | Self::Long(n) | Self::Slow(n) | Self::Panics(n) => n,
+            Self::Blocked(n, _) | Self::Stuck(n, _) | Self::Turns(n, _) => n,
         }
     }
 }
@@ -47,7 +49,7 @@ impl Work for Test {
     }
 
     fn is_short(&self) -> bool {
-        matches!(self, Self::Short(_) | Self::Quarter(_) | Self::Stuck(..))
+        matches!(self, Self::Short(_) | Self::Quarter(_) | Self::Slow(_) | Self::Stuck(..))
     }
 
     fn weight(&self) -> usize {
@@ -58,7 +60,7 @@ impl Work for Test {
         tools.fetch_add(1, Ordering::Relaxed);
         match &self {
             Self::Short(_) | Self::Quarter(_) => {}
-            Self::Long(_) => std::thread::sleep(Duration::from_micros(200)),
+            Self::Long(_) | Self::Slow(_) => std::thread::sleep(Duration::from_micros(200)),
             Self::Blocked(_, word) | Self::Stuck(_, word) => lock(word).recv().unwrap(),
             Self::Turns(_, 0) => {}
             Self::Panics(_) => std::panic::panic_any(Bomb),
@@ -284,17 +286,50 @@ fn a_task_that_goes_back_can_be_cancelled_and_keeps_its_number() {
     // Whoever is last to put back decides the order. Names go by when a task was queued, not by where it is now.
     backlog.put_back(&mut early.batch);
     backlog.put_back(&mut late.batch);
-    let mut order = Vec::new();
-    while let Some(taken) = backlog.take_one() {
-        match taken {
-            Taken::Task(queued) => order.push(queued.task.number()),
-            Taken::Answer(answer) => {
-                assert_eq!((answer.id, order.len()), (id(1), 4), "the first of that name");
-                order.push(100);
-            }
-        }
+    let mut all = Hands::default();
+    while backlog.has_work() {
+        backlog.take(&mut all, None);
     }
-    assert_eq!(order, [4, 5, 6, 0, 100, 2, 3, 7, 1]);
+    let order: Vec<_> = all.batch.iter().map(|queued| queued.task.number()).collect();
+    assert_eq!(order, [4, 5, 6, 0, 2, 3, 7, 1], "the first of that name is not among them");
+    assert_eq!(all.finished, [cancelled_answer(id(1))]);
+}
+
+#[test]
+fn a_batch_is_smaller_where_more_threads_take_tasks() {
+    let cores = crate::default_workers().get();
+    let crew = cores + 3;
+    for (slow, takers) in [(false, (cores - 1).max(1)), (true, crew)] {
+        let mut backlog = Backlog::new(NonZeroUsize::new(crew).unwrap());
+        backlog.slow = slow;
+        backlog.extend((0..2 * crew as u64).map(Test::Short));
+        let mut hands = Hands::default();
+        backlog.take(&mut hands, None);
+        assert_eq!(hands.batch.len(), crew.div_ceil(takers).min(BATCH), "{slow}");
+    }
+}
+
+/// How many tasks a thread does of the eight it takes, and whether they count as slow from then on.
+fn does_of_eight(slow: bool, task: fn(u64) -> Test) -> (usize, bool) {
+    let pool = pool(1);
+    lock(&pool.shared.backlog).slow = slow;
+    pool.submit((0..16).map(task));
+    let mut hands = Hands::default();
+    lock(&pool.shared.backlog).take(&mut hands, None);
+    assert_eq!(hands.batch.len(), 8);
+    hands.perform(&pool.shared, Path::NONE);
+    let backlog = lock(&pool.shared.backlog);
+    assert_eq!(backlog.tasks.len() + hands.finished.len(), 16);
+    (hands.finished.len(), backlog.slow)
+}
+
+#[test]
+fn the_second_slow_task_in_a_row_makes_a_batch_slow_or_the_first_where_others_were() {
+    assert_eq!(does_of_eight(false, Test::Slow), (2, true));
+    assert_eq!(does_of_eight(true, Test::Slow), (1, true));
+    // This thread may lose its core at the wrong moment, but not always.
+    let one = |n| if n == 0 { Test::Slow(n) } else { Test::Short(n) };
+    assert!((0..10).any(|_| does_of_eight(false, one) == (8, false)));
 }
 
 #[test]

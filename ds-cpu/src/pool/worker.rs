@@ -167,6 +167,8 @@ pub(super) struct Hands<W> {
     pub(super) had_been_left: bool,
     /// Whether there were several tasks, and all went quickly.
     quick: bool,
+    /// Whether one slow task is enough to tell that what was taken is slow: others have been of late.
+    pub(super) expects_slow: bool,
 }
 
 impl<W> Default for Hands<W> {
@@ -178,6 +180,7 @@ impl<W> Default for Hands<W> {
             is_batch: false,
             had_been_left: false,
             quick: false,
+            expects_slow: false,
         }
     }
 }
@@ -205,7 +208,7 @@ impl<W: Work> Hands<W> {
     }
 
     fn perform_batch(&mut self, shared: &Shared<W>, by: Path) {
-        let start = (self.batch.len() > 1).then(Instant::now);
+        let mut start = (self.batch.len() > 1).then(Instant::now);
         self.quick = start.is_some();
         let mut done = 0_usize;
         while let Some(queued) = self.batch.pop_front() {
@@ -218,10 +221,16 @@ impl<W: Work> Hands<W> {
             done += 1;
             if look && !self.batch.is_empty() && start.is_some_and(|start| start.elapsed() > SLOW) {
                 self.quick = false;
-                let mut backlog = lock(&shared.backlog);
-                backlog.slow = true;
-                backlog.put_back(&mut self.batch);
-                shared.share(backlog);
+                if self.expects_slow {
+                    let mut backlog = lock(&shared.backlog);
+                    backlog.slow = true;
+                    backlog.put_back(&mut self.batch);
+                    shared.share(backlog);
+                } else {
+                    // Perhaps somebody else had the core meanwhile: the next task tells.
+                    self.expects_slow = true;
+                    (start, done) = (Some(Instant::now()), 0);
+                }
             }
         }
     }
