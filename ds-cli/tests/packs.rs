@@ -465,7 +465,14 @@ fn a_full_disk_leaves_nothing_and_says_so() {
     let unpacked = run(["unpack", &place.path("p"), "-o", &place.path("small/out")]);
     let packed = run(["pack", &place.path("in"), "-o", &place.path("small/p"), "--level", "0"]);
     let left = tree(&place.path("small"));
-    assert!(std::process::Command::new("umount").arg(place.path("small")).status().unwrap().success());
+    assert!(
+        std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(place.path("small"))
+            .status()
+            .unwrap()
+            .success()
+    );
     fails(&unpacked, 1, "No space left on device");
     fails(&packed, 1, "hint: the disk is full");
     assert!(left.is_empty(), "{left:?}");

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread::sleep;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,6 +13,24 @@ use support::{ds, run, succeeds};
 mod support;
 
 const SIGNALS: [Signal; 3] = [Signal::HUP, Signal::INT, Signal::TERM];
+
+/// Has the programs started here die of signals, even where whoever started the tests ignores some (`nohup` does): what is
+/// ignored stays so in a child, what is caught does not.
+fn signals_count() {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = mask(&status, "SigIgn:").unwrap();
+    for signal in
+        SIGNALS.iter().map(|signal| signal.as_raw()).filter(|signal| ignored >> (signal - 1) & 1 == 1)
+    {
+        signal_hook::flag::register(signal, Arc::default()).unwrap();
+    }
+}
+
+/// The signals in that line of a process's status.
+fn mask(status: &str, line: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|text| text.strip_prefix(line))?;
+    Some(u64::from_str_radix(mask.trim(), 16).unwrap())
+}
 
 /// Files that take a while, of bytes that do not compress.
 fn assets(dir: &Path, files: u64) {
@@ -40,6 +59,7 @@ fn interrupt(mut child: Child, signal: Signal, ready: impl Fn() -> bool) -> Opti
 
 #[test]
 fn an_interrupted_demo_cleans_up() {
+    signals_count();
     let place = tempfile::tempdir().unwrap();
     // As soon as the first assets are there.
     let made = || fs::read_dir(place.path()).unwrap().any(|e| e.unwrap().path().join("assets").exists());
@@ -52,6 +72,7 @@ fn an_interrupted_demo_cleans_up() {
 
 #[test]
 fn an_interrupted_unpack_leaves_what_was_there_before() {
+    signals_count();
     let place = tempfile::tempdir().unwrap();
     let (input, pack, out) = (place.path().join("in"), place.path().join("p"), place.path().join("out"));
     assets(&input, 6);
@@ -75,6 +96,7 @@ fn an_interrupted_unpack_leaves_what_was_there_before() {
 /// Where a file cannot do without a name, as here for want of `/proc`.
 #[test]
 fn an_interrupted_pack_removes_its_temporary_file() {
+    signals_count();
     let place = tempfile::tempdir().unwrap();
     let (input, out) = (place.path().join("in"), place.path().join("out"));
     assets(&input, 6);
@@ -113,23 +135,21 @@ fn a_signal_that_is_ignored_stays_ignored() {
 /// It waits for input that never comes, and must end all the same.
 #[test]
 fn waiting_for_input_does_not_delay_a_signal() {
+    signals_count();
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
     let mut child = ds(["compress", "-", "-o", out.to_str().unwrap()]).stdin(Stdio::piped()).spawn().unwrap();
     let _input = child.stdin.take();
     let status = format!("/proc/{}/status", child.id());
-    let catches = |line: &str| {
-        line.strip_prefix("SigCgt:").is_some_and(|mask| {
-            u64::from_str_radix(mask.trim(), 16).unwrap() >> (Signal::INT.as_raw() - 1) & 1 == 1
-        })
-    };
-    let watched = || fs::read_to_string(&status).unwrap().lines().any(catches);
+    let caught = || mask(&fs::read_to_string(&status).unwrap(), "SigCgt:");
+    let watched = || caught().is_some_and(|mask| mask >> (Signal::INT.as_raw() - 1) & 1 == 1);
     assert_eq!(interrupt(child, Signal::INT, watched), Some(130));
     assert!(names(place.path()).is_empty());
 }
 
 #[test]
 fn an_interrupted_bench_cleans_up() {
+    signals_count();
     let place = tempfile::tempdir().unwrap();
     let begun = || !names(place.path()).is_empty();
     let bench = ["bench", "gpu", "--rounds", "1000", "--size", "64M"];

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use common::{Log, Memory, Threads, file, id, read, write};
+use common::{Log, Memory, Threads, file, id, read, runs, write};
 use ds_core::{Done, Fault, Path};
 use ds_cpu::{CpuEngine, CpuFront, CpuIo};
 use ds_engine::{Engine, Finished, IoEngine, IoJob, IoOp, StartContext};
@@ -183,10 +183,7 @@ fn threads_have_names_and_are_gone_after_stop() {
         assert!(!threads.is_empty());
         for (name, number) in &*threads {
             assert!(["0", "1"].contains(&name.strip_prefix(prefix).unwrap()), "{name}");
-            assert!(
-                !std::path::Path::new(&format!("/proc/self/task/{number}")).exists(),
-                "{name} still runs"
-            );
+            assert!(!runs(*number), "{name} still runs");
         }
     }
 }

@@ -163,7 +163,7 @@ mod tests {
                 crew.spawn("one".into(), run).unwrap();
             }
             for _ in 0..2 {
-                let limit = core::time::Duration::from_secs(5);
+                let limit = core::time::Duration::from_secs(60);
                 receive.recv_timeout(limit).expect("one of them waits for the other to end");
             }
             crew.wait();

@@ -278,7 +278,7 @@ fn a_callback_does_not_wait_for_a_transfer_to_make_room() {
     queue.enqueue_with(Request::from_memory(Vec::new()), enqueue).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| queue.submit());
-        let answer = tellings.recv_timeout(Duration::from_secs(2));
+        let answer = tellings.recv_timeout(LONG);
         // If it waits after all, it is let go.
         gate.open();
         drop(full.take_completed(1));
@@ -304,14 +304,15 @@ fn callbacks_do_not_stop_time() {
     let wait = move |_| {
         told.send(again.enqueue(late()).unwrap().wait_timeout(LONG).is_ok()).unwrap();
         // Until the other queue's deadline has come as well.
-        released.recv().unwrap();
+        let _ = released.recv_timeout(LONG);
     };
     queue.enqueue_with(late(), wait).unwrap();
     queue.submit();
     assert!(tellings.recv_timeout(LONG * 2).unwrap(), "a deadline within a callback has not come");
     let ticket = other.enqueue(Request::read(&file(), 0, 3).after(other_first).timeout(soon)).unwrap();
     assert!(ticket.wait_timeout(LONG).is_ok(), "another queue's deadline has not come");
-    release.send(()).unwrap();
+    // Who submitted may have been the one that was told, and have waited long enough.
+    let _ = release.send(());
 }
 
 /// News that lie behind a callback which waits are told by someone else.

@@ -2,7 +2,7 @@
 //! read is a counter that nobody has set (an eventfd): a ring's read of one waits in the kernel, and no thread with it.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ds_runtime::{ErrorKind, File, IoKind, Path, Queue, QueueOptions, Request, Runtime, Ticket};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -63,6 +63,12 @@ fn hold(queue: &Queue, request: Request) -> Ticket {
     for _ in 0..10 {
         queue.enqueue(Request::read(&file, 0, 8)).unwrap().wait().check().unwrap();
     }
+    ticket
+}
+
+/// Submits it, and sees that it waits for the counter.
+fn hold_until_set(queue: &Queue, request: Request) -> Ticket {
+    let ticket = hold(queue, request);
     assert!(!ticket.is_done(), "nobody has set the counter");
     ticket
 }
@@ -77,7 +83,9 @@ fn assert_left(counter: &Counter) {
 #[test]
 fn a_deadline_ends_what_the_kernel_keeps() {
     with_queue(|queue, counter| {
-        let ticket = hold(&queue, counter.read().timeout(Duration::from_millis(100)));
+        let (begun, deadline) = (Instant::now(), Duration::from_millis(100));
+        let ticket = hold(&queue, counter.read().timeout(deadline));
+        assert!(!ticket.is_done() || begun.elapsed() >= deadline, "nobody has set the counter");
         let done = ticket.wait_timeout(LONG).expect("its deadline has passed");
         assert_eq!(done.result.unwrap_err().kind, ErrorKind::TimedOut);
         assert!(done.buffer.is_empty());
@@ -88,7 +96,7 @@ fn a_deadline_ends_what_the_kernel_keeps() {
 #[test]
 fn a_cancellation_ends_what_the_kernel_keeps() {
     with_queue(|queue, counter| {
-        let ticket = hold(&queue, counter.read());
+        let ticket = hold_until_set(&queue, counter.read());
         assert_eq!(queue.cancel(ticket.id()), 1);
         let done = ticket.wait_timeout(LONG).expect("it has been cancelled");
         assert!(done.is_cancelled() && done.buffer.is_empty());
@@ -100,7 +108,7 @@ fn a_cancellation_ends_what_the_kernel_keeps() {
 #[test]
 fn a_queue_that_does_not_wait_names_what_the_kernel_keeps() {
     with_queue(|queue, counter| {
-        let ticket = hold(&queue, counter.read());
+        let ticket = hold_until_set(&queue, counter.read());
         let stragglers = queue.shutdown(Duration::from_millis(10)).unwrap_err();
         assert_eq!(stragglers.requests, [ticket.id()]);
         counter.set(7);

@@ -56,7 +56,7 @@ fn nothing_is_allocated_per_request_and_nothing_is_left() {
     }
 
     // A thread is gone from the list a moment after it was joined.
-    for _ in 0..100 {
+    for _ in 0..3000 {
         if count("task") == threads {
             break;
         }

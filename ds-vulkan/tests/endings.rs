@@ -37,14 +37,19 @@ fn a_job_that_waits_is_cancelled_before_it_is_submitted() {
         let (source, buffer) = (Memory::of(&text(LEN)), bench.buffer((COUNT * LEN) as u64));
         // All memory is taken by the first, so that the others wait.
         let place = |n: u64| at(&buffer, (n - 100) * LEN as u64, LEN as u64);
-        let job = |n| CopyJob { id: id(n), from: host(source.lend()), into: place(n) };
-        bench.engine.submit_copies(&mut (100..110).map(job).collect());
-        (101..110).for_each(|n| bench.engine.cancel(id(n)));
-        assert_eq!(bench.log.wait(id(100)).result, Ok(Done::Moved(LEN as u64)));
-        let ends: Vec<_> = (101..110).map(|n| bench.log.wait(id(n)).result).collect();
-        assert!(ends.contains(&Err(Fault::Cancelled)), "{ends:?}");
-        assert!(ends.iter().all(|end| end.is_ok() || *end == Err(Fault::Cancelled)), "{ends:?}");
-        assert!(bench.get(&buffer, 0, LEN) == source.bytes(), "what was not cancelled is whole");
+        // This thread may lose its core for as long as all of them take, but not always.
+        let cancelled = (0..20).any(|round| {
+            let base = 1000 * round;
+            let job = |n| CopyJob { id: id(base + n), from: host(source.lend()), into: place(n) };
+            bench.engine.submit_copies(&mut (100..110).map(job).collect());
+            (101..110).for_each(|n| bench.engine.cancel(id(base + n)));
+            assert_eq!(bench.log.wait(id(base + 100)).result, Ok(Done::Moved(LEN as u64)));
+            let ends: Vec<_> = (101..110).map(|n| bench.log.wait(id(base + n)).result).collect();
+            assert!(ends.iter().all(|end| end.is_ok() || *end == Err(Fault::Cancelled)), "{ends:?}");
+            assert!(bench.get(&buffer, 0, LEN) == source.bytes(), "what was not cancelled is whole");
+            ends.contains(&Err(Fault::Cancelled))
+        });
+        assert!(cancelled);
     });
 }
 

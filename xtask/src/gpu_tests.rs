@@ -188,16 +188,18 @@ mod tests {
             (folder.join("run.sh"), script(&["hangs".into(), "fails".into(), "passes".into()]).as_str()),
         ] {
             let text = if text.starts_with("#!") { text.into() } else { format!("#!/bin/sh\n{text}\n") };
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            // By another process: a child that another test starts meanwhile would have it open for writing, and then it cannot run.
+            let write = r#"printf %s "$2" > "$1" && chmod 755 "$1""#;
+            let mut sh = std::process::Command::new("sh");
+            assert!(sh.args(["-c", write, "sh"]).arg(&path).arg(&text).status().unwrap().success());
         }
         let mut run = std::process::Command::new("sh");
-        let output = run.arg(folder.join("run.sh")).arg("--nocapture").env("DS_LIMIT", "1").output().unwrap();
+        let output = run.arg(folder.join("run.sh")).arg("--nocapture").env("DS_LIMIT", "3").output().unwrap();
         fs::remove_dir_all(&folder).unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(
-            text.contains("HANGS: after 1 s these are the threads of tests/hangs --nocapture\n  sleep: "),
+            text.contains("HANGS: after 3 s these are the threads of tests/hangs --nocapture\n  sleep: "),
             "{text}"
         );
         assert!(text.contains("good runs") && text.contains("passes: --nocapture"), "{text}");

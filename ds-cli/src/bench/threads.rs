@@ -58,7 +58,14 @@ mod tests {
     #[test]
     fn who_works_is_told_from_who_sleeps() {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let sleeper = std::thread::Builder::new().name("sleeper".into()).spawn(move || stopped.recv());
+        let (begin, begun) = std::sync::mpsc::channel();
+        let sleep = move || {
+            begin.send(()).unwrap();
+            stopped.recv()
+        };
+        let sleeper = std::thread::Builder::new().name("sleeper".into()).spawn(sleep);
+        // A thread takes its name when it begins.
+        begun.recv().unwrap();
         let worker = || {
             let (threads, start) = (Threads::now(), Instant::now());
             while start.elapsed() < Duration::from_millis(100) {

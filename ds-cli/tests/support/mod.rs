@@ -110,6 +110,9 @@ pub fn reseal(bytes: &mut [u8]) {
 pub fn ds<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ds"));
     command.args(args).stdin(Stdio::null());
+    for changes_what_it_says in ["CLICOLOR_FORCE", "COLUMNS", "NVCOMP_LIBRARY"] {
+        command.env_remove(changes_what_it_says);
+    }
     command
 }
 

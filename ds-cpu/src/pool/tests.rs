@@ -676,7 +676,7 @@ fn blocked(n: u64) -> (mpsc::Sender<()>, Test) {
 }
 
 fn wait_for(mut what: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + Duration::from_secs(3);
+    let end = Instant::now() + Duration::from_secs(60);
     while !what() {
         if Instant::now() > end {
             return false;

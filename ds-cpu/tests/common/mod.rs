@@ -69,6 +69,14 @@ impl Sink for Threads {
     }
 }
 
+/// Whether a thread of this process may still run code. One that has been joined may be on the kernel's list for a moment.
+pub(crate) fn runs(thread: i32) -> bool {
+    const PF_EXITING: u64 = 4;
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")) else { return false };
+    let flags = stat.rsplit(") ").next().and_then(|behind_the_name| behind_the_name.split(' ').nth(6));
+    flags.unwrap().parse::<u64>().unwrap() & PF_EXITING == 0
+}
+
 pub(crate) fn id(n: u64) -> JobId {
     JobId { queue: 0, op: OpId::from_u64(n) }
 }

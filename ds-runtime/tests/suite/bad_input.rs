@@ -220,12 +220,13 @@ pub(crate) fn files_that_shrink(make: Make) {
     let tickets: Vec<_> =
         (0..256).map(|n| queue.enqueue(Request::read(&open, n << 14, 1 << 14)).unwrap()).collect();
     queue.submit();
-    file.as_file().set_len(1 << 20).unwrap();
+    // Where no folio of the page cache lies across: the kernel clears the rest of one while others may read it.
+    file.as_file().set_len(2 << 20).unwrap();
     for (n, ticket) in tickets.into_iter().enumerate() {
         let done = ticket.wait();
         match done.result {
             Ok(()) => assert!(done.buffer == bytes[n << 14..][..1 << 14]),
-            Err(error) => assert!(n >= 64 && matches!(error.kind, ErrorKind::EndOfFile { .. }), "{error}"),
+            Err(error) => assert!(n >= 128 && matches!(error.kind, ErrorKind::EndOfFile { .. }), "{error}"),
         }
     }
 }

@@ -61,19 +61,25 @@ pub(crate) fn a_slow_callback_makes_room_in_the_end(make: Make) {
     let queue = queue_of(&make(), QueueOptions::default().capacity(1));
     let file = file_of(b"0123456789");
     let (send, receive) = mpsc::channel();
-    queue
-        .enqueue_with(Request::read(&file, 0, 10), move |_| {
-            send.send(()).unwrap();
+    let (release, released) = mpsc::channel::<()>();
+    let callback = move |_| {
+        send.send(()).unwrap();
+        let _ = released.recv_timeout(LONG);
+    };
+    let first = Request::read(&file, 0, 10);
+    std::thread::scope(|scope| {
+        // By another thread: whoever submits may be told.
+        scope.spawn(|| queue.enqueue_with(first, callback).map(drop).unwrap());
+        receive.recv_timeout(LONG).unwrap();
+        let refused = queue.try_enqueue(Request::read(&file, 0, 1));
+        scope.spawn(move || {
             std::thread::sleep(Duration::from_millis(50));
-        })
-        .unwrap();
-    receive.recv_timeout(LONG).unwrap();
-    assert_eq!(
-        queue.try_enqueue(Request::read(&file, 0, 1)).unwrap_err().error.kind,
-        ErrorKind::QueueFull { capacity: 1 }
-    );
-    let next = queue.enqueue(Request::read(&file, 0, 10)).expect("there will be room");
-    assert_eq!(next.wait().check().unwrap().buffer, b"0123456789");
+            let _ = release.send(());
+        });
+        assert_eq!(refused.unwrap_err().error.kind, ErrorKind::QueueFull { capacity: 1 });
+        let next = queue.enqueue(Request::read(&file, 0, 10)).expect("there will be room");
+        assert_eq!(next.wait().check().unwrap().buffer, b"0123456789");
+    });
 }
 
 /// A task that owns tickets of the queue it is woken by.

@@ -10,7 +10,7 @@ use ds_runtime::{
     CustomError, CustomRequest, Error, ErrorKind, Misuse, Queue, QueueOptions, Request, RequestId,
 };
 
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(120);
 
 /// Fails rather than hang when something waits for ever.
 fn within(what: &str, run: impl FnOnce() + Send + 'static) {
