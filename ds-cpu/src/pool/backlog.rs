@@ -129,7 +129,6 @@ impl<W: Work> Backlog<W> {
             self.take_left(hands);
             return;
         }
-        hands.expects_slow = self.slow;
         let share = self.share(queue);
         if self.cancelled.is_empty() {
             hands.batch.extend(self.tasks.drain(..share));

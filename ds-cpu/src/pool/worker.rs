@@ -167,8 +167,6 @@ pub(super) struct Hands<W> {
     pub(super) had_been_left: bool,
     /// Whether there were several tasks, and all went quickly.
     quick: bool,
-    /// Whether one slow task is enough to tell that what was taken is slow: others have been of late.
-    pub(super) expects_slow: bool,
 }
 
 impl<W> Default for Hands<W> {
@@ -180,7 +178,6 @@ impl<W> Default for Hands<W> {
             is_batch: false,
             had_been_left: false,
             quick: false,
-            expects_slow: false,
         }
     }
 }
@@ -211,6 +208,7 @@ impl<W: Work> Hands<W> {
         let mut start = (self.batch.len() > 1).then(Instant::now);
         self.quick = start.is_some();
         let mut done = 0_usize;
+        let mut doubted = false;
         while let Some(queued) = self.batch.pop_front() {
             self.current = queued.task.id();
             if let Some(finished) = shared.turn(queued.task, by) {
@@ -221,14 +219,15 @@ impl<W: Work> Hands<W> {
             done += 1;
             if look && !self.batch.is_empty() && start.is_some_and(|start| start.elapsed() > SLOW) {
                 self.quick = false;
-                if self.expects_slow {
-                    let mut backlog = lock(&shared.backlog);
+                let mut backlog = lock(&shared.backlog);
+                if backlog.slow || doubted {
                     backlog.slow = true;
                     backlog.put_back(&mut self.batch);
                     shared.share(backlog);
                 } else {
                     // Perhaps somebody else had the core meanwhile: the next task tells.
-                    self.expects_slow = true;
+                    drop(backlog);
+                    doubted = true;
                     (start, done) = (Some(Instant::now()), 0);
                 }
             }
