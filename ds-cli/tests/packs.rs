@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use support::{Parts, ds, fails, reseal, run, run_with_input, sample, stderr, succeeds};
+use support::{Parts, ds, fails, reseal, run, run_with_input, sample, small_disk, stderr, succeeds};
 use tempfile::TempDir;
 
 mod support;
@@ -453,26 +453,13 @@ fn a_limit_on_the_length_of_files_is_an_error_that_leaves_nothing() {
 #[test]
 fn a_full_disk_leaves_nothing_and_says_so() {
     let (place, _) = Place::packed();
-    fs::create_dir(place.path("small")).unwrap();
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=1m", "none", &place.path("small")])
-        .stderr(Stdio::null())
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
+    let Some(_small) = small_disk(place.path("small").as_ref(), "1m") else {
         eprintln!("no tmpfs of our own: left out");
         return;
-    }
+    };
     let unpacked = run(["unpack", &place.path("p"), "-o", &place.path("small/out")]);
     let packed = run(["pack", &place.path("in"), "-o", &place.path("small/p"), "--level", "0"]);
     let left = tree(&place.path("small"));
-    assert!(
-        std::process::Command::new("umount")
-            .arg("--lazy")
-            .arg(place.path("small"))
-            .status()
-            .unwrap()
-            .success()
-    );
     fails(&unpacked, 1, "No space left on device");
     fails(&packed, 1, "hint: the disk is full");
     assert!(left.is_empty(), "{left:?}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use ds_gdeflate::TileStream;
-use support::{ds, fails, run, run_with_input, sample, stderr, succeeds};
+use support::{ds, fails, run, run_with_input, sample, small_disk, stderr, succeeds};
 use tempfile::TempDir;
 
 mod support;
@@ -123,20 +123,13 @@ fn a_full_disk_leaves_nothing_and_says_so() {
     fails(&run(["decompress", &gds, "-o", "/dev/full"]), 1, "hint: the disk is full");
     // A file system of 64 KiB, where this test may make one.
     let small = dir.path().join("small");
-    fs::create_dir(&small).unwrap();
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=64k", "none"])
-        .arg(&small)
-        .stderr(Stdio::null())
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
+    let Some(_small) = small_disk(&small, "64k") else {
         eprintln!("no tmpfs of our own: that half is left out");
         return;
-    }
+    };
     let target = small.join("out");
     let output = run(["decompress", &gds, "-o", target.to_str().unwrap()]);
     let left = files(&small);
-    assert!(std::process::Command::new("umount").arg("--lazy").arg(&small).status().unwrap().success());
     fails(&output, 1, "No space left on device");
     assert!(left.is_empty(), "{left:?}");
 }

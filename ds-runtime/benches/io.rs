@@ -6,7 +6,8 @@
 //!
 //! The engine `pread` is a plain loop, without the runtime, on as many threads as `--workers` says, or one; with `--batch` they share
 //! each batch. With `--batch` all requests of a round are waited for before the next are made, at a depth of 1 therefore each; with
-//! `--callbacks` each makes the next one. With `--sequential` each block read is the one behind the last, and with `--once` as well the last one is the file's.
+//! `--callbacks` each makes the next one. With `--sequential` each block read is the one behind the last, and with `--once` as well
+//! the last one is the file's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
@@ -258,16 +259,16 @@ fn pread_loop(
 struct SharedBatch {
     offsets: Vec<AtomicU64>,
     /// The next block that nobody reads yet.
-    next: Apart<AtomicUsize>,
+    next: Apart,
     /// Blocks that have been read.
-    done: Apart<AtomicUsize>,
+    done: Apart,
     over: AtomicBool,
 }
 
-/// On a cache line of its own.
+/// A counter on a cache line of its own.
 #[repr(align(128))]
 #[derive(Default)]
-struct Apart<T>(T);
+struct Apart(AtomicUsize);
 
 /// Blocks that a thread takes of a shared batch at once.
 const SHARE: usize = 4;

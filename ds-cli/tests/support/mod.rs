@@ -2,7 +2,9 @@
 #![allow(dead_code, unreachable_pub)] // each test program uses its own part
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use ds_cli::pack::layout::{ChunkRecord, EntryRecord, FOOTER_SIZE, Footer, HEADER_SIZE, header};
@@ -106,12 +108,32 @@ pub fn reseal(bytes: &mut [u8]) {
     footer[48..56].copy_from_slice(&checksum.to_le_bytes());
 }
 
+/// A file system in memory that is soon full; gone when it is dropped.
+pub struct SmallDisk(PathBuf);
+
+/// Makes one of that size in a folder, if tests may mount here.
+pub fn small_disk(folder: &Path, size: &str) -> Option<SmallDisk> {
+    fs::create_dir(folder).unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "none"]).arg(folder).stderr(Stdio::null());
+    mount.status().is_ok_and(|status| status.success()).then(|| SmallDisk(folder.to_owned()))
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // A child that another test has just started may have it open for a moment yet.
+        let gone = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        assert!(std::thread::panicking() || gone.unwrap().success());
+    }
+}
+
 /// The program, with its arguments.
 pub fn ds<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ds"));
     command.args(args).stdin(Stdio::null());
-    for changes_what_it_says in ["CLICOLOR_FORCE", "COLUMNS", "NVCOMP_LIBRARY"] {
-        command.env_remove(changes_what_it_says);
+    // What it says depends on these, and is not to depend on who runs the tests.
+    for variable in ["CLICOLOR_FORCE", "COLUMNS", "NVCOMP_LIBRARY"] {
+        command.env_remove(variable);
     }
     command
 }
