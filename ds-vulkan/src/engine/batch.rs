@@ -9,7 +9,7 @@ use ds_engine::{Finished, HostBytes, JobId};
 use super::arena::Arena;
 use super::commands::{BufferCopy, Commands, scope};
 use super::plan::Work;
-use super::slot::Slot;
+use super::slot::{Slot, Words};
 use crate::error::CallError;
 use crate::gdeflate::trusted::Region;
 use crate::gdeflate::{self, Decoder, HostStream, StreamTable, Tile, UNTOUCHED};
@@ -106,8 +106,8 @@ pub(crate) struct Readback {
 pub(crate) enum Verdict {
     /// It is known.
     Known(Result<Done, Fault>),
-    /// A status word of each tile tells, and one of the stream if only the device sees it.
-    Tiles { words: usize, count: usize, first: usize, stream: Stream, good: DecodeStep },
+    /// A status word of each tile tells, of `at` and those behind it in the batch, and one of the stream if only the device sees it.
+    Tiles { at: usize, count: usize, first: usize, stream: Stream, good: DecodeStep },
     /// One word tells: 0, or the number that a transform refused its input with.
     Word { word: usize, good: DecodeStep },
 }
@@ -225,7 +225,8 @@ impl Batch {
     /// Records everything, for the queue for transfers and for the one that computes. Returns which of the two have anything to do.
     pub(crate) fn record(&self, slot: &mut Slot, pipelines: &Pipelines) -> Result<Recorded, CallError> {
         slot.reserve_scratch(self.tiles.len())?;
-        slot.write_tiles(&self.tiles);
+        // Passes over tables write to the places they were told.
+        slot.write_tiles(&self.tiles, !self.tables.is_empty());
         slot.write_words(self.tiles.len(), UNTOUCHED, &self.words);
         let recorded = self.lanes();
         if recorded.transfer {
@@ -314,7 +315,7 @@ pub(crate) struct Pipelines {
 
 impl Part {
     /// What to answer, if this answers the job. The submission is over; its words are these.
-    pub(crate) fn finish(self, fault: Option<Fault>, words: &[u32]) -> Option<Finished> {
+    pub(crate) fn finish(self, fault: Option<Fault>, words: &Words<'_>) -> Option<Finished> {
         let result = match fault {
             // What was known beforehand stays true.
             Some(fault) if !matches!(self.verdict, Verdict::Known(Err(_))) => Err(fault),
@@ -337,22 +338,22 @@ fn copy_out(from: NonNull<u8>, into: HostBytes) {
 }
 
 impl Verdict {
-    fn see(self, words: &[u32]) -> Result<Done, Fault> {
+    fn see(self, words: &Words<'_>) -> Result<Done, Fault> {
         match self {
             Self::Known(result) => result,
-            Self::Tiles { words: at, count, first, stream, good } => {
+            Self::Tiles { at, count, first, stream, good } => {
                 if let Stream::Device(word) = stream {
-                    gdeflate::stream_verdict(words[word])?;
+                    gdeflate::stream_verdict(words.further(word))?;
                 }
-                let mut tiles = words[at..at + count].iter().enumerate();
-                let refused = tiles.find_map(|(n, &word)| gdeflate::verdict(first + n, word).err());
+                let refused =
+                    (0..count).find_map(|n| gdeflate::verdict(first + n, words.of_tile(at + n)).err());
                 match (refused, stream) {
                     (None, _) => Ok(Done::Decoded(good)),
                     (Some(fault), Stream::Host(stream)) => Err(stream.explain(fault)),
                     (Some(fault), Stream::Device(_)) => Err(fault),
                 }
             }
-            Self::Word { word, good } => match words[word] {
+            Self::Word { word, good } => match words.further(word) {
                 0 => Ok(Done::Decoded(good)),
                 number => Err(Fault::Corrupt(ds_core::Corrupt {
                     reason: ds_core::CorruptReason::Custom,

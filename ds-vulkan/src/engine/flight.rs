@@ -58,7 +58,7 @@ impl Flight {
     /// Says what to answer, now that it is over and this came of it; then the next submission can use it.
     pub(crate) fn answer(&mut self, fault: Option<Fault>, answers: &mut Vec<Finished>) {
         let words = self.slot.words();
-        answers.extend(self.batch.parts.drain(..).filter_map(|part| part.finish(fault, words)));
+        answers.extend(self.batch.parts.drain(..).filter_map(|part| part.finish(fault, &words)));
         self.batch.clear();
     }
 

@@ -2,7 +2,8 @@
 //!
 //! 1. `config`: how much memory, which shaders;
 //! 2. `line`: jobs that wait; `threads`: those who submit, and those who answer;
-//! 3. `plan`: from jobs to what a submission does; `lane`: by which queue; `batch`: that, and its recording; `arena`: its memory; `commands`, `slot`: into what;
+//! 3. `plan`: from jobs to what a submission does; `lane`: by which queue; `batch`: that, and its recording; `arena`: its memory;
+//!    `order`: which tiles first; `commands`, `slot`: into what;
 //! 4. `flight`: a submission from its beginning to its end; `timeline`: how that is waited for.
 
 mod arena;
@@ -12,6 +13,7 @@ pub(crate) mod config;
 mod flight;
 mod lane;
 mod line;
+mod order;
 mod plan;
 mod slot;
 mod threads;

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use ash::vk;
 
 use super::commands::Commands;
+use super::order::Order;
 use crate::device::Device;
 use crate::error::CallError;
 use crate::gdeflate::{Tile, scratch_bytes};
@@ -20,6 +21,7 @@ pub(crate) struct Slot {
     /// For any of the queues that compute.
     pub(crate) main: Commands,
     tiles: Allocation,
+    order: Order,
     words: Allocation,
     /// As much as the largest submission so far wanted.
     scratch: Option<Allocation>,
@@ -38,6 +40,7 @@ impl Slot {
             transfer: Commands::new(device, device.inner.queues.transfer.family)?,
             main: Commands::new(device, device.inner.queues.main().family)?,
             tiles: allocate(Self::TILES as u64 * Tile::SIZE, Purpose::Upload)?,
+            order: Order::default(),
             words: allocate((Self::TILES + Self::FURTHER) as u64 * 4, Purpose::Readback)?,
             scratch: None,
         })
@@ -74,9 +77,11 @@ impl Slot {
         if n < Self::FURTHER { Some((at, self.words.address + 4 * at as u64)) } else { None }
     }
 
-    /// Writes descriptors where shaders find them. There are [`Self::TILES`] at most.
-    pub(crate) fn write_tiles(&mut self, tiles: &[Tile]) {
+    /// Writes descriptors where shaders find them. There are [`Self::TILES`] at most. Unless something else knows their places they go
+    /// where it is best for the dispatch.
+    pub(crate) fn write_tiles(&mut self, tiles: &[Tile], known: bool) {
         let Some(start) = self.tiles.mapped else { return };
+        let tiles = if known { self.order.keep(tiles) } else { self.order.longest_first(tiles) };
         let len = tiles.len().min(Self::TILES);
         // SAFETY: the memory has room for as many, is mapped, and aligned as drivers align mappings, 64 bytes at least; the device
         // is not using it, and the borrow of `self` sees to the rest.
@@ -93,13 +98,32 @@ impl Slot {
     }
 
     /// What shaders have written.
-    pub(crate) fn words(&self) -> &[u32] {
+    pub(crate) fn words(&self) -> Words<'_> {
         // SAFETY: the memory is that large, mapped and aligned; the device is through with it, and `write_words` has initialised
         // what anyone looks at: fresh mappings hold whatever they hold, but they do hold it.
-        self.words.mapped.map_or(&[], |words| unsafe { Self::all(words).as_ref() })
+        let words = self.words.mapped.map_or(&[][..], |words| unsafe { Self::all(words).as_ref() });
+        Words { words, order: &self.order }
     }
 
     fn all(words: NonNull<u8>) -> NonNull<[u32]> {
         NonNull::slice_from_raw_parts(words.cast(), Self::TILES + Self::FURTHER)
+    }
+}
+
+/// What shaders have written, when the device is through.
+pub(crate) struct Words<'a> {
+    words: &'a [u32],
+    order: &'a Order,
+}
+
+impl Words<'_> {
+    /// What is said of the batch's tile of that number.
+    pub(crate) fn of_tile(&self, tile: usize) -> u32 {
+        self.words[self.order.place(tile)]
+    }
+
+    /// The word that [`Slot::further_word`] gave the place of.
+    pub(crate) fn further(&self, place: usize) -> u32 {
+        self.words[place]
     }
 }

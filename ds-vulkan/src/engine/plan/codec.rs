@@ -70,7 +70,7 @@ fn gdeflate(
         Err(corrupt) => return Err(Fault::Corrupt(corrupt).into()),
     };
     let numbers = tiles.numbers();
-    let words = batch.tiles.len();
+    let at = batch.tiles.len();
     let mut made = share(means, batch, &tiles, numbers.start, from, into)?;
     // A quarter of a block at a time, for as long as there are any and the host need not bring the output together.
     while !made.trusted
@@ -93,7 +93,7 @@ fn gdeflate(
         return Ok(Step::Trusted(made.readback, good));
     }
     let verdict = Verdict::Tiles {
-        words,
+        at,
         count: made.end - numbers.start,
         first: numbers.start,
         stream: Stream::Host(HostStream { prefix: arrived, whole, content: job.into.len() }),
@@ -184,12 +184,12 @@ fn resident(
     let end = whole.min((first + count) * TILE_SIZE as u64);
     let (output, readback) = means.shader_output(into, start, end - start, batch)?;
     let (word, verdict) = batch.word(slot, u32::MAX).ok_or(Obstacle::NoRoom)?;
-    let words = batch.tiles.len();
+    let at = batch.tiles.len();
     batch.tables.push(StreamTable {
         stream,
         // Where the first tile of all would go: the pass adds what lies before its own.
         destination: output.wrapping_sub(start),
-        tiles: slot.tiles_address() + words as u64 * Tile::SIZE,
+        tiles: slot.tiles_address() + at as u64 * Tile::SIZE,
         verdict,
         stream_len,
         destination_len: whole,
@@ -203,7 +203,7 @@ fn resident(
     let next = first + count;
     let good = DecodeStep { cursor: next, produced: end, wants: stream_len, finished: next == tiles };
     let (count, first, stream) = (count as usize, first as usize, Stream::Device(word));
-    let verdict = Verdict::Tiles { words, count, first, stream, good };
+    let verdict = Verdict::Tiles { at, count, first, stream, good };
     Ok(Step::Part(readback, verdict))
 }
 
