@@ -90,7 +90,7 @@ struct BenchGpu {
     #[arg(long, value_name = "BYTES", value_parser = |text: &str| Log2::between(text, 20, 32))]
     staging: Option<Log2>,
     /// Queues of the device to compute on at once, 1 to 4, if it has so many
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=4))]
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u8).range(1..=4))]
     queues: u8,
     /// Which way through the decoder's shader
     #[arg(long, value_name = "LANES", value_enum, default_value = "32")]

@@ -1,12 +1,14 @@
 //! A device of our own.
 
+use core::num::NonZeroUsize;
+
 use ash::vk;
 
 use super::exits;
 use super::info::{DeviceInfo, Supported};
 use super::instance::Instance;
 use super::messages::{Messages, Messenger};
-use super::queues::{MOST_COMPUTE, Queue, Queues, families};
+use super::queues::{COMPUTE, MOST_COMPUTE, Queue, Queues, families};
 use super::{DeviceOptions, Owned, Parts};
 use crate::error::{CallError, OpenError};
 
@@ -21,7 +23,7 @@ pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
     let physical = handles[info.index];
     let families = families(&instance.raw, physical);
     let compute = families.compute.ok_or(OpenError::NoDevice)?;
-    let most = options.compute_queues.map_or(1, |most| most.get().min(MOST_COMPUTE));
+    let most = options.compute_queues.map_or(COMPUTE, NonZeroUsize::get).min(MOST_COMPUTE);
     let count = families.compute_count.min(most as u32);
     let decompression = options.driver_decompression;
     let wanted = [Some((compute, count)), families.transfer.map(|family| (family, 1))];

@@ -66,6 +66,8 @@ fn choose(families: &[(vk::QueueFlags, u32)]) -> Families {
 
 /// The most queues that an engine computes on. Each has a thread that answers for it.
 pub(crate) const MOST_COMPUTE: usize = 4;
+/// As many as there are unless told.
+pub(super) const COMPUTE: usize = 2;
 
 /// The queues there are.
 pub(crate) struct Queues {

@@ -75,8 +75,15 @@ pub(crate) struct Line<F = Flight> {
     state: Mutex<Waiting<F>>,
     changed: Condvar,
     arrivals: Arrivals,
-    /// Submissions that keep the device busy.
-    enough: usize,
+}
+
+/// How much keeps a device busy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Appetite {
+    /// Submissions under way.
+    pub(crate) submissions: usize,
+    /// Bytes of output of each.
+    pub(crate) portion: u64,
 }
 
 struct Waiting<F> {
@@ -109,8 +116,8 @@ struct Landed {
 }
 
 impl<F: Submission> Line<F> {
-    /// With so many submissions at once, of which so many are `enough` to keep the device busy.
-    pub(crate) fn new(free: Vec<F>, enough: usize) -> Self {
+    /// With these submissions at once.
+    pub(crate) fn new(free: Vec<F>) -> Self {
         let waiting = Waiting {
             work: VecDeque::new(),
             content: 0,
@@ -123,7 +130,7 @@ impl<F: Submission> Line<F> {
             sleepers: 0,
             stopping: false,
         };
-        Self { state: Mutex::new(waiting), changed: Condvar::new(), arrivals: Arrivals::new(), enough }
+        Self { state: Mutex::new(waiting), changed: Condvar::new(), arrivals: Arrivals::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<F>> {
@@ -189,9 +196,9 @@ impl<F: Submission> Line<F> {
     /// Waits for a job and for what it takes to submit it, and counts a submission as begun; with it comes how many are over.
     /// `None` when nothing is left and nothing will come.
     ///
-    /// While enough are under way, more to decode waits for one of them to end, or to be a `portion`: a device has more of few large
-    /// dispatches than of many small ones.
-    pub(crate) fn begin(&self, patience: &mut Patience, portion: impl Fn() -> u64) -> Option<(F, u64)> {
+    /// While as many are under way as the device wants, more to decode waits for one of them to end, or to be a portion: a device has
+    /// more of few large dispatches than of many small ones.
+    pub(crate) fn begin(&self, patience: &mut Patience, appetite: impl Fn() -> Appetite) -> Option<(F, u64)> {
         let (mut state, mut looked) = (self.lock(), false);
         loop {
             if state.work.is_empty() {
@@ -203,7 +210,7 @@ impl<F: Submission> Line<F> {
                     state = self.lock();
                     continue;
                 }
-            } else if state.had_better_wait(self.enough, &portion) {
+            } else if state.had_better_wait(&appetite) {
                 // There is enough to do.
             } else if let Some(flight) = state.free.pop() {
                 state.flying += 1;
@@ -291,8 +298,12 @@ impl<F: Submission> Line<F> {
 
 impl<F> Waiting<F> {
     /// Whether so much is under way that what waits had better become more.
-    fn had_better_wait(&self, enough: usize, portion: impl Fn() -> u64) -> bool {
-        self.copies == 0 && self.flying >= enough && self.content < portion()
+    fn had_better_wait(&self, appetite: impl Fn() -> Appetite) -> bool {
+        if self.copies > 0 || self.flying == 0 {
+            return false;
+        }
+        let Appetite { submissions, portion } = appetite();
+        self.flying >= submissions && self.content < portion
     }
 
     fn count(&mut self, work: &Work) {
@@ -422,13 +433,14 @@ mod tests {
     fn line(submissions: usize) -> Option<Line> {
         let device = testing::device()?;
         let free = (0..submissions).map(|_| Flight::new(Slot::new(&device).unwrap())).collect();
-        Some(Line::new(free, ENOUGH))
+        Some(Line::new(free))
     }
 
     /// Begins a submission, if that need not wait.
     fn begin(line: &Line, portion: u64) -> Option<Flight> {
-        let waits = line.lock().had_better_wait(ENOUGH, || portion);
-        if waits { None } else { line.begin(&mut Patience::default(), || portion).map(|begun| begun.0) }
+        let appetite = || Appetite { submissions: ENOUGH, portion };
+        let waits = line.lock().had_better_wait(appetite);
+        if waits { None } else { line.begin(&mut Patience::default(), appetite).map(|begun| begun.0) }
     }
 
     fn send(line: &Line, value: u64) -> Flight {
@@ -460,7 +472,7 @@ mod tests {
 
     #[test]
     fn a_part_that_failed_spoils_its_jobs_answer_and_no_other() {
-        let line = Line::<Flight>::new(Vec::new(), 0);
+        let line = Line::<Flight>::new(Vec::new());
         let part = |n, last| Part {
             id: id(n),
             path: Path::NONE,
@@ -509,7 +521,9 @@ mod tests {
         let (lanes, answered) = (&[(); 3].map(|()| Flights::default()), &AtomicUsize::new(0));
         let submit = || {
             let (mut patience, mut value) = (Patience::lasting(Duration::from_micros(100)), 0);
-            while let Some((mut flight, landed)) = line.begin(&mut patience, || 1) {
+            while let Some((mut flight, landed)) =
+                line.begin(&mut patience, || Appetite { submissions: ENOUGH, portion: 1 })
+            {
                 if (value + landed) % 5 == 0 {
                     let first = line.next().expect("a submission begins when there is a job");
                     line.put_back(first, true);
@@ -599,6 +613,8 @@ mod model {
         behind: u64,
     }
 
+    const APPETITE: Appetite = Appetite { submissions: 1, portion: 1 };
+
     impl Submission for Paper {
         fn value(&self) -> u64 {
             self.value
@@ -619,7 +635,7 @@ mod model {
         fn new(submissions: usize, lanes: usize) -> Arc<Self> {
             let free = (0..submissions).map(|_| Paper::default()).collect();
             Arc::new(Self {
-                line: Line::new(free, 1),
+                line: Line::new(free),
                 lanes: (0..lanes).map(|_| Flights::default()).collect(),
                 answered: AtomicUsize::new(0),
             })
@@ -634,7 +650,7 @@ mod model {
         /// As the thread that submits: one job to a submission, which waits for the one before. The second finds no room at first, if it is `crowded`.
         fn submit(&self, crowded: bool) {
             let (mut patience, mut value, mut crowded) = (Patience::default(), 0, crowded);
-            while let Some((flight, landed)) = self.line.begin(&mut patience, || 1) {
+            while let Some((flight, landed)) = self.line.begin(&mut patience, || APPETITE) {
                 let work = self.line.next().expect("a submission begins when there is a job");
                 let mut kept = Some(flight);
                 // Only with another under way is there anything to wait for.

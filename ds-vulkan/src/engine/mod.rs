@@ -90,7 +90,7 @@ impl VulkanEngine {
         let lanes = queues.len() + usize::from(plan::is_separate(device, &self.config));
         let core = Core {
             device: device.clone(),
-            line: Line::new(flights.collect::<Result<_, CallError>>()?, Core::enough(queues.len())),
+            line: Line::new(flights.collect::<Result<_, CallError>>()?),
             lanes: (0..lanes).map(|_| Flights::default()).collect(),
             timelines: Timelines::new(device, queues.len())?,
             queues,

@@ -15,7 +15,7 @@ use ds_gdeflate::TILE_SIZE;
 
 use super::batch::Recorded;
 use super::flight::{Flight, State};
-use super::line::{Flights, Line};
+use super::line::{Appetite, Flights, Line};
 use super::plan::{Means, Planned, fault_of};
 use super::slot::Slot;
 use super::timeline::{Reached, Timelines};
@@ -36,8 +36,10 @@ pub(crate) struct Core {
     pub(crate) backlog: AtomicU64,
 }
 
-/// Fewest and most bytes that a submission takes on, if so many wait: see [`Core::portion`].
+/// Fewest and most bytes that a submission takes on, if so many wait: see [`appetite`].
 const PORTION: core::ops::RangeInclusive<u64> = 16 << 20..=(Slot::TILES * TILE_SIZE) as u64;
+/// What is no small submission: half as many tiles as an H200 decodes at once.
+const LARGE: u64 = 2048 * TILE_SIZE as u64;
 /// Most bytes that the thread which plans copies itself for a submission: the device waits meanwhile.
 const COPIED: u64 = 16 << 20;
 /// Most jobs in a submission: one for each tile.
@@ -52,8 +54,8 @@ pub(crate) fn submit(core: &Core, means: &Means) {
     let mut sender = Sender { core, means, last: 0, transfer: Reached::default(), main: Default::default() };
     let mut patience = Patience::lasting(Patience::DEVICE);
     core.device.avoid_interrupts();
-    while let Some((mut flight, landed)) = core.line.begin(&mut patience, || core.portion()) {
-        let portion = core.portion();
+    while let Some((mut flight, landed)) = core.line.begin(&mut patience, || core.appetite()) {
+        let Appetite { portion, .. } = core.appetite();
         flight.value = sender.last + 1;
         if flight.value == SETTLED {
             core.device.avoid_interrupts();
@@ -163,16 +165,8 @@ impl Sender<'_> {
 }
 
 impl Core {
-    /// Submissions that keep the device busy: each queue has one, and another's bytes are under way.
-    pub(crate) const fn enough(queues: usize) -> usize {
-        queues + 1
-    }
-
-    /// How much a submission takes on: of all that is to be decoded so much that those which are [enough](Self::enough) and one that is
-    /// being answered or planned are all of it. Each is as large as can be, for few tiles leave most of a large device idle.
-    fn portion(&self) -> u64 {
-        let even = self.backlog.load(Ordering::Relaxed) / (Self::enough(self.queues.len()) as u64 + 1);
-        even.clamp(*PORTION.start(), *PORTION.end())
+    fn appetite(&self) -> Appetite {
+        appetite(self.backlog.load(Ordering::Relaxed), self.queues.len())
     }
 
     /// Where a submission goes that computes, or does not.
@@ -223,6 +217,17 @@ impl Core {
         let behind = flight.batch.behind;
         (behind == 0 || self.line.has_landed(behind)) && flight.is_over(&self.timelines)
     }
+}
+
+/// How much keeps a device with so many queues busy, where so many bytes are to be decoded.
+///
+/// Each queue has a submission, and another's bytes are under way; not with several queues, if it were small then. Those and one that
+/// is being answered or planned are all there is: each is as large as can be, for few tiles leave most of a large device idle.
+fn appetite(backlog: u64, queues: usize) -> Appetite {
+    let share = |submissions| backlog / (submissions as u64 + 1);
+    let one_more = queues == 1 || share(queues + 1) >= LARGE;
+    let submissions = queues + usize::from(one_more);
+    Appetite { submissions, portion: share(submissions).clamp(*PORTION.start(), *PORTION.end()) }
 }
 
 /// What a thread that answers works for.
@@ -285,4 +290,29 @@ pub(crate) fn drive(engine: usize, sink: &dyn Sink) -> bool {
     let Some(flight) = core.lanes[lane].next_over(|flight| core.is_over(flight)) else { return false };
     core.finish(lane, flight, &mut Patience::lasting(Patience::DEVICE), sink, &mut Vec::new());
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn submissions_are_as_large_as_can_be() {
+        const MIB: u64 = 1 << 20;
+        for (queues, backlog, submissions, portion) in [
+            (1, 0, 2, 16),
+            (1, 300, 2, 100),
+            (1, 9000, 2, 512),
+            (2, 30, 2, 16),
+            (2, 300, 2, 100),
+            (2, 511, 2, 170),
+            (2, 512, 3, 128),
+            (2, 1024, 3, 256),
+            (4, 640, 4, 128),
+            (4, 1200, 5, 200),
+        ] {
+            let appetite = appetite(backlog * MIB, queues);
+            assert_eq!((appetite.submissions, appetite.portion / MIB), (submissions, portion), "{backlog}");
+        }
+    }
 }
