@@ -25,7 +25,10 @@ const SIZES: core::ops::RangeInclusive<u64> = 4 << 10..=16 << 20;
 const MANY: usize = 32;
 /// Fewest of them.
 const FEW: usize = 2;
-/// How long at least requests go first whose times do not count.
+/// Most times that many are measured.
+const PASSES: usize = 5;
+/// How long at least requests go first whose times do not count: a device that had nothing to do takes its time to wake, and has been
+/// seen to stand still for 20 ms soon after.
 const WARM_UP: Duration = Duration::from_millis(200);
 
 /// Measures every size that is no larger than a measurement is to be.
@@ -60,10 +63,7 @@ fn one(gpu: &Gpu, queues: [&Queue; 3], classes: &[Class], size: usize, scope: &S
         gpu.poison(&output)?;
         let alone = chosen(queue, || work.alone(queue, path))?;
         gpu.compare(&output, &image, places / streams.len())?;
-        // What comes after a comparison finds the device asleep: the first does not count.
-        work.busy(queue, path)?;
-        gpu.poison(&output)?;
-        let busy = chosen(queue, || work.busy(queue, path))?;
+        let busy = chosen(queue, || work.busy(gpu, queue, path, scope.rounds.min(PASSES)))?;
         gpu.compare(&output, &image, places / streams.len())?;
         Ok([alone, busy])
     };
@@ -145,14 +145,10 @@ impl Work<'_> {
     /// One at a time: the median.
     fn alone(&self, queue: &Queue, path: Path) -> Result<f64> {
         let mut samples = Samples::default();
-        // A device that had nothing to do while the processor was measured takes its time to wake.
-        let start = Instant::now();
-        for place in (0..self.streams.len()).cycle() {
-            latency(queue, path, self.request(place))?;
-            if place + 1 == self.streams.len() && start.elapsed() > WARM_UP {
-                break;
-            }
-        }
+        warm_up(|| {
+            let mut each = 0..self.streams.len();
+            each.try_for_each(|place| latency(queue, path, self.request(place)).map(drop))
+        })?;
         for number in 0..self.count {
             let place = number % self.places.contents.len();
             samples.push(latency(queue, path, self.request(place))?);
@@ -160,12 +156,27 @@ impl Work<'_> {
         Ok(samples.median())
     }
 
-    /// Many at a time: the time of all over their number.
-    fn busy(&self, queue: &Queue, path: Path) -> Result<f64> {
-        let streams = (0..self.places.contents.len()).map(|place| self.stream(place)).collect();
-        let time = self.places.fill((queue, path), &mut Plain(streams), self.count, self.depth)?;
-        Ok(time.as_secs_f64() / self.count as f64)
+    /// Many at a time: the median of the time of all, over their number.
+    fn busy(&self, gpu: &Gpu, queue: &Queue, path: Path, passes: usize) -> Result<f64> {
+        let mut streams = Plain((0..self.places.contents.len()).map(|place| self.stream(place)).collect());
+        let mut pass = || self.places.fill((queue, path), &mut streams, self.count, self.depth);
+        let mut samples = Samples::default();
+        warm_up(|| pass().map(drop))?;
+        for _ in 0..passes {
+            gpu.poison(self.places.output)?;
+            samples.push(pass()?);
+        }
+        Ok(samples.median() / self.count as f64)
     }
+}
+
+/// Has something done again and again, for a while.
+fn warm_up(mut work: impl FnMut() -> Result<()>) -> Result<()> {
+    let start = Instant::now();
+    while start.elapsed() < WARM_UP {
+        work()?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
