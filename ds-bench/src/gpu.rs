@@ -11,6 +11,9 @@ use crate::results::{Machine, geometric_mean};
 /// The name of the format, with its version: raised when a reader of old files would misread new ones.
 pub const SCHEMA: &str = "ds-runtime/bench-gpu/2";
 
+/// Most rounds of a measurement that has many requests in flight.
+pub const FEWER_ROUNDS: usize = 5;
+
 /// Everything that one run found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {

@@ -165,10 +165,19 @@ fn a_stream_decodes_as_it_arrives() {
 /// In whatever order the engine has the device decode them: by the host's tables, by the device's, and by both.
 #[test]
 fn many_streams_go_in_one_submission() {
+    const DAMAGED: usize = 62;
     for residents_of_two in 0..=2 {
         with_engine(VulkanConfig::default(), |bench| {
             let contents: Vec<_> = (0..100).map(|n| noise(1000 + 37 * n)).collect();
-            let sources: Vec<_> = contents.iter().map(|bytes| Memory::of(&packed(bytes))).collect();
+            let stream = |n: usize| {
+                let mut stream = packed(&contents[n]);
+                if n == DAMAGED {
+                    // A type of block that there is not.
+                    stream[12..16].fill(0xFF);
+                }
+                Memory::of(&stream)
+            };
+            let sources: Vec<_> = (0..contents.len()).map(stream).collect();
             let targets: Vec<_> =
                 contents.iter().map(|bytes| Target::device(bench, bytes.len(), true)).collect();
             let residents: Vec<_> = sources
@@ -191,8 +200,15 @@ fn many_streams_go_in_one_submission() {
                 .collect();
             bench.engine.submit(&mut jobs.clone());
             for (n, job) in jobs.into_iter().enumerate() {
-                assert!(bench.answer(job).unwrap().finished);
-                assert!(targets[n].bytes(bench, contents[n].len()) == contents[n], "stream {n}");
+                let answer = bench.answer(job);
+                let output = targets[n].bytes(bench, contents[n].len());
+                match answer {
+                    Ok(step) => assert!(step.finished && output == contents[n], "stream {n}"),
+                    Err(fault) => {
+                        assert!(matches!(fault, Fault::Corrupt(Corrupt { tile: Some(0), .. })), "{fault:?}");
+                    }
+                }
+                assert_eq!(answer.is_err(), n == DAMAGED, "stream {n}");
             }
         });
     }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use ds_bench::gpu::{Auto, Crossover};
+use ds_bench::gpu::{Auto, Crossover, FEWER_ROUNDS};
 use ds_bench::progress::Progress;
 use ds_gdeflate::{CodecId, Level, TILE_SIZE, TileStream, compress};
 use ds_runtime::{CodecKind, Path, Processor, Queue, Request};
@@ -25,8 +25,6 @@ const SIZES: core::ops::RangeInclusive<u64> = 4 << 10..=16 << 20;
 const MANY: usize = 32;
 /// Fewest of them.
 const FEW: usize = 2;
-/// Most times that many are measured.
-const PASSES: usize = 5;
 /// How long at least requests go first whose times do not count: a device that had nothing to do takes its time to wake, and has been
 /// seen to stand still for 20 ms soon after.
 const WARM_UP: Duration = Duration::from_millis(200);
@@ -61,9 +59,9 @@ fn one(gpu: &Gpu, queues: [&Queue; 3], classes: &[Class], size: usize, scope: &S
     let work = Work { streams: &streams, places: Places { output: &output, contents }, depth, count };
     let measure = |queue, path| -> Result<[Auto; 2]> {
         gpu.poison(&output)?;
-        let alone = chosen(queue, || work.alone(queue, path))?;
+        let alone = work.alone(queue, path)?;
         gpu.compare(&output, &image, places / streams.len())?;
-        let busy = chosen(queue, || work.busy(gpu, queue, path, scope.rounds.min(PASSES)))?;
+        let busy = work.busy(gpu, queue, path, scope.rounds.min(FEWER_ROUNDS))?;
         gpu.compare(&output, &image, places / streams.len())?;
         Ok([alone, busy])
     };
@@ -143,30 +141,34 @@ impl Work<'_> {
     }
 
     /// One at a time: the median.
-    fn alone(&self, queue: &Queue, path: Path) -> Result<f64> {
-        let mut samples = Samples::default();
+    fn alone(&self, queue: &Queue, path: Path) -> Result<Auto> {
         warm_up(|| {
             let mut each = 0..self.streams.len();
             each.try_for_each(|place| latency(queue, path, self.request(place)).map(drop))
         })?;
-        for number in 0..self.count {
-            let place = number % self.places.contents.len();
-            samples.push(latency(queue, path, self.request(place))?);
-        }
-        Ok(samples.median())
+        chosen(queue, || {
+            let mut samples = Samples::default();
+            for number in 0..self.count {
+                let place = number % self.places.contents.len();
+                samples.push(latency(queue, path, self.request(place))?);
+            }
+            Ok(samples.median())
+        })
     }
 
     /// Many at a time: the median of the time of all, over their number.
-    fn busy(&self, gpu: &Gpu, queue: &Queue, path: Path, passes: usize) -> Result<f64> {
+    fn busy(&self, gpu: &Gpu, queue: &Queue, path: Path, rounds: usize) -> Result<Auto> {
         let mut streams = Plain((0..self.places.contents.len()).map(|place| self.stream(place)).collect());
         let mut pass = || self.places.fill((queue, path), &mut streams, self.count, self.depth);
-        let mut samples = Samples::default();
         warm_up(|| pass().map(drop))?;
-        for _ in 0..passes {
-            gpu.poison(self.places.output)?;
-            samples.push(pass()?);
-        }
-        Ok(samples.median() / self.count as f64)
+        chosen(queue, || {
+            let mut samples = Samples::default();
+            for _ in 0..rounds {
+                gpu.poison(self.places.output)?;
+                samples.push(pass()?);
+            }
+            Ok(samples.median() / self.count as f64)
+        })
     }
 }
 

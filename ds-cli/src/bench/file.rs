@@ -7,7 +7,7 @@ use std::fs;
 use std::io::BufWriter;
 use std::path::Path;
 
-use ds_bench::gpu::{Bounds, File as Figure, How, Stages, Way};
+use ds_bench::gpu::{Bounds, FEWER_ROUNDS, File as Figure, How, Stages, Way};
 use ds_runtime::vulkan::VulkanConfig;
 use ds_runtime::{
     CodecKind, Completion, File, IoKind, Path as RuntimePath, QueueOptions, Request, UringFeatures,
@@ -68,7 +68,7 @@ impl<'a> Setup<'a> {
             gpu,
             path,
             pack: open_pack(path)?,
-            rounds: scope.rounds.min(5),
+            rounds: scope.rounds.min(FEWER_ROUNDS),
             depth: scope.depth.unwrap_or(Options::DEVICE_DEPTH.get()),
             staging: scope.staging,
             io: if has_ring { IoKind::Uring } else { IoKind::Cpu },

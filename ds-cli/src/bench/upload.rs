@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use ds_bench::gpu::{Resident, Upload};
+use ds_bench::gpu::{FEWER_ROUNDS, Resident, Upload};
 use ds_bench::progress::Progress;
 use ds_runtime::vulkan::{GpuBuffer, HostBuffer, TimedUpload};
 use ds_runtime::{Completion, Path, Queue, Request};
@@ -70,7 +70,7 @@ fn one(
 ) -> Result<Upload> {
     let work = Work::new(gpu, class, scope)?;
     let sources = &mut work.sources(gpu)?;
-    let rounds = scope.rounds.min(5);
+    let rounds = scope.rounds.min(FEWER_ROUNDS);
     let [pinned, plain] = work.measure(gpu, (&gpu.queue, Path::CODEC_VULKAN), sources, rounds)?;
     let direct = match beside.direct {
         Ok(()) => {

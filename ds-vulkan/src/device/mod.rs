@@ -94,9 +94,9 @@ impl DeviceOptions {
         self
     }
 
-    /// The most queues to compute on at once: 2 unless told, 4 at most, and never more than the device has of one kind. What is
-    /// submitted to one need not wait for what another has, if the device does the work of several at once: an H200 begins with one
-    /// dispatch while the last tiles of another are decoded.
+    /// The most queues to compute on at once: 2 unless told where the device has a queue for transfers beside them, 1 where it has
+    /// none; 4 at most, and never more than the device has of one kind. What is submitted to one need not wait for what another has,
+    /// if the device does the work of several at once: an H200 begins with one dispatch while the last tiles of another are decoded.
     #[must_use]
     pub const fn compute_queues(mut self, most: NonZeroUsize) -> Self {
         self.compute_queues = Some(most);

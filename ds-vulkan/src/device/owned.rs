@@ -23,7 +23,9 @@ pub(super) fn open(options: &DeviceOptions) -> Result<Parts, OpenError> {
     let physical = handles[info.index];
     let families = families(&instance.raw, physical);
     let compute = families.compute.ok_or(OpenError::NoDevice)?;
-    let most = options.compute_queues.map_or(COMPUTE, NonZeroUsize::get).min(MOST_COMPUTE);
+    // Without a queue for transfers the first one that computes has the uploads, and a second would wait for these.
+    let usual = if families.transfer.is_some() { COMPUTE } else { 1 };
+    let most = options.compute_queues.map_or(usual, NonZeroUsize::get).min(MOST_COMPUTE);
     let count = families.compute_count.min(most as u32);
     let decompression = options.driver_decompression;
     let wanted = [Some((compute, count)), families.transfer.map(|family| (family, 1))];

@@ -66,7 +66,7 @@ fn choose(families: &[(vk::QueueFlags, u32)]) -> Families {
 
 /// The most queues that an engine computes on. Each has a thread that answers for it.
 pub(crate) const MOST_COMPUTE: usize = 4;
-/// As many as there are unless told.
+/// As many as there are unless told, beside a queue for transfers.
 pub(super) const COMPUTE: usize = 2;
 
 /// The queues there are.

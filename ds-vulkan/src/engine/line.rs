@@ -111,7 +111,7 @@ struct Waiting<F> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Landed {
     count: u64,
-    /// How far the timelines have come by then.
+    /// How far the timelines have come by then, or a little further.
     reached: Reached,
 }
 
@@ -263,11 +263,16 @@ impl<F: Submission> Line<F> {
         }
     }
 
+    /// The device is through with a submission, whose memory others may have from now on: what they submit comes after it.
+    pub(crate) fn reach(&self, flight: &F) {
+        let mut state = self.lock();
+        state.landed.reached = state.landed.reached.max(flight.reached());
+    }
+
     /// A submission is over, or was none.
     pub(crate) fn land(&self, flight: F) {
         let mut state = self.lock();
         state.landed.count += 1;
-        state.landed.reached = state.landed.reached.max(flight.reached());
         state.sent.retain(|&value| value != flight.value());
         state.free.push(flight);
         state.flying -= 1;
@@ -512,6 +517,7 @@ mod tests {
         flights.into_iter().for_each(|flight| line.land(flight));
         assert!(begin(&line, 100).is_some(), "nothing is under way");
     }
+
     /// The threads of an engine with three lanes, whose submissions are over at once, and some of which wait for one in another lane or find
     /// no room. Jobs come in bursts, each when the last has been answered, after pauses around the time that threads look before they
     /// sleep: a call that is lost leaves a burst unanswered.
@@ -521,9 +527,12 @@ mod tests {
         let (lanes, answered) = (&[(); 3].map(|()| Flights::default()), &AtomicUsize::new(0));
         let submit = || {
             let (mut patience, mut value) = (Patience::lasting(Duration::from_micros(100)), 0);
-            while let Some((mut flight, landed)) =
-                line.begin(&mut patience, || Appetite { submissions: ENOUGH, portion: 1 })
-            {
+            // What is enough changes with what there is.
+            let appetite = || {
+                let answered = answered.load(Ordering::Relaxed);
+                Appetite { submissions: ENOUGH + answered % 2, portion: answered as u64 % 5 }
+            };
+            while let Some((mut flight, landed)) = line.begin(&mut patience, appetite) {
                 if (value + landed) % 5 == 0 {
                     let first = line.next().expect("a submission begins when there is a job");
                     line.put_back(first, true);
@@ -546,6 +555,7 @@ mod tests {
             let jobs = flight.batch.bytes as usize;
             flight.batch.clear();
             lane.land();
+            line.reach(&flight);
             line.land(flight);
             answered.fetch_add(jobs, Ordering::Release);
         };
@@ -564,7 +574,7 @@ mod tests {
             let mut given = 0;
             let is_stuck = (0..2000_u64).any(|burst| {
                 let jobs = burst % 7 + 1;
-                line.add((0..jobs).map(copy));
+                line.add((0..jobs).map(|n| if burst % 3 == 0 { copy(n) } else { step(1) }));
                 given += jobs as usize;
                 let start = Instant::now();
                 while answered.load(Ordering::Acquire) < given && start.elapsed() < Duration::from_secs(30) {
@@ -587,8 +597,8 @@ mod tests {
 /// `cargo xtask test --only loom`
 #[cfg(all(test, loom))]
 mod model {
-    use ds_core::OpId;
-    use ds_engine::{CopyJob, HostBytes, Place};
+    use ds_core::{DeviceId, OpId, Transform};
+    use ds_engine::{CodecJob, HostBytes, Place};
     use loom::sync::Arc;
     use loom::thread;
 
@@ -613,8 +623,6 @@ mod model {
         behind: u64,
     }
 
-    const APPETITE: Appetite = Appetite { submissions: 1, portion: 1 };
-
     impl Submission for Paper {
         fn value(&self) -> u64 {
             self.value
@@ -627,15 +635,18 @@ mod model {
 
     struct World {
         line: Line<Paper>,
+        /// Jobs that a submission has at least, while another is under way.
+        portion: u64,
         lanes: Vec<Flights<Paper>>,
         answered: AtomicUsize,
     }
 
     impl World {
-        fn new(submissions: usize, lanes: usize) -> Arc<Self> {
+        fn new(submissions: usize, portion: u64, lanes: usize) -> Arc<Self> {
             let free = (0..submissions).map(|_| Paper::default()).collect();
             Arc::new(Self {
                 line: Line::new(free),
+                portion,
                 lanes: (0..lanes).map(|_| Flights::default()).collect(),
                 answered: AtomicUsize::new(0),
             })
@@ -643,14 +654,18 @@ mod model {
 
         fn add(&self, job: u64) {
             let id = JobId { queue: 0, op: OpId::from_u64(job) };
-            let nowhere = Place::Host(HostBytes::EMPTY);
-            self.line.add(core::iter::once(CopyJob { id, from: nowhere, into: nowhere }.into()));
+            let from = Place::Host(HostBytes::EMPTY);
+            let into = Place::Device { device: DeviceId(0), handle: 0, offset: 0, len: 1 };
+            let transform = Transform::GDeflate;
+            let step = CodecJob { id, transform, from, available: 0, cursor: 0, into };
+            self.line.add(core::iter::once(step.into()));
         }
 
         /// As the thread that submits: one job to a submission, which waits for the one before. The second finds no room at first, if it is `crowded`.
         fn submit(&self, crowded: bool) {
             let (mut patience, mut value, mut crowded) = (Patience::default(), 0, crowded);
-            while let Some((flight, landed)) = self.line.begin(&mut patience, || APPETITE) {
+            let appetite = || Appetite { submissions: 1, portion: self.portion };
+            while let Some((flight, landed)) = self.line.begin(&mut patience, appetite) {
                 let work = self.line.next().expect("a submission begins when there is a job");
                 let mut kept = Some(flight);
                 // Only with another under way is there anything to wait for.
@@ -675,6 +690,7 @@ mod model {
                 self.line.wait_landed(flight.behind);
                 let jobs = flight.jobs;
                 self.lanes[lane].land();
+                self.line.reach(&flight);
                 self.line.land(flight);
                 self.answered.fetch_add(jobs, Ordering::Relaxed);
             }
@@ -682,11 +698,11 @@ mod model {
     }
 
     /// The threads of an engine, jobs for them, and the end. Hangs if a call is lost.
-    fn explore(jobs: u64, submissions: usize, lanes: usize, crowded: bool) {
+    fn explore(jobs: u64, submissions: usize, portion: u64, lanes: usize, crowded: bool) {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(2);
         model.check(move || {
-            let world = World::new(submissions, lanes);
+            let world = World::new(submissions, portion, lanes);
             let submitter = Arc::clone(&world);
             let mut threads = vec![thread::spawn(move || submitter.submit(crowded))];
             threads.extend((0..lanes).map(|lane| {
@@ -703,21 +719,26 @@ mod model {
 
     #[test]
     fn every_job_is_submitted_answered_and_the_threads_end() {
-        explore(2, 2, 1, false);
+        explore(2, 2, 1, 1, false);
+    }
+
+    #[test]
+    fn what_is_little_waits_for_another_to_be_over() {
+        explore(3, 2, 2, 1, false);
     }
 
     #[test]
     fn one_submission_serves_them_all() {
-        explore(2, 1, 1, false);
+        explore(2, 1, 1, 1, false);
     }
 
     #[test]
     fn who_finds_no_room_waits_for_some() {
-        explore(2, 2, 1, true);
+        explore(2, 2, 1, 1, true);
     }
 
     #[test]
     fn lanes_wait_for_one_another() {
-        explore(2, 2, 2, false);
+        explore(2, 2, 1, 2, false);
     }
 }

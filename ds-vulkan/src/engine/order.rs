@@ -15,10 +15,11 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Fewest whose order is worth a look: any device begins fewer all at once.
+    /// Fewest whose order is worth a look: large devices begin fewer all at once.
     const FEWEST: usize = 64;
-    /// Payloads that differ by less take equally long, and the longest that a tile can have, in bytes.
+    /// Payloads that differ by fewer bytes take equally long.
     const STEP: u32 = 256;
+    /// The longest payload that a tile can have, in bytes.
     const LONGEST: u32 = 128 << 10;
     const RANKS: usize = (Self::LONGEST / Self::STEP) as usize + 1;
 
@@ -55,7 +56,7 @@ impl Order {
 
     /// Where in the dispatch the batch's tile of that number is.
     pub(crate) fn place(&self, tile: usize) -> usize {
-        self.places.get(tile).map_or(tile, |&place| place.into())
+        if self.places.is_empty() { tile } else { self.places[tile].into() }
     }
 }
 

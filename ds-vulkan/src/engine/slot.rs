@@ -12,7 +12,7 @@ use crate::gdeflate::{Tile, scratch_bytes};
 use crate::memory::allocation::Allocation;
 use crate::memory::types::Purpose;
 
-/// Two command buffers, the tiles that shaders read, the words that they write. Whoever has it knows that the device is through
+/// Two command buffers, the tiles that shaders read, and in which order, the words that they write. Whoever has it knows that the device is through
 /// with it.
 pub(crate) struct Slot {
     device: Device,

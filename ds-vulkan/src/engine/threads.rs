@@ -201,6 +201,7 @@ impl Core {
         if let Some(fault) = fault {
             self.line.fail(&flight.batch.parts, fault);
         }
+        self.line.reach(&flight);
         flight.answer(fault, answers);
         self.line.spoil(answers);
         self.lanes[lane].land();
@@ -312,7 +313,11 @@ mod tests {
             (4, 1200, 5, 200),
         ] {
             let appetite = appetite(backlog * MIB, queues);
-            assert_eq!((appetite.submissions, appetite.portion / MIB), (submissions, portion), "{backlog}");
+            assert_eq!(
+                (appetite.submissions, appetite.portion / MIB),
+                (submissions, portion),
+                "{queues} queues, {backlog} MiB"
+            );
         }
     }
 }

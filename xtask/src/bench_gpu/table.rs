@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
-use ds_bench::gpu::{Auto, Part, Resident, Results, Rival, Times, Upload, crossover, mean_of_all, worst};
+use ds_bench::gpu::{
+    Auto, FEWER_ROUNDS, Part, Resident, Results, Rival, Times, Upload, crossover, mean_of_all, worst,
+};
 use ds_bench::results::geometric_mean;
 
 /// Tells something of the results.
@@ -65,8 +67,11 @@ fn summary(results: &Results) -> String {
 fn taken_of(results: &Results) -> String {
     let Results { date, rounds, device, machine, .. } = results;
     format!(
-        "On {}, {}, in {}, {date}; medians of {rounds} rounds:\n\n",
-        device.name, device.driver, machine.name
+        "On {}, {}, in {}, {date}; medians of {rounds} rounds, of {} where many requests are in flight:\n\n",
+        device.name,
+        device.driver,
+        machine.name,
+        (*rounds).min(FEWER_ROUNDS)
     )
 }
 

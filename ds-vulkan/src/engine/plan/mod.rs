@@ -146,8 +146,8 @@ pub(crate) struct Means {
     memory: Arc<Pool>,
     /// The device's memory that the host writes, if it is to.
     direct: Option<Arc<Pool>>,
-    /// The most bytes that a submission uploads for shaders: then there is memory for another's uploads while this one is decoded, and for
-    /// a third that is planned.
+    /// The most bytes that a submission uploads for shaders, a third of the memory for that: of a large stream one part is uploaded while
+    /// another is decoded, and a third is planned.
     pub(crate) most_uploaded: u64,
     /// Whether shaders may as well read and write what the host sees: there is but one memory.
     unified: bool,
