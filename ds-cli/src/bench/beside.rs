@@ -106,7 +106,6 @@ fn driver(gpu: &Gpu) -> core::result::Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use core::num::NonZeroUsize;
     use std::fs;
 
     use ds_bench::gpu::Resident;
@@ -124,7 +123,7 @@ mod tests {
     /// A device, used as if it were a card with memory of its own.
     fn card() -> Option<Gpu> {
         let config = VulkanConfig::default().as_card(true);
-        match Gpu::open(&DeviceChoice::Auto, NonZeroUsize::MIN, config, true) {
+        match Gpu::open(&DeviceChoice::Auto, None, config, true) {
             Ok(gpu) => Some(gpu),
             Err(error) => {
                 assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");

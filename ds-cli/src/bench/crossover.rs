@@ -4,7 +4,6 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use ds_bench::gpu::{Auto, Crossover, FEWER_ROUNDS};
 use ds_bench::progress::Progress;
@@ -13,7 +12,7 @@ use ds_runtime::{CodecKind, Path, Processor, Queue, Request};
 
 use super::Scope;
 use super::content::{self, Class, Tile};
-use super::gpu::{Gpu, failed};
+use super::gpu::{Gpu, failed, for_a_while};
 use super::overhead::latency;
 use super::places::{Places, Plain, in_a_row};
 use super::samples::Samples;
@@ -142,7 +141,7 @@ impl Work<'_> {
 
     /// One at a time: the median.
     fn alone(&self, queue: &Queue, path: Path) -> Result<Auto> {
-        warm_up(|| {
+        for_a_while(WARM_UP, || {
             let mut each = 0..self.streams.len();
             each.try_for_each(|place| latency(queue, path, self.request(place)).map(drop))
         })?;
@@ -160,7 +159,7 @@ impl Work<'_> {
     fn busy(&self, gpu: &Gpu, queue: &Queue, path: Path, rounds: usize) -> Result<Auto> {
         let mut streams = Plain((0..self.places.contents.len()).map(|place| self.stream(place)).collect());
         let mut pass = || self.places.fill((queue, path), &mut streams, self.count, self.depth);
-        warm_up(|| pass().map(drop))?;
+        for_a_while(WARM_UP, || pass().map(drop))?;
         chosen(queue, || {
             let mut samples = Samples::default();
             for _ in 0..rounds {
@@ -170,15 +169,6 @@ impl Work<'_> {
             Ok(samples.median() / self.count as f64)
         })
     }
-}
-
-/// Has something done again and again, for a while.
-fn warm_up(mut work: impl FnMut() -> Result<()>) -> Result<()> {
-    let start = Instant::now();
-    while start.elapsed() < WARM_UP {
-        work()?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

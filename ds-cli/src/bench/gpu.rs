@@ -31,14 +31,18 @@ pub(super) struct Gpu {
 }
 
 impl Gpu {
-    /// Opens a device, with so many queues at most that compute; for the driver's decompression as well, if that is wanted and there.
+    /// Opens a device, with so many queues at most that compute, if that is told; for the driver's decompression as well, if that is
+    /// wanted and there.
     pub(super) fn open(
         choice: &DeviceChoice,
-        queues: NonZeroUsize,
+        queues: Option<NonZeroUsize>,
         config: VulkanConfig,
         wants_driver: bool,
     ) -> Result<Self> {
-        let options = DeviceOptions::default().choice(choice.clone()).compute_queues(queues);
+        let mut options = DeviceOptions::default().choice(choice.clone());
+        if let Some(most) = queues {
+            options = options.compute_queues(most);
+        }
         let device = match Device::open(&options.clone().driver_decompression(wants_driver)) {
             Err(OpenError::Unsuitable { .. }) if wants_driver => Device::open(&options),
             opened => opened,
@@ -111,12 +115,10 @@ impl Gpu {
     /// Has the device do something until its clock is that of a device at work.
     pub(super) fn wake(&self) -> Result<()> {
         let (buffer, len) = (self.buffer(2 * STEP)?, STEP as u64);
-        let start = Instant::now();
-        while start.elapsed() < WAKING {
+        for_a_while(WAKING, || {
             let from = Request::from_device(buffer.range(0..len));
-            done(&self.queue, from.into_device(buffer.range(len..2 * len)))?;
-        }
-        Ok(())
+            done(&self.queue, from.into_device(buffer.range(len..2 * len))).map(drop)
+        })
     }
 
     /// Brings bytes to its beginning.
@@ -153,6 +155,15 @@ fn runtime(device: &Device, config: &VulkanConfig, codec: CodecKind) -> Result<(
 /// Ranges that together are `0..len`.
 fn steps(len: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..len).step_by(STEP).map(move |start| (start, len.min(start + STEP)))
+}
+
+/// Does something again and again, for so long at least.
+pub(super) fn for_a_while(time: Duration, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        work()?;
+    }
+    Ok(())
 }
 
 /// Submits one request and waits for it.
@@ -228,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_wrong_byte_in_device_memory_is_found() {
-        let gpu = match Gpu::open(&DeviceChoice::Auto, NonZeroUsize::MIN, VulkanConfig::default(), false) {
+        let gpu = match Gpu::open(&DeviceChoice::Auto, None, VulkanConfig::default(), false) {
             Ok(gpu) => gpu,
             Err(error) => {
                 assert!(std::env::var_os("DS_REQUIRE_VULKAN").is_none(), "Vulkan is required here: {error}");

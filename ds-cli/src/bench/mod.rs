@@ -99,8 +99,8 @@ pub struct Options {
     pub depth: Option<usize>,
     /// Packed data in memory at once, where a file is read.
     pub staging: Option<usize>,
-    /// Most queues of the device to compute on at once.
-    pub queues: NonZeroUsize,
+    /// Most queues of the device to compute on at once. Unless told: as many as it is opened with.
+    pub queues: Option<NonZeroUsize>,
     /// nvCOMP's library, if it is not where the system's loader looks.
     pub nvcomp: Option<PathBuf>,
     /// No progress bar.

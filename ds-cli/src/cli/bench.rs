@@ -89,9 +89,10 @@ struct BenchGpu {
     /// Packed data in memory at once, in figure 4: a power of two, 1M to 4G [default: 256M]
     #[arg(long, value_name = "BYTES", value_parser = |text: &str| Log2::between(text, 20, 32))]
     staging: Option<Log2>,
-    /// Queues of the device to compute on at once, 1 to 4, if it has so many
-    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u8).range(1..=4))]
-    queues: u8,
+    /// Queues of the device to compute on at once, 1 to 4, if it has so many [default: 2; 1 on a device
+    /// without a queue for transfers]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    queues: Option<u8>,
     /// Which way through the decoder's shader
     #[arg(long, value_name = "LANES", value_enum, default_value = "32")]
     subgroup: SubgroupArg,
@@ -143,7 +144,7 @@ impl BenchGpu {
             rounds: self.rounds.map(usize::from),
             depth: self.depth.map(usize::from),
             staging: self.staging.map(|staging| 1 << staging.0),
-            queues: NonZeroUsize::new(self.queues.into()).unwrap_or(NonZeroUsize::MIN),
+            queues: self.queues.and_then(|queues| NonZeroUsize::new(queues.into())),
             nvcomp: self.nvcomp,
             quiet,
         }

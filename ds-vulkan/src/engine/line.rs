@@ -304,11 +304,8 @@ impl<F: Submission> Line<F> {
 impl<F> Waiting<F> {
     /// Whether so much is under way that what waits had better become more.
     fn had_better_wait(&self, appetite: impl Fn() -> Appetite) -> bool {
-        if self.copies > 0 || self.flying == 0 {
-            return false;
-        }
         let Appetite { submissions, portion } = appetite();
-        self.flying >= submissions && self.content < portion
+        self.copies == 0 && self.flying >= submissions && self.content < portion
     }
 
     fn count(&mut self, work: &Work) {

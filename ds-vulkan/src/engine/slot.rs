@@ -12,8 +12,8 @@ use crate::gdeflate::{Tile, scratch_bytes};
 use crate::memory::allocation::Allocation;
 use crate::memory::types::Purpose;
 
-/// Two command buffers, the tiles that shaders read, and in which order, the words that they write. Whoever has it knows that the device is through
-/// with it.
+/// Two command buffers, the tiles that shaders read, and in which order, the words that they write. Whoever has it knows that the
+/// device is through with it.
 pub(crate) struct Slot {
     device: Device,
     /// For the transfer queue.
